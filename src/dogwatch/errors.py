@@ -1,0 +1,78 @@
+"""What can go wrong, sorted by who can fix it.
+
+    DogwatchError
+    ├── SettingsError          the user: fix the configuration
+    ├── LabError               the author of an estate or scenario file
+    ├── StoreError             the operator: disk, permissions, a newer schema
+    └── ConnectorError
+        ├── AuthError          the user: credentials or permissions
+        ├── RateLimited        nobody: wait                           transient
+        ├── Unreachable        nobody: try again                      transient
+        └── UnexpectedAnswer   us: the platform answered something we do not know
+
+Foreign exceptions are translated once, where they enter, and chained with ``from``.
+Messages never contain a secret: the door scrubs them before they are raised.
+"""
+
+from typing import ClassVar
+
+
+class DogwatchError(Exception):
+    """Base of everything dogwatch raises. ``hint`` says what to do about it."""
+
+    transient: ClassVar[bool] = False
+    """Whether the same call may succeed later without anybody doing anything."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class SettingsError(DogwatchError):
+    """The configuration is wrong; the message names the file and the key, the hint the fix."""
+
+
+class LabError(DogwatchError):
+    """An estate or scenario file is wrong; the message names file, line and the words allowed."""
+
+
+class StoreError(DogwatchError):
+    """The store cannot be read or written."""
+
+
+class ConnectorError(DogwatchError):
+    """A platform could not be read. ``status`` is the HTTP status if there was an answer."""
+
+    def __init__(self, message: str, hint: str = "", *, status: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+class AuthError(ConnectorError):
+    """The platform refuses our credentials (401) or our permissions (403)."""
+
+
+class RateLimited(ConnectorError):
+    """The platform asks us to wait; ``retry_after`` is in seconds, None if it does not say."""
+
+    transient = True
+
+    def __init__(
+        self, message: str, hint: str = "", *, status: int | None = 429, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint, status=status)
+        self.retry_after = retry_after
+
+
+class Unreachable(ConnectorError):
+    """No usable answer: refused, timed out, cut off, or a server error that outlived our retries."""
+
+    transient = True
+
+
+class UnexpectedAnswer(ConnectorError):
+    """The platform answered, but not in a shape we know."""

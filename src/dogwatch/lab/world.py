@@ -1,0 +1,183 @@
+"""The world as it really was: jobs, and the life of every run. Twins read it; nothing here knows HTTP.
+
+A world is fixed from the start to the end of its time: what is visible at a moment follows from the moment
+alone, so the same file and seed always tell the same story, however often and in which order one asks.
+"""
+
+import bisect
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+
+class LabClock(Protocol):
+    """Where the simulated present stands."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+
+class Outcome(StrEnum):
+    """How an attempt ends, in the lab's own words; each twin puts it into its vendor's."""
+
+    success = "success"
+    failed = "failed"
+    cancelled = "cancelled"
+    timed_out = "timed_out"
+    skipped = "skipped"
+
+
+class Trigger(StrEnum):
+    """What started a run."""
+
+    schedule = "schedule"
+    manual = "manual"
+    after = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class LabAttempt:
+    """One try at doing the run's work. A platform's own retry and a person's repair are further attempts."""
+
+    started: datetime
+    ended: datetime | None
+    """None: it hangs for ever."""
+    outcome: Outcome
+    error: str | None = None
+    rows: int = 0
+    repair: bool = False
+    """True if a person asked for this try after the run had ended (Databricks repair)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabRun:
+    """One run and everything that will ever become of it."""
+
+    job: str
+    """``<platform>/<key>``."""
+    number: int
+    """Counts the runs of the platform in order of creation, from 1; native ids derive from it."""
+    trigger: Trigger
+    created: datetime
+    """When the platform makes the record."""
+    attempts: tuple[LabAttempt, ...]
+    """In order of time, at least one; a skipped run has one that starts and ends at ``created``."""
+    scheduled_for: datetime | None = None
+    native_status: str | None = None
+    """A status word that no vendor documents, to be told instead of the usual one once the run ended."""
+
+    def attempts_at(self, at: datetime) -> tuple[LabAttempt, ...]:
+        """The attempts that have started by then."""
+        return tuple(attempt for attempt in self.attempts if attempt.started <= at)
+
+    def ended_at(self, at: datetime) -> datetime | None:
+        """When the run ended as far as one can tell then; None while it waits, works or is being repaired."""
+        begun = self.attempts_at(at)
+        if not begun or (len(begun) < len(self.attempts) and not self.attempts[len(begun)].repair):
+            return None
+        ended = begun[-1].ended
+        return ended if ended is not None and ended <= at else None
+
+
+@dataclass(frozen=True, slots=True)
+class LabJob:
+    """A job as its platform knows it."""
+
+    job: str
+    """``<platform>/<key>``."""
+    name: str
+    schedule: str | None = None
+    """Five-field cron, None if ``every`` or if it is triggered or manual."""
+    every: timedelta | None = None
+    timezone: str = "UTC"
+    after: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    owner: str | None = None
+    created: datetime | None = None
+
+    @property
+    def platform(self) -> str:
+        """The part before the slash."""
+        return self.job.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformFault:
+    """Something that befalls every call to a platform in [at, until)."""
+
+    platform: str
+    kind: str
+    """platform_down, platform_slow, auth_revoked, rate_limited, bad_payload or clock_skew."""
+    at: datetime
+    until: datetime | None
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that is true of a simulated estate."""
+
+    id: str
+    timezone: str
+    jobs: Mapping[str, LabJob]
+    runs: Sequence[LabRun]
+    """Ordered by ``created``."""
+    clock: LabClock
+    platform_faults: Sequence[PlatformFault] = ()
+    offset: timedelta = timedelta(0)
+    """The UTC offset in which twins write timestamps where their format carries one."""
+    _by_platform: dict[str, list[LabRun]] = field(default_factory=dict[str, list[LabRun]], repr=False)
+
+    def __post_init__(self) -> None:
+        for run in self.runs:
+            self._by_platform.setdefault(run.job.partition("/")[0], []).append(run)
+
+    @property
+    def now(self) -> datetime:
+        """The simulated present."""
+        return self.clock.now()
+
+    def jobs_of(self, platform: str) -> list[LabJob]:
+        """The platform's jobs that exist now, in the order of the estate file."""
+        now = self.now
+        return [
+            job
+            for job in self.jobs.values()
+            if job.platform == platform and (job.created is None or job.created <= now)
+        ]
+
+    def runs_of(self, platform: str) -> Sequence[LabRun]:
+        """The platform's runs that exist now, oldest first."""
+        runs = self._by_platform.get(platform, [])
+        return runs[: bisect.bisect_right(runs, self.now, key=lambda run: run.created)]
+
+    def faults_of(self, platform: str) -> list[PlatformFault]:
+        """What befalls calls to the platform now."""
+        now = self.now
+        return [
+            fault
+            for fault in self.platform_faults
+            if fault.platform == platform and fault.at <= now and (fault.until is None or now < fault.until)
+        ]
+
+    def skew(self, platform: str) -> timedelta:
+        """How far the platform's clock is ahead of the true time now (clock_skew's ``by``)."""
+        shifts = (fault.fields.get("by") for fault in self.faults_of(platform) if fault.kind == "clock_skew")
+        return sum((by for by in shifts if isinstance(by, timedelta)), timedelta(0))
+
+
+def native_uuid(*parts: str) -> str:
+    """A uuid that looks random and is always the same for the same parts."""
+    return str(uuid.UUID(bytes=hashlib.sha256("\x1f".join(parts).encode()).digest()[:16], version=4))
+
+
+def native_number(*parts: str, digits: int = 12) -> int:
+    """A positive number of that many digits, always the same for the same parts."""
+    raw = int.from_bytes(hashlib.sha256("\x1f".join(parts).encode()).digest()[:8], "big")
+    lowest = int(10 ** (digits - 1))
+    return lowest + raw % (9 * lowest)

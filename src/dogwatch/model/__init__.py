@@ -1,0 +1,33 @@
+"""The nouns: the same object is the row, the JSON, the template variable and the agent's schema."""
+
+from dogwatch.model.base import Noun, UtcTime
+from dogwatch.model.evidence import Evidence, EvidenceKind, content_id
+from dogwatch.model.finding import Finding, Severity
+from dogwatch.model.run import (
+    Job,
+    JobState,
+    Run,
+    Schedule,
+    ScheduleKind,
+    Status,
+    job_subject,
+    run_uid,
+)
+
+__all__ = [
+    "Evidence",
+    "EvidenceKind",
+    "Finding",
+    "Job",
+    "JobState",
+    "Noun",
+    "Run",
+    "Schedule",
+    "ScheduleKind",
+    "Severity",
+    "Status",
+    "UtcTime",
+    "content_id",
+    "job_subject",
+    "run_uid",
+]

@@ -1,0 +1,20 @@
+"""What all nouns share: frozen, strict, and times that are always aware UTC."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""An instant. A naive datetime is refused, any zone is converted to UTC."""
+
+
+class Noun(BaseModel):
+    """A value: compared by content, never changed after it is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -1,0 +1,105 @@
+"""What a connector is, and the abilities it may have. Connectors know these and nothing of each other."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from dogwatch.model import Job, Run
+from dogwatch.wire.http import Doors, Http
+
+
+class ConnectorSettings(BaseModel):
+    """Base of every connector's settings: one model beside the connector, documented field by field.
+
+    A field of type ``SecretStr`` comes from the environment or ``.env`` only. The docstring under a field
+    becomes the comment that ``dogwatch init`` writes. ``json_schema_extra={"environment": "NAME"}`` lets a
+    field be filled from a variable that some other program sets (a CI runner, say).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+S = TypeVar("S", bound=ConnectorSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one round wants to know of a platform's runs."""
+
+    now: datetime
+    """The round's time; becomes ``observed_at``."""
+    since: datetime
+    """Runs created at or after this are wanted (the overlap for late changes is already in it)."""
+    details_since: datetime
+    """A failed run older than this needs no extra request for its error text."""
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Job names by job id, as last known."""
+    known: Mapping[str, Run] = field(default_factory=dict[str, Run])
+    """By native run id: the newest stored attempt of runs that are open, failed or cancelled. An open one
+    has to be asked again by id if the listing does not hold it; a failed one that did not change since
+    needs no details."""
+
+
+class Connector(ABC, Generic[S]):
+    """Reads one platform. One file, one platform; abilities are found by isinstance."""
+
+    Settings: ClassVar[type[ConnectorSettings]]
+    title: ClassVar[str]
+    """The platform's name for people."""
+
+    def __init__(self, name: str, settings: S, doors: Doors) -> None:
+        """``name`` is the key in dogwatch.yaml and becomes ``Run.instance``."""
+        self.name = name
+        self.settings = settings
+        self.doors = doors
+
+    @property
+    @abstractmethod
+    def http(self) -> Http:
+        """The door to the platform."""
+
+    @abstractmethod
+    async def check(self) -> str:
+        """One line for ``dogwatch doctor`` that says what can be read, or raise a ConnectorError."""
+
+    async def aclose(self) -> None:
+        """Give the connections back."""
+        await self.http.aclose()
+
+
+@runtime_checkable
+class HasRuns(Protocol):
+    """Can list runs."""
+
+    def runs(self, ask: Ask) -> AsyncIterator[Sequence[Run]]:
+        """Batches of runs in any order, repeats allowed.
+
+        All created since ``ask.since``, and all open ones in ``ask.known`` whatever their age. Of a page
+        with a bad record the good ones are yielded before the error is raised.
+        """
+        ...
+
+
+@runtime_checkable
+class HasJobs(Protocol):
+    """Can list jobs with their names, schedules and states."""
+
+    async def jobs(self, now: datetime) -> Sequence[Job]:
+        """All jobs that are not deleted."""
+        ...
+
+
+@runtime_checkable
+class HasCaveats(Protocol):
+    """Knows what its platform cannot show."""
+
+    async def caveats(self) -> Sequence[str]:
+        """One sentence for each thing that cannot be seen here, for the board and the docs."""
+        ...
+
+
+AnyConnector = Connector[Any]

@@ -13,6 +13,7 @@ from dogwatch.model.run import (
     job_subject,
     run_uid,
 )
+from dogwatch.model.source import Source
 
 __all__ = [
     "Evidence",
@@ -25,6 +26,7 @@ __all__ = [
     "Schedule",
     "ScheduleKind",
     "Severity",
+    "Source",
     "Status",
     "UtcTime",
     "content_id",

@@ -1,0 +1,393 @@
+"""The store: everything that must survive a round. Sync; see ``StoreThread`` for async rooms."""
+
+import sqlite3
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from dogwatch.errors import StoreError
+from dogwatch.model import Evidence, Finding, Job, Run, Source, Status, content_id
+from dogwatch.store import schema
+from dogwatch.store.migrate import migrate
+from dogwatch.store.rows import RunFilter, run_from_row, run_row
+
+_BUSY_SECONDS = 30
+_CHUNK = 300
+"""Keys in one IN list; SQLite allows 32,766 variables a statement."""
+_SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
+_GOOD = [status.value for status in Status if status.good]
+
+
+def open_store(path: Path) -> "Store":
+    """Open the SQLite file at ``path``, making it and its tables if need be.
+
+    Raises StoreError if the file cannot be used or was made by a newer dogwatch.
+    """
+    engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
+    sa.event.listen(engine, "connect", _prepare)
+    try:
+        with _translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine)
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    """Readers never wait for the writer (WAL), a busy file is waited for, and order survives a power cut."""
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise _store_error(str(error.orig)) from error
+    except OSError as error:
+        raise StoreError(
+            f"cannot use the store: {error.strerror or error}", "check the path `store`"
+        ) from error
+
+
+def _store_error(said: str) -> StoreError:
+    hints = {
+        "locked": "another process holds the store; wait for it or stop it",
+        "full": "free some disk space; nothing that was recorded is lost",
+        "readonly": "the store file or its folder is not writable for this user",
+        "unable to open": "the folder of `store` must exist and be writable for this user",
+        "not a database": "the file at `store` is something else; choose another path",
+        "malformed": "the file is damaged; restore a copy, or move it away and let dogwatch learn anew",
+    }
+    hint = next((hint for word, hint in hints.items() if word in said), "see --verbose for the details")
+    return StoreError(f"the store failed: {said}", hint)
+
+
+class Store:
+    """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _begin(self) -> Generator[sa.Connection]:
+        with _translated(), self._engine.begin() as connection:
+            yield connection
+
+    # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def record(self, runs: Iterable[Run]) -> None:
+        """Remember runs. Of two states of one attempt the newer wins, by ``Run.version``; of two answers on
+        the same state the one that knows the error does. Order and repetition make no difference."""
+        rows = [run_row(run) for run in runs]
+        if not rows:
+            return
+        with self._begin() as connection:
+            connection.execute(_RECORD, rows)
+
+    def runs(self, wanted: RunFilter) -> list[Run]:
+        """Runs by filter, newest first."""
+        query = sa.select(schema.runs).order_by(schema.runs.c.began_at.desc(), schema.runs.c.attempt.desc())
+        for condition in wanted.conditions():
+            query = query.where(condition)
+        with self._begin() as connection:
+            return [run_from_row(row) for row in connection.execute(query.limit(wanted.limit)).mappings()]
+
+    def count_runs(self) -> int:
+        """How many run attempts are remembered."""
+        with self._begin() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar_one()
+
+    def known(self, instance: str, since: datetime) -> dict[str, Run]:
+        """By native run id, the newest stored attempt of runs that a platform may still change.
+
+        Those are the open ones, and those since then that ended badly or were repaired.
+        """
+        table = schema.runs
+        ended_badly = table.c.status.in_(["failed", "timed_out", "cancelled"])
+        recent = sa.and_(table.c.began_at >= since, sa.or_(ended_badly, table.c.attempt > 1))
+        query = (
+            sa.select(table)
+            .where(table.c.instance == instance, sa.or_(table.c.terminal == 0, recent))
+            .order_by(table.c.native_run_id, table.c.attempt)
+        )
+        with self._begin() as connection:
+            return {row["native_run_id"]: run_from_row(row) for row in connection.execute(query).mappings()}
+
+    def newest_run_at(self, instance: str) -> datetime | None:
+        """The platform's own newest time of creation among its runs."""
+        query = sa.select(sa.func.max(schema.runs.c.began_at, type_=schema.Moment)).where(
+            schema.runs.c.instance == instance
+        )
+        with self._begin() as connection:
+            return connection.execute(query).scalar()
+
+    def unsettled_jobs(self) -> list[tuple[str, str]]:
+        """(instance, job_id) of jobs with an open run, or whose newest settled run was not good."""
+        table = schema.runs
+        suspects = (
+            sa.select(table.c.instance, table.c.job_id)
+            .where(table.c.status != "success")
+            .distinct()
+            .subquery()
+        )
+        ranked = (
+            sa.select(
+                table.c.instance,
+                table.c.job_id,
+                table.c.status,
+                sa.func.row_number()
+                .over(
+                    partition_by=[table.c.instance, table.c.job_id],
+                    order_by=[table.c.began_at.desc(), table.c.attempt.desc()],
+                )
+                .label("nth"),
+            )
+            .join(
+                suspects,
+                sa.and_(table.c.instance == suspects.c.instance, table.c.job_id == suspects.c.job_id),
+            )
+            .where(table.c.status.in_(_SETTLED))
+            .subquery()
+        )
+        broken = sa.select(ranked.c.instance, ranked.c.job_id).where(
+            ranked.c.nth == 1, ranked.c.status.not_in(_GOOD)
+        )
+        still_open = sa.select(table.c.instance, table.c.job_id).where(
+            table.c.status != "success", table.c.terminal == 0
+        )
+        with self._begin() as connection:
+            found = connection.execute(sa.union(broken, still_open)).all()
+        return sorted((instance, job_id) for instance, job_id in found)
+
+    def histories(self, jobs: Sequence[tuple[str, str]], limit: int) -> dict[tuple[str, str], list[Run]]:
+        """The newest ``limit`` attempts of each (instance, job_id), oldest first."""
+        table = schema.runs
+        found: dict[tuple[str, str], list[Run]] = {}
+        nth = (
+            sa.func.row_number()
+            .over(
+                partition_by=[table.c.instance, table.c.job_id],
+                order_by=[table.c.began_at.desc(), table.c.attempt.desc()],
+            )
+            .label("nth")
+        )
+        with self._begin() as connection:
+            for start in range(0, len(jobs), _CHUNK):
+                chosen = sa.tuple_(table.c.instance, table.c.job_id).in_(list(jobs[start : start + _CHUNK]))
+                ranked = sa.select(table, nth).where(chosen).subquery()
+                query = sa.select(ranked).where(ranked.c.nth <= limit).order_by(ranked.c.nth.desc())
+                for row in connection.execute(query).mappings():
+                    found.setdefault((row["instance"], row["job_id"]), []).append(run_from_row(row))
+        return found
+
+    # ── jobs ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save_jobs(self, instance: str, jobs: Sequence[Job], now: datetime) -> None:
+        """Remember the platform's jobs as they are now; a change or a disappearance ends the old version."""
+        table = schema.job_versions
+        current = {
+            job.job_id: (content_id(job.model_dump(mode="json", exclude={"observed_at"})), job)
+            for job in jobs
+        }
+        with self._begin() as connection:
+            stored = {
+                row.job_id: row.digest
+                for row in connection.execute(
+                    sa.select(table.c.job_id, table.c.digest).where(
+                        table.c.instance == instance, table.c.valid_to.is_(None)
+                    )
+                )
+            }
+            gone = [key for key, digest in stored.items() if current.get(key, ("", None))[0] != digest]
+            if gone:
+                closing = table.update().where(
+                    table.c.instance == instance,
+                    table.c.job_id == sa.bindparam("gone"),
+                    table.c.valid_to.is_(None),
+                )
+                connection.execute(closing.values(valid_to=now), [{"gone": key} for key in gone])
+            fresh = [
+                {
+                    "instance": instance,
+                    "job_id": key,
+                    "valid_from": now,
+                    "valid_to": None,
+                    "digest": digest,
+                    "body": job.model_dump(mode="json"),
+                }
+                for key, (digest, job) in current.items()
+                if stored.get(key) != digest
+            ]
+            if fresh:
+                statement = insert(table)
+                again = statement.on_conflict_do_update(
+                    index_elements=["instance", "job_id", "valid_from"],
+                    set_={name: statement.excluded[name] for name in ("valid_to", "digest", "body")},
+                )
+                connection.execute(again, fresh)
+
+    def jobs(self) -> list[Job]:
+        """All jobs as last seen, those that disappeared left out."""
+        table = schema.job_versions
+        query = (
+            sa.select(table.c.body)
+            .where(table.c.valid_to.is_(None))
+            .order_by(table.c.instance, table.c.job_id)
+        )
+        with self._begin() as connection:
+            return [Job.model_validate(body) for body in connection.execute(query).scalars()]
+
+    # ── sources ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def source(self, instance: str, platform: str) -> Source:
+        """What is known of our sight of one platform; a fresh one if it was never read."""
+        return next(
+            (source for source in self.sources() if source.instance == instance),
+            Source(instance=instance, platform=platform),
+        )
+
+    def sources(self) -> list[Source]:
+        """All platforms that were ever asked."""
+        with self._begin() as connection:
+            rows = connection.execute(
+                sa.select(schema.sources).order_by(schema.sources.c.instance)
+            ).mappings()
+            return [Source.model_validate(dict(row)) for row in rows]
+
+    def save_source(self, source: Source) -> None:
+        """Remember how far a platform was read. Call it only after what was read is recorded."""
+        row = {**source.model_dump(), "caveats": list(source.caveats)}
+        statement = insert(schema.sources)
+        upsert = statement.on_conflict_do_update(
+            index_elements=["instance"],
+            set_={name: statement.excluded[name] for name in row if name != "instance"},
+        )
+        with self._begin() as connection:
+            connection.execute(upsert, row)
+
+    # ── findings and evidence ───────────────────────────────────────────────────────────────────────────
+
+    def save_findings(
+        self, findings: Sequence[Finding], evidence: Sequence[Evidence], now: datetime
+    ) -> set[str]:
+        """Make these the open findings; what is no longer found is cleared. Returns the new fingerprints."""
+        table = schema.findings
+        rows = [
+            {
+                "fingerprint": finding.fingerprint,
+                "rule": finding.rule,
+                "subject": finding.subject,
+                "body": finding.model_dump(mode="json"),
+                "first_seen": now,
+                "last_seen": now,
+                "cleared_at": None,
+            }
+            for finding in findings
+        ]
+        with self._begin() as connection:
+            open_before = set(
+                connection.execute(
+                    sa.select(table.c.fingerprint).where(table.c.cleared_at.is_(None))
+                ).scalars()
+            )
+            self._save_evidence(connection, evidence)
+            if rows:
+                statement = insert(table)
+                kept = {name: statement.excluded[name] for name in ("body", "last_seen", "cleared_at")}
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["fingerprint"], set_=kept), rows
+                )
+            found = {finding.fingerprint for finding in findings}
+            cleared = sorted(open_before - found)
+            if cleared:
+                clearing = table.update().where(table.c.fingerprint == sa.bindparam("was"))
+                connection.execute(clearing.values(cleared_at=now), [{"was": key} for key in cleared])
+        return found - open_before
+
+    def open_findings(self) -> list[Finding]:
+        """What was wrong at the end of the last round."""
+        table = schema.findings
+        query = sa.select(table.c.body).where(table.c.cleared_at.is_(None)).order_by(table.c.fingerprint)
+        with self._begin() as connection:
+            return [Finding.model_validate(body) for body in connection.execute(query).scalars()]
+
+    def _save_evidence(self, connection: sa.Connection, evidence: Sequence[Evidence]) -> None:
+        if evidence:
+            connection.execute(
+                insert(schema.evidence).on_conflict_do_nothing(),
+                [
+                    {
+                        "id": item.id,
+                        "subject": item.subject,
+                        "at": item.at,
+                        "body": item.model_dump(mode="json"),
+                    }
+                    for item in evidence
+                ],
+            )
+
+    def evidence(self, ids: Iterable[str]) -> list[Evidence]:
+        """The facts with these ids; an id that resolves to nothing is left out."""
+        query = sa.select(schema.evidence.c.body).where(schema.evidence.c.id.in_(sorted(set(ids))))
+        with self._begin() as connection:
+            return [Evidence.model_validate(body) for body in connection.execute(query).scalars()]
+
+    # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def last_round_at(self) -> datetime | None:
+        """When the last finished round began."""
+        query = sa.select(sa.func.max(schema.rounds.c.started_at, type_=schema.Moment)).where(
+            schema.rounds.c.ended_at.is_not(None)
+        )
+        with self._begin() as connection:
+            return connection.execute(query).scalar()
+
+    def start_round(self, now: datetime) -> int:
+        """Remember that a round began; returns its number."""
+        with self._begin() as connection:
+            result = connection.execute(schema.rounds.insert().values(started_at=now, body={}))
+            key: Any = result.inserted_primary_key
+            return int(key[0])
+
+    def end_round(self, number: int, now: datetime, exit_code: int, body: Mapping[str, Any]) -> None:
+        """Remember how a round ended."""
+        table = schema.rounds
+        with self._begin() as connection:
+            connection.execute(
+                table.update()
+                .where(table.c.id == number)
+                .values(ended_at=now, exit_code=exit_code, body=dict(body))
+            )
+
+
+def _record_statement() -> sa.sql.Executable:
+    table = schema.runs
+    statement = insert(table)
+    new = statement.excluded
+    incoming, stored = (
+        sa.tuple_(new.version_at, new.terminal),
+        sa.tuple_(table.c.version_at, table.c.terminal),
+    )
+    as_telling = sa.or_(new.error_message.is_not(None), table.c.error_message.is_(None))
+    return statement.on_conflict_do_update(
+        index_elements=["uid"],
+        set_={column.name: new[column.name] for column in table.columns if column.name != "uid"},
+        where=sa.or_(incoming > stored, sa.and_(incoming == stored, as_telling)),
+    )
+
+
+_RECORD = _record_statement()

@@ -1,0 +1,109 @@
+"""The tables of the first release."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from dogwatch.store.schema import Moment
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Make everything."""
+    op.create_table(
+        "runs",
+        sa.Column("uid", sa.String(36), primary_key=True),
+        sa.Column("platform", sa.Text, nullable=False),
+        sa.Column("instance", sa.Text, nullable=False),
+        sa.Column("job_id", sa.Text, nullable=False),
+        sa.Column("job_name", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("native_run_id", sa.Text, nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("parent_uid", sa.String(36)),
+        sa.Column("trigger", sa.Text, nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("native_status", sa.Text, nullable=False),
+        sa.Column("scheduled_for", Moment),
+        sa.Column("queued_at", Moment),
+        sa.Column("started_at", Moment),
+        sa.Column("ended_at", Moment),
+        sa.Column("updated_at", Moment),
+        sa.Column("error_message", sa.Text),
+        sa.Column("metrics", sa.JSON, nullable=False),
+        sa.Column("url", sa.Text),
+        sa.Column("metadata", sa.JSON, nullable=False),
+        sa.Column("observed_at", Moment, nullable=False),
+        sa.Column("began_at", Moment, nullable=False),
+        sa.Column("version_at", Moment, nullable=False),
+        sa.Column("terminal", sa.Integer, nullable=False),
+    )
+    op.create_index("runs_by_job", "runs", ["instance", "job_id", "began_at"])
+    op.create_index("runs_by_time", "runs", ["began_at"])
+    op.create_index(
+        "runs_to_watch",
+        "runs",
+        ["instance", "status", "began_at"],
+        sqlite_where=sa.text("status != 'success' OR attempt > 1"),
+    )
+    op.create_table(
+        "job_versions",
+        sa.Column("instance", sa.Text, primary_key=True),
+        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("valid_from", Moment, primary_key=True),
+        sa.Column("valid_to", Moment),
+        sa.Column("digest", sa.String(16), nullable=False),
+        sa.Column("body", sa.JSON, nullable=False),
+    )
+    op.create_index("jobs_now", "job_versions", ["instance", "valid_to"])
+    op.create_table(
+        "sources",
+        sa.Column("instance", sa.Text, primary_key=True),
+        sa.Column("platform", sa.Text, nullable=False),
+        sa.Column("first_read_at", Moment),
+        sa.Column("read_until", Moment),
+        sa.Column("watermark", Moment),
+        sa.Column("blind_since", Moment),
+        sa.Column("blind_reason", sa.Text, nullable=False),
+        sa.Column("blind_hint", sa.Text, nullable=False),
+        sa.Column("skew_seconds", sa.Float),
+        sa.Column("caveats", sa.JSON, nullable=False),
+    )
+    op.create_table(
+        "findings",
+        sa.Column("fingerprint", sa.String(16), primary_key=True),
+        sa.Column("rule", sa.Text, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("body", sa.JSON, nullable=False),
+        sa.Column("first_seen", Moment, nullable=False),
+        sa.Column("last_seen", Moment, nullable=False),
+        sa.Column("cleared_at", Moment),
+    )
+    op.create_index("findings_open", "findings", ["cleared_at"])
+    op.create_table(
+        "evidence",
+        sa.Column("id", sa.String(16), primary_key=True),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("at", Moment, nullable=False),
+        sa.Column("body", sa.JSON, nullable=False),
+    )
+    op.create_table(
+        "rounds",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("started_at", Moment, nullable=False),
+        sa.Column("ended_at", Moment),
+        sa.Column("exit_code", sa.Integer),
+        sa.Column("body", sa.JSON, nullable=False),
+    )
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("expires_at", Moment, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    """Dropping what was remembered is never offered."""
+    raise RuntimeError("the first revision cannot be undone; delete the store file instead")

@@ -1,0 +1,138 @@
+"""The tables, as SQLAlchemy knows them; the migrations build the same ones (a test compares)."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+
+class Moment(sa.types.TypeDecorator[datetime]):
+    """An aware UTC instant: ISO 8601 text of fixed width on SQLite, where it sorts as time; else timestamptz."""
+
+    impl = sa.String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
+        """Text on SQLite, the real type where there is one."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(32))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+        """To the database."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return None if value is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+_TO_WATCH = sa.text("status != 'success' OR attempt > 1")
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("uid", sa.String(36), primary_key=True),
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("instance", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("job_name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("native_run_id", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("parent_uid", sa.String(36)),
+    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("native_status", sa.Text, nullable=False),
+    sa.Column("scheduled_for", Moment),
+    sa.Column("queued_at", Moment),
+    sa.Column("started_at", Moment),
+    sa.Column("ended_at", Moment),
+    sa.Column("updated_at", Moment),
+    sa.Column("error_message", sa.Text),
+    sa.Column("metrics", sa.JSON, nullable=False),
+    sa.Column("url", sa.Text),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("observed_at", Moment, nullable=False),
+    # What ``Run.began_at`` and ``Run.version`` say, as columns so that SQL can order and compare by them.
+    sa.Column("began_at", Moment, nullable=False),
+    sa.Column("version_at", Moment, nullable=False),
+    sa.Column("terminal", sa.Integer, nullable=False),
+    sa.Index("runs_by_job", "instance", "job_id", "began_at"),
+    sa.Index("runs_by_time", "began_at"),
+    sa.Index("runs_to_watch", "instance", "status", "began_at", sqlite_where=_TO_WATCH),
+)
+
+job_versions = sa.Table(
+    "job_versions",
+    metadata,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("valid_from", Moment, primary_key=True),
+    sa.Column("valid_to", Moment),
+    sa.Column("digest", sa.String(16), nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Index("jobs_now", "instance", "valid_to"),
+)
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("first_read_at", Moment),
+    sa.Column("read_until", Moment),
+    sa.Column("watermark", Moment),
+    sa.Column("blind_since", Moment),
+    sa.Column("blind_reason", sa.Text, nullable=False),
+    sa.Column("blind_hint", sa.Text, nullable=False),
+    sa.Column("skew_seconds", sa.Float),
+    sa.Column("caveats", sa.JSON, nullable=False),
+)
+
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("fingerprint", sa.String(16), primary_key=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("first_seen", Moment, nullable=False),
+    sa.Column("last_seen", Moment, nullable=False),
+    sa.Column("cleared_at", Moment),
+    sa.Index("findings_open", "cleared_at"),
+)
+
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+
+rounds = sa.Table(
+    "rounds",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+)

@@ -1,4 +1,4 @@
-"""What holds for every test: no configuration from outside, no network beyond loopback, the same run each time."""
+"""What holds for every test: no configuration from outside, nothing beyond loopback, the same run each time."""
 
 import os
 import socket
@@ -7,14 +7,17 @@ from typing import Any
 import hypothesis
 import pytest
 
-REQUIRE_REAL = os.environ.get("DOGWATCH_REQUIRE_REAL") == "1"
-"""Read before the environment is cleared: run what is slow or needs a real part, and let nothing be skipped."""
+_HANDED_ON = "PYTEST_REQUIRE_REAL"  # the workers of pytest-xdist inherit an environment already cleared
+REQUIRE_REAL = "1" in (os.environ.get("DOGWATCH_REQUIRE_REAL"), os.environ.get(_HANDED_ON))
+"""Read before the environment is cleared: run what is slow or needs a real part, skipping nothing."""
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 for _name in list(os.environ):
     if _name.startswith("DOGWATCH_") or _name.lower() in _PROXIES:
         del os.environ[_name]
+if REQUIRE_REAL:
+    os.environ[_HANDED_ON] = "1"
 
 hypothesis.settings.register_profile(
     "dogwatch", derandomize=True, deadline=None, database=None, max_examples=100, print_blob=True
@@ -34,23 +37,19 @@ def _getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
-_REQUIRED = pytest.StashKey[bool]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """No name beyond loopback resolves; pytest-socket refuses the addresses."""
     socket.getaddrinfo = _getaddrinfo
-    config.stash[_REQUIRED] = REQUIRE_REAL
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+def pytest_unconfigure() -> None:
     """Give the resolver back."""
     socket.getaddrinfo = _true_getaddrinfo
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow and real tests wait for DOGWATCH_REQUIRE_REAL=1, so that the everyday run stays short."""
-    if config.stash[_REQUIRED]:
+    if REQUIRE_REAL:
         return
     for item in items:
         for marker in ("slow", "real"):

@@ -1,4 +1,4 @@
-"""What holds for every test: no configuration from outside, nothing beyond loopback, the same run each time."""
+"""What holds for every test: a clean environment, nothing beyond loopback, the same run each time."""
 
 import os
 import socket

@@ -1,0 +1,98 @@
+"""What the settings are, and how their variables are called."""
+
+import difflib
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, field_validator
+from pydantic.fields import FieldInfo
+
+from dogwatch.wire.connector import ConnectorSettings
+
+FILE = "dogwatch.yaml"
+PREFIX = "DOGWATCH_"
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
+"""What a connector may be called."""
+
+
+class General(BaseModel):
+    """What concerns the whole house."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    timezone: str = "UTC"
+    """IANA zone in which people read times, e.g. Europe/Berlin. Left out: the zone of this machine."""
+    store: str = Field(default="dogwatch.db", min_length=1)
+    """The SQLite file that remembers every run; a relative path begins at the folder of dogwatch.yaml."""
+    history_days: int = Field(default=30, ge=1, le=365)
+    """Days of the past to learn when a platform is seen for the first time, 1 to 365."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        zones = available_timezones()
+        if value not in zones:
+            near = nearest(value, zones)
+            raise ValueError(f"is not an IANA time zone{f'; did you mean {near}?' if near else ''}")
+        return value
+
+
+class ConnectorConfig(BaseModel):
+    """One platform to watch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str
+    """The key in dogwatch.yaml; becomes ``Run.instance``."""
+    kind: str
+    """The file in ``connectors/`` that reads it."""
+    settings: SerializeAsAny[ConnectorSettings]
+    """An instance of that connector's own ``Settings``."""
+
+
+class Settings(General):
+    """Everything a round needs to know beforehand."""
+
+    connectors: Mapping[str, ConnectorConfig]
+    """By name, in the order of dogwatch.yaml."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The reader's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+def prefix_of(name: str) -> str:
+    return f"{PREFIX}{name.upper().replace('-', '_')}_"
+
+
+def variable(name: str, field_name: str) -> str:
+    """The environment variable of a connector's field: ``DOGWATCH_<NAME>_<FIELD>``."""
+    return f"{prefix_of(name)}{field_name.upper()}"
+
+
+def is_secret(info: FieldInfo) -> bool:
+    """Whether the field may come from the environment or ``.env`` only."""
+    return SecretStr in atoms(info.annotation)
+
+
+def atoms(annotation: Any) -> set[Any]:
+    """The types that an annotation is made of, unions and containers opened."""
+    parts = typing.get_args(annotation)
+    if not parts:
+        return {annotation}
+    origin = typing.get_origin(annotation)
+    inner = {atom for part in parts for atom in atoms(part)}
+    return inner if origin in {typing.Union, types.UnionType} else inner | {origin}
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
+def first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.;])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(".;")

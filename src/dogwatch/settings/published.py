@@ -1,0 +1,55 @@
+"""The JSON Schema of dogwatch.yaml, so that editors complete and check it."""
+
+from typing import Any
+
+from dogwatch import connectors
+from dogwatch.settings.model import FILE, NAME, General, is_secret
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of dogwatch.yaml, for editors. Secrets do not stand in that file: left out.
+
+    Nothing but ``kind`` is required, because a variable may give any field.
+    """
+    top = General.model_json_schema()
+    del top["properties"]["timezone"]["default"]  # it is the machine's zone
+    definitions: dict[str, Any] = {}
+    for kind in connectors.names():
+        definitions |= _kind_schema(kind)
+    top["properties"]["connectors"] = {
+        "description": "The platforms to watch, by a name of your choice. Name one after its kind"
+        " (airbyte) and `kind` need not be said.",
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+        "properties": {kind: {"$ref": f"#/$defs/{kind}"} for kind in connectors.names()},
+        "additionalProperties": {
+            "type": "object",
+            "required": ["kind"],
+            "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in connectors.names()],
+        },
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **top,
+        "title": FILE,
+        "description": "The configuration of dogwatch.",
+        "$defs": definitions,
+    }
+
+
+def _kind_schema(kind: str) -> dict[str, Any]:
+    model = connectors.load(kind).Settings
+    block = model.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}")
+    found = {f"{kind}.{name}": value for name, value in block.pop("$defs", {}).items()}
+    for name, info in model.model_fields.items():
+        if is_secret(info):
+            del block["properties"][name]
+        else:
+            block["properties"][name].pop("environment", None)
+    block.pop("required", None)
+    block["properties"] = {
+        "kind": {"const": kind, "description": f"The sort of platform: {kind}."},
+        **block["properties"],
+    }
+    return {kind: block, **found}

@@ -1,0 +1,266 @@
+"""From what stands in the file and the variables to checked settings, or to a list of all mistakes."""
+
+from collections import abc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from dogwatch import connectors
+from dogwatch.errors import SettingsError
+from dogwatch.settings.model import (
+    FILE,
+    NAME,
+    PREFIX,
+    ConnectorConfig,
+    General,
+    Settings,
+    atoms,
+    first_sentence,
+    is_secret,
+    nearest,
+    prefix_of,
+)
+from dogwatch.settings.sources import Problem, Variables, YamlFile
+from dogwatch.wire.secrets import Secrets
+
+_TESTS_ALONE = frozenset({"DOGWATCH_REQUIRE_REAL"})
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
+    """Read and check everything. ``path`` is the file asked for, None for ``dogwatch.yaml`` in ``cwd``.
+
+    Raises SettingsError that tells all problems, one per line; secrets are never quoted.
+    """
+    file = cwd / (path or FILE)
+    reading = _Reading(YamlFile.read(file, cwd), Variables.read(environ, file.parent / ".env", cwd))
+    general = _general(reading, environ)
+    found = [_connector(reading, name, given) for name, given in _blocks(reading)]
+    _check_variables(reading)
+    reading.finish()
+    assert general is not None  # finish() raises if anything was wrong
+    return Settings(
+        timezone=general.timezone,
+        store=str(file.parent / general.store),
+        history_days=general.history_days,
+        connectors={config.name: config for config in found if config is not None},
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of the configuration, and what was found wrong."""
+
+    yaml: YamlFile
+    variables: Variables
+    problems: list[Problem] = field(default_factory=list[Problem])
+    claimed: dict[str, str] = field(default_factory=dict[str, str])
+    """The setting that each known variable fills, e.g. ``connectors.airbyte.client_id``."""
+    prefixes: list[str] = field(default_factory=list[str])
+    """The variable prefixes of the connectors that stand in the file."""
+    secrets: Secrets = field(default_factory=Secrets)
+
+    def wrong(self, path: Sequence[str | int], what: str, fix: str = "") -> None:
+        """Note a problem with a key."""
+        key = ".".join(str(step) for step in path)
+        self.problems.append(Problem(self.yaml.where(path), f"{key}: {what}" if key else what, fix))
+
+    def finish(self) -> None:
+        """Raise if anything was wrong."""
+        problems = [*self.variables.problems, *self.problems]
+        if not problems:
+            return
+        scrub = self.secrets.scrub
+        if len(problems) == 1:
+            (one,) = problems
+            raise SettingsError(scrub(f"{one.where}: {one.what}"), scrub(one.fix))
+        told = [f"{len(problems)} problems in the configuration"]
+        told += [f"{one.where}: {one.what}{f' ({one.fix})' if one.fix else ''}" for one in problems]
+        raise SettingsError(scrub("\n  ".join(told)))
+
+
+def _general(reading: _Reading, environ: Mapping[str, str]) -> General | None:
+    given: Any = reading.yaml.values
+    if not isinstance(given, dict):
+        reading.wrong((), "is not a mapping of keys to values", "begin with: connectors:")
+        return None
+    top = {key: value for key, value in cast("dict[str, Any]", given).items() if key != "connectors"}
+    top.setdefault("timezone", _local_zone(environ))
+    return _fill(reading, General, top, (), PREFIX, [*General.model_fields, "connectors"])
+
+
+def _blocks(reading: _Reading) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The connectors' blocks that are mappings under a proper name."""
+    values = reading.yaml.values
+    blocks: Any = cast("dict[str, Any]", values).get("connectors") if isinstance(values, dict) else {}
+    if not blocks or not isinstance(blocks, dict):
+        if isinstance(values, dict):
+            reading.wrong(("connectors",), "no platform to watch", "add one with: dogwatch init airbyte")
+        return
+    for name, block in cast("dict[str, Any]", blocks).items():
+        path = ("connectors", name)
+        if not NAME.fullmatch(name):
+            reading.wrong(path, "not a name", "use small letters, digits, - and _, beginning with a letter")
+        elif block is not None and not isinstance(block, dict):
+            reading.wrong(path, "is not a mapping of keys to values", "indent its settings under the name")
+        else:
+            yield name, cast("dict[str, Any]", block or {})
+
+
+def _connector(reading: _Reading, name: str, given: dict[str, Any]) -> ConnectorConfig | None:
+    path = ("connectors", name)
+    reading.prefixes.append(prefix_of(name))
+    kind = given.get("kind", name)
+    if "kind" not in given and name not in connectors.names():
+        near = nearest(name, connectors.names())
+        reading.wrong(
+            path,
+            f"{name!r} is not a platform that dogwatch knows",
+            f"did you mean {near}?" if near else f"add kind: with one of {', '.join(connectors.names())}",
+        )
+        return None
+    if name in connectors.names() and kind != name:
+        reading.wrong((*path, "kind"), f"a connector named {name} has to be of kind {name}", "rename it")
+        return None
+    try:
+        model = connectors.load(str(kind)).Settings
+    except SettingsError as error:
+        reading.wrong((*path, "kind"), error.message, error.hint)
+        return None
+    rest = {key: value for key, value in given.items() if key != "kind"}
+    settings = _fill(reading, model, rest, path, prefix_of(name), [*_in_file(model), "kind"])
+    return None if settings is None else ConnectorConfig(name=name, kind=str(kind), settings=settings)
+
+
+def _fill(
+    reading: _Reading,
+    model: type[M],
+    given: dict[str, Any],
+    path: tuple[str, ...],
+    prefix: str,
+    keys: Sequence[str],
+) -> M | None:
+    """The model from the file's values and the variables; None if something is wrong (it is noted)."""
+    values = dict(given)
+    origins: dict[str, str] = {}
+    spoiled = False
+    for name, info in model.model_fields.items():
+        if name in values and is_secret(info):
+            reading.wrong(
+                (*path, name),
+                "a secret does not belong into a file that is shared",
+                f"put it into .env as {prefix}{name.upper()}, and make a new one: this one counts as known",
+            )
+            reading.secrets.add(str(values[name]))
+            spoiled = True
+        for var in (*_claim(reading, prefix, path, name), *_foreign(info, name in values)):
+            if var in reading.variables.values:
+                text = reading.variables.values[var]
+                values[name] = _from_text(info, text)
+                if is_secret(info):
+                    reading.secrets.add(text.strip())
+                origins[name] = f"{reading.variables.origins[var]}: {var}"
+                break
+    try:
+        filled = model.model_validate(values)
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False):
+            _explain(reading, model, item, path, prefix, keys, origins)
+        return None
+    return None if spoiled else filled
+
+
+def _claim(reading: _Reading, prefix: str, path: tuple[str, ...], name: str) -> list[str]:
+    """The field's own variable, noted as known; two settings that share one are a problem."""
+    var, key = f"{prefix}{name.upper()}", ".".join((*path, name))
+    if reading.claimed.setdefault(var, key) != key:
+        reading.wrong((*path,), f"{var} would fill {key} and {reading.claimed[var]}", "rename the connector")
+    return [var]
+
+
+def _foreign(info: FieldInfo, already: bool) -> list[str]:
+    """The variable that some other program sets for this field; what stands in the file is more exact."""
+    extra: Any = info.json_schema_extra
+    return (
+        [] if already or not isinstance(extra, dict) or "environment" not in extra else [extra["environment"]]
+    )
+
+
+def _explain(
+    reading: _Reading,
+    model: type[BaseModel],
+    item: ErrorDetails,
+    path: tuple[str, ...],
+    prefix: str,
+    keys: Sequence[str],
+    origins: Mapping[str, str],
+) -> None:
+    """Put one of pydantic's errors into our words."""
+    place = item["loc"]
+    name = str(place[0]) if place else ""
+    info = model.model_fields.get(name)
+    where = (*path, *place)
+    if item["type"] == "extra_forbidden":
+        near = nearest(str(place[-1]), keys if len(place) == 1 else ())
+        reading.wrong(where, "unknown key", f"did you mean {near}?" if near else f"known: {', '.join(keys)}")
+        return
+    var = f"{prefix}{name.upper()}"
+    if item["type"] == "missing" and info is not None and len(place) == 1:
+        ways = f"set {var} in the environment or .env"
+        reading.wrong(where, "is missing", ways if is_secret(info) else f"add it, or {ways}")
+        return
+    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    fix = first_sentence(info.description) if info is not None and info.description else ""
+    if item["type"] == "string_type" and isinstance(item.get("input"), (int, float)):
+        what, fix = "should be text", "put the value in quotes"
+    if name in origins:
+        reading.problems.append(Problem(origins[name], what, fix))
+    else:
+        reading.wrong(where, what, fix)
+
+
+def _check_variables(reading: _Reading) -> None:
+    """A ``DOGWATCH_*`` that nothing reads is a mistake somebody will want to hear of."""
+    for name in sorted(reading.variables.origins):
+        if not name.upper().startswith(PREFIX) or name in reading.claimed or name in _TESTS_ALONE:
+            continue
+        reading.problems.append(
+            Problem(reading.variables.origins[name], f"unknown variable {name}", _advice(reading, name))
+        )
+
+
+def _advice(reading: _Reading, name: str) -> str:
+    near = nearest(name.upper().removeprefix(PREFIX), [var.removeprefix(PREFIX) for var in reading.claimed])
+    absent = [
+        kind
+        for kind in connectors.names()
+        if name.startswith(prefix_of(kind)) and not any(name.startswith(known) for known in reading.prefixes)
+    ]
+    if absent:
+        return f"{reading.yaml.shown} has no connector {absent[0]}; add it with: dogwatch init {absent[0]}"
+    return f"did you mean {PREFIX}{near}?" if near else "remove it; docs/configuration.md lists them all"
+
+
+def _in_file(model: type[BaseModel]) -> list[str]:
+    return [name for name, info in model.model_fields.items() if not is_secret(info)]
+
+
+def _from_text(info: FieldInfo, text: str) -> Any:
+    """A variable's text for a field: a list is separated by commas; pydantic reads all else from text."""
+    if atoms(info.annotation) & {list, tuple, set, frozenset, Sequence, abc.Set}:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text.strip()
+
+
+def _local_zone(environ: Mapping[str, str]) -> str:
+    """The machine's IANA zone by ``TZ``, else by where /etc/localtime points, else UTC."""
+    said = environ.get("TZ", "").removeprefix(":")
+    points_to = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")[2]
+    return next((zone for zone in (said, points_to) if zone in available_timezones()), "UTC")

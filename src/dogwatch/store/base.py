@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
 
 from dogwatch.errors import StoreError
 from dogwatch.model import Evidence, Finding, Job, Run, Source, Status, content_id
@@ -29,7 +31,7 @@ def open_store(path: Path) -> "Store":
     Raises StoreError if the file cannot be used or was made by a newer dogwatch.
     """
     engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
-    sa.event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", _prepare)
     try:
         with _translated():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 def _translated() -> Generator[None]:
     try:
         yield
-    except sa.exc.DBAPIError as error:
+    except DBAPIError as error:
         raise _store_error(str(error.orig)) from error
     except OSError as error:
         raise StoreError(

@@ -8,7 +8,7 @@ from sqlalchemy.types import TypeEngine
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
-    """An aware UTC instant: ISO 8601 text of fixed width on SQLite, where it sorts as time; else timestamptz."""
+    """An aware UTC instant: ISO 8601 text of fixed width on SQLite, sortable; else timestamptz."""
 
     impl = sa.String(32)
     cache_ok = True

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -50,6 +50,8 @@ class Connector(ABC, Generic[S]):
     Settings: ClassVar[type[ConnectorSettings]]
     title: ClassVar[str]
     """The platform's name for people."""
+    overlap: ClassVar[timedelta] = timedelta(hours=1)
+    """How far before the watermark a round reads again, for records that the platform shows late."""
 
     def __init__(self, name: str, settings: S, doors: Doors) -> None:
         """``name`` is the key in dogwatch.yaml and becomes ``Run.instance``."""

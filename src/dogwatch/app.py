@@ -1,0 +1,153 @@
+"""The verbs that every surface shares: one class, made from settings, used within ``async with``."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import httpx2
+from pydantic import SecretStr
+
+from dogwatch import connectors
+from dogwatch.errors import AuthError, ConnectorError, RateLimited, SettingsError, Unreachable
+from dogwatch.model import Run
+from dogwatch.model.report import CheckReport, Diagnosis
+from dogwatch.round import Progress, Round, Step
+from dogwatch.settings import ConnectorConfig, Settings
+from dogwatch.store import StoreThread, open_store
+from dogwatch.store.rows import RunFilter
+from dogwatch.wire.clock import Clock, SystemClock
+from dogwatch.wire.connector import AnyConnector
+from dogwatch.wire.http import Doors, Pace
+from dogwatch.wire.secrets import Secrets
+
+__all__ = ["CheckReport", "Diagnosis", "Dogwatch", "RunFilter", "Step"]
+
+
+def _silent(step: Step) -> None:
+    """Nobody is watching."""
+
+
+class Dogwatch:
+    """dogwatch with one configuration. Opening it touches the store only; platforms are asked by the verbs.
+
+    ``transport`` replaces the network (the lab's seam), ``pace`` every connector's own limits (benchmarks).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        pace: Pace | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._doors = Doors(
+            clock=self._clock,
+            secrets=Secrets(),
+            transport=transport,
+            rng=rng or random.Random(),  # noqa: S311  # jitter, not a secret
+            pace=pace,
+        )
+        self._thread = StoreThread()
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> "Dogwatch":
+        """Open the store. Raises StoreError."""
+        self._open.callback(self._thread.close)
+        try:
+            self._store = await self._thread(open_store, Path(self.settings.store))
+        except BaseException:
+            await self._open.aclose()
+            raise
+        self._open.push_async_callback(self._thread, self._store.close)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close everything."""
+        await self._open.aclose()
+
+    async def check(self, progress: Progress = _silent) -> CheckReport:
+        """One round over all platforms: read, record, detect. Raises SettingsError or StoreError only."""
+        async with AsyncExitStack() as stack:
+            opened = [await self._connect(config, stack) for config in self._configs(())]
+            return await Round(
+                opened,
+                self._store,
+                self._thread,
+                self._clock,
+                timezone=self.settings.timezone,
+                history_days=self.settings.history_days,
+                progress=progress,
+            ).run()
+
+    async def doctor(self, names: Sequence[str] = ()) -> list[Diagnosis]:
+        """Can each connector (or each of ``names``) be reached, does it let us in, may we read?"""
+        async with AsyncExitStack() as stack:
+            opened = [await self._connect(config, stack) for config in self._configs(names)]
+            return list(await asyncio.gather(*(self._diagnose(connector) for connector in opened)))
+
+    async def runs(self, wanted: RunFilter) -> list[Run]:
+        """Remembered runs, newest first. Asks no platform."""
+        return await self._thread(self._store.runs, wanted)
+
+    def _configs(self, names: Sequence[str]) -> list[ConnectorConfig]:
+        known = self.settings.connectors
+        for name in names:
+            if name not in known:
+                raise SettingsError(
+                    f"no connector is called {name!r}", f"dogwatch.yaml has: {', '.join(known) or 'none'}"
+                )
+        return [known[name] for name in names or known]
+
+    async def _connect(self, config: ConnectorConfig, stack: AsyncExitStack) -> AnyConnector:
+        for value in config.settings.__dict__.values():
+            if isinstance(value, SecretStr):
+                self._doors.secrets.add(value.get_secret_value())
+        connector = connectors.load(config.kind)(config.name, config.settings, self._doors)
+        stack.push_async_callback(connector.aclose)
+        return connector
+
+    async def _diagnose(self, connector: AnyConnector) -> Diagnosis:
+        kind = self.settings.connectors[connector.name].kind
+        source = await self._thread(self._store.source, connector.name, kind)
+        started = self._clock.now()
+        line, hint, fault = "", "", _fault(None)
+        try:
+            line = await connector.check()
+        except ConnectorError as error:
+            line, hint, fault = self._doors.secrets.scrub(error.message), error.hint, _fault(error)
+        skew = connector.http.skew
+        return Diagnosis(
+            instance=connector.name,
+            platform=kind,
+            title=connector.title,
+            ok=not fault,
+            line=line,
+            hint=hint,
+            fault=fault,
+            read_until=source.read_until,
+            skew_seconds=None if skew is None else round(skew.total_seconds(), 1),
+            requests=connector.http.requests,
+            seconds=round((self._clock.now() - started).total_seconds(), 2),
+        )
+
+
+def _fault(
+    error: ConnectorError | None,
+) -> Literal["", "credentials", "permission", "rate_limited", "unreachable", "unexpected"]:
+    if error is None:
+        return ""
+    if isinstance(error, AuthError):
+        return "permission" if error.status == 403 else "credentials"
+    if isinstance(error, RateLimited):
+        return "rate_limited"
+    return "unreachable" if isinstance(error, Unreachable) else "unexpected"

@@ -1,0 +1,68 @@
+"""What the rules look at, and what they give back."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from dogwatch.model import Evidence, EvidenceKind, Finding, Job, Run, Source, job_subject
+
+JobKey = tuple[str, str]
+"""(instance, job_id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything a round knows that a rule may need."""
+
+    jobs: Mapping[JobKey, Job]
+    """The jobs that exist, as last listed."""
+    histories: Mapping[JobKey, Sequence[Run]]
+    """Attempts of the jobs in question, oldest first."""
+    sources: Sequence[Source]
+    """How far each platform was read."""
+
+
+@dataclass(slots=True)
+class Detection:
+    """Findings and the evidence they cite."""
+
+    findings: list[Finding] = field(default_factory=list[Finding])
+    evidence: dict[str, Evidence] = field(default_factory=dict[str, Evidence])
+
+    def cite(self, *items: Evidence) -> tuple[str, ...]:
+        """Keep the evidence and return its ids for a finding."""
+        for item in items:
+            self.evidence[item.id] = item
+        return tuple(item.id for item in items)
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Keep findings."""
+        self.findings.extend(findings)
+
+
+def run_evidence(run: Run) -> Evidence:
+    """The run's record as something to cite, without when it was observed: reading again changes nothing."""
+    told = run.model_dump(mode="json", exclude={"observed_at", "uid", "parent_uid", "platform", "instance"})
+    content: dict[str, JsonValue] = {"run": run.uid, **{key: value for key, value in told.items() if value}}
+    return Evidence.of(
+        EvidenceKind.run,
+        source=run.instance,
+        subject=job_subject(run.instance, run.job_id),
+        content=content,
+        at=run.ended_at or run.began_at,
+        url=run.url,
+    )
+
+
+def blind_evidence(source: Source, now: datetime) -> Evidence:
+    """Our own failed attempt to read a platform as something to cite."""
+    since = source.blind_since or now
+    return Evidence.of(
+        EvidenceKind.alert,
+        source=source.instance,
+        subject=source.instance,
+        content={"unreadable_since": since.isoformat(), "answer": source.blind_reason},
+        at=since,
+    )

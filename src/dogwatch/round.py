@@ -1,0 +1,243 @@
+"""One round, in order: read every platform, record, detect, remember. The only file that knows the order."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dogwatch.detect import Detection, Facts, detect
+from dogwatch.errors import ConnectorError, UnexpectedAnswer
+from dogwatch.model import Finding, Job, Severity, Source
+from dogwatch.model.report import CheckReport, PlatformView, Sight
+from dogwatch.store import Store, StoreThread
+from dogwatch.wire.clock import Clock
+from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasRuns
+
+_BASELINE_DETAILS = timedelta(days=7)
+"""At first sight of a platform, failures older than this are learned without their error text."""
+_HISTORY = 60
+"""Attempts of a job that the rules look back on."""
+_SUSPICIOUS_SKEW = 120.0
+"""Seconds by which a platform's clock may differ before it changes how far back we read."""
+_DATA_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+"""What hostile or absurd data can provoke in a connector beyond what it checks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress on one platform."""
+
+    instance: str
+    stage: str
+    """``jobs``, ``runs``, ``read`` or ``blind``."""
+    runs: int = 0
+    """Run attempts read so far."""
+
+
+Progress = Callable[[Step], None]
+
+
+def _silent(step: Step) -> None:
+    """Nobody is watching."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What came of reading one platform."""
+
+    connector: AnyConnector
+    source: Source
+    baseline: bool
+    runs: int = 0
+
+
+class Round:
+    """Reads the platforms through their connectors into the store and judges what it finds there."""
+
+    def __init__(
+        self,
+        connectors: Sequence[AnyConnector],
+        store: Store,
+        thread: StoreThread,
+        clock: Clock,
+        *,
+        timezone: str,
+        history_days: int,
+        progress: Progress = _silent,
+    ) -> None:
+        self._connectors = connectors
+        self._store = store
+        self._thread = thread
+        self._clock = clock
+        self._timezone = timezone
+        self._history = timedelta(days=history_days)
+        self._progress = progress
+
+    async def run(self) -> CheckReport:
+        """The whole round. A platform that fails is blind, not fatal; StoreError is fatal."""
+        now = self._clock.now()
+        previous = await self._thread(self._store.last_round_at)
+        number = await self._thread(self._store.start_round, now)
+        readings = await asyncio.gather(*(self._read(connector, now) for connector in self._connectors))
+        detection, jobs = await self._detect(now)
+        new = await self._thread(
+            self._store.save_findings, detection.findings, list(detection.evidence.values()), now
+        )
+        report = self._report(now, previous, readings, detection, jobs, new)
+        kept = report.model_dump(mode="json", include={"findings", "platforms"})
+        await self._thread(self._store.end_round, number, self._clock.now(), report.exit_code, kept)
+        return report
+
+    async def _read(self, connector: AnyConnector, now: datetime) -> _Reading:
+        """Read one platform into the store. Its watermark moves only if all of it was read and recorded."""
+        source = await self._thread(self._store.source, connector.name, _kind(connector))
+        reading = _Reading(connector, source, baseline=source.first_read_at is None)
+        failure: ConnectorError | None = None
+        for part in (self._read_jobs, self._read_runs):
+            try:
+                await part(reading, now)
+            except ConnectorError as error:
+                failure = failure or error
+            except _DATA_FAULTS as error:
+                failure = failure or UnexpectedAnswer(
+                    f"an answer could not be made sense of ({type(error).__name__})",
+                    "the platform may have changed its API; please report this with the dogwatch version",
+                )
+            if failure is not None and failure.transient:
+                break  # the next part would wait just as long for nothing
+        skew = connector.http.skew
+        seen = {"skew_seconds": None if skew is None else round(skew.total_seconds(), 1)}
+        if failure is None:
+            reading.source = reading.source.model_copy(
+                update={**seen, **await self._progressed(reading, now)}
+            )
+        else:
+            said = connector.doors.secrets.scrub(failure.message)
+            since = reading.source.blind_since or now
+            blind = {"blind_since": since, "blind_reason": said, "blind_hint": failure.hint}
+            reading.source = reading.source.model_copy(update={**seen, **blind})
+        await self._thread(self._store.save_source, reading.source)
+        self._progress(Step(connector.name, "blind" if failure else "read", reading.runs))
+        return reading
+
+    async def _read_jobs(self, reading: _Reading, now: datetime) -> None:
+        connector = reading.connector
+        self._progress(Step(connector.name, "jobs"))
+        if isinstance(connector, HasCaveats):
+            reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
+        if isinstance(connector, HasJobs):
+            jobs = await connector.jobs(now)
+            await self._thread(self._store.save_jobs, connector.name, jobs, now)
+
+    async def _read_runs(self, reading: _Reading, now: datetime) -> None:
+        connector = reading.connector
+        if not isinstance(connector, HasRuns):
+            return
+        ask = await self._ask(reading, now)
+        self._progress(Step(connector.name, "runs"))
+        async for batch in connector.runs(ask):
+            await self._thread(self._store.record, batch)
+            reading.runs += len(batch)
+            self._progress(Step(connector.name, "runs", reading.runs))
+
+    async def _ask(self, reading: _Reading, now: datetime) -> Ask:
+        connector, source = reading.connector, reading.source
+        earliest = now - self._history
+        since = earliest
+        if source.watermark is not None:
+            behind = max(0.0, -(source.skew_seconds or 0.0) - _SUSPICIOUS_SKEW)
+            since = max(earliest, source.watermark - connector.overlap - timedelta(seconds=behind))
+        jobs = await self._thread(self._store.jobs)
+        return Ask(
+            now=now,
+            since=since,
+            details_since=max(since, now - _BASELINE_DETAILS) if reading.baseline else since,
+            names={job.job_id: job.name for job in jobs if job.instance == connector.name},
+            known=await self._thread(self._store.known, connector.name, earliest),
+        )
+
+    async def _progressed(self, reading: _Reading, now: datetime) -> dict[str, object]:
+        """The source's new state. The watermark never passes the platform's own newest time, so that a
+        platform whose clock is behind loses nothing."""
+        newest = await self._thread(self._store.newest_run_at, reading.connector.name)
+        return {
+            "first_read_at": reading.source.first_read_at or now,
+            "read_until": now,
+            "watermark": now if newest is None else min(now, newest),
+            "blind_since": None,
+            "blind_reason": "",
+            "blind_hint": "",
+        }
+
+    async def _detect(self, now: datetime) -> tuple[Detection, list[Job]]:
+        names = {connector.name for connector in self._connectors}
+        unsettled = await self._thread(self._store.unsettled_jobs)
+        suspects = [key for key in unsettled if key[0] in names]
+        jobs = [job for job in await self._thread(self._store.jobs) if job.instance in names]
+        facts = Facts(
+            jobs={(job.instance, job.job_id): job for job in jobs},
+            histories=await self._thread(self._store.histories, suspects, _HISTORY),
+            sources=[
+                source for source in await self._thread(self._store.sources) if source.instance in names
+            ],
+        )
+        return detect(facts, now), jobs
+
+    def _report(
+        self,
+        now: datetime,
+        previous: datetime | None,
+        readings: Sequence[_Reading],
+        detection: Detection,
+        jobs: Sequence[Job],
+        new: set[str],
+    ) -> CheckReport:
+        findings = tuple(detection.findings)
+        report = CheckReport(
+            at=now,
+            timezone=self._timezone,
+            previous_round_at=previous,
+            exit_code=0,
+            findings=findings,
+            new=tuple(finding.fingerprint for finding in findings if finding.fingerprint in new),
+            evidence=tuple(detection.evidence.values()),
+            platforms=tuple(_view(reading, jobs, findings) for reading in readings),
+            wall_seconds=round((self._clock.now() - now).total_seconds(), 3),
+        )
+        code = 1 if report.incidents else 3 if report.blind else 0
+        return report.model_copy(update={"exit_code": code})
+
+
+def _view(reading: _Reading, jobs: Sequence[Job], findings: Sequence[Finding]) -> PlatformView:
+    source, connector = reading.source, reading.connector
+    known = sum(job.instance == source.instance for job in jobs)
+    troubled = {
+        finding.subject
+        for finding in findings
+        if finding.severity.rank >= Severity.WARNING.rank
+        and finding.subject.startswith(f"{source.instance}/")
+    }
+    blind = source.blind_since is not None
+    return PlatformView(
+        instance=source.instance,
+        platform=source.platform,
+        title=connector.title
+        if source.instance == source.platform
+        else f"{connector.title} ({source.instance})",
+        sight=Sight.blind if blind else Sight.clear,
+        blind_since=source.blind_since,
+        reason=source.blind_reason,
+        hint=source.blind_hint,
+        read_until=source.read_until,
+        jobs=known,
+        jobs_as_expected=None if blind else max(0, known - len(troubled)),
+        runs_read=reading.runs,
+        requests=connector.http.requests,
+        skew_seconds=source.skew_seconds,
+        caveats=source.caveats,
+        baseline=reading.baseline and not blind,
+    )
+
+
+def _kind(connector: AnyConnector) -> str:
+    return type(connector).__module__.rpartition(".")[2]

@@ -2,18 +2,21 @@
 
 Reads (``get``, ``ask``) are retried with exponential back-off and full jitter; a write (``send``) is
 tried once, because only its caller knows whether a second try would do the thing twice. All errors that
-leave this room are ours. Redirects are not followed and links to another host are refused, so that
-credentials stay with the platform they belong to.
+leave this room are ours. Redirects are not followed, cookies not kept, and links to another host refused,
+so that credentials stay with the platform they belong to.
 """
 
 import asyncio
+import logging
 import random
+import re
+import socket
+import ssl
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
+from http.cookiejar import CookieJar
 from typing import Any, Protocol
 
 import httpx2
@@ -27,34 +30,24 @@ from dogwatch.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
-from dogwatch.wire.answer import Answer, complaint, retry_after
+from dogwatch.wire.answer import Answer, complaint, http_date, one_line, retry_after
 from dogwatch.wire.clock import Clock
+from dogwatch.wire.pace import Pace, Turns
 from dogwatch.wire.secrets import Secrets
+
+__all__ = ["RETRIED", "Answer", "Doors", "Http", "Login", "Pace", "Params"]
 
 Params = Mapping[str, str | int | list[str]]
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_REDIRECTS = range(300, 400)
+_WRITE_IT_AS = "write it as https://host[:port][/path], without credentials"
+_CREDENTIAL = re.compile("secret|password|assertion|token|credential", re.IGNORECASE)
+_FOREIGN = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
+"""All that httpx2 and what lies below it raise for trouble on the way (TimeoutError is an OSError)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How hard we may press one platform, and how patient we are with it."""
-
-    per_second: float = 20.0
-    """Requests started per second, 0 for no limit."""
-    concurrency: int = 8
-    """Requests under way at once."""
-    tries: int = 5
-    """Tries of a read in all."""
-    timeout: float = 30.0
-    """Seconds to wait for a connection, and between two reads."""
-    longest_wait: float = 60.0
-    """Seconds we wait before one retry at most; a platform that asks for more gets its wish next round."""
-    unhinted_429: float = 1.0
-    """First wait after a 429 that does not say how long, doubled each time."""
-    largest: int = 64 * 1024 * 1024
-    """Bytes of one decoded body at most."""
+# The HTTP library's own chatter tells whole URLs and headers; it ends here, whatever the level.
+for _name in ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks"))):
+    logging.getLogger(_name).addFilter(lambda record: False)
 
 
 class Login(Protocol):
@@ -64,8 +57,11 @@ class Login(Protocol):
         """Headers that authenticate a request; may call ``http.exchange`` to get a token first."""
         ...
 
-    def forget(self) -> bool:
-        """Drop what was cached after a 401; True if asking again may give something better."""
+    def forget(self, used: Mapping[str, str]) -> bool:
+        """A 401 was the answer to ``used``: drop what made them, unless something newer is there already.
+
+        True if asking ``headers`` again may give something better.
+        """
         ...
 
 
@@ -76,36 +72,74 @@ class Doors:
     clock: Clock
     secrets: Secrets = field(default_factory=Secrets)
     transport: httpx2.AsyncBaseTransport | None = None
-    """Another way out than the network; the seam for the lab."""
+    """Another way out than the network; the seam for the lab. Closing a door leaves it open."""
     rng: random.Random = field(default_factory=random.Random)
     pace: Pace | None = None
     """Overrides every connector's own pace; benchmarks lift the limits with it."""
+    _tls: ssl.SSLContext | None = field(default=None, init=False, repr=False)
 
     def open(self, base_url: str, *, login: Login | None, pace: Pace) -> "Http":
-        """A door to one platform."""
+        """A door to one platform. Raises SettingsError if the URL, a proxy or a certificate is unusable."""
         return Http(base_url, login=login, pace=self.pace or pace, doors=self)
+
+    def client(self, pace: Pace) -> httpx2.AsyncClient:
+        """An HTTP client; the certificates are read once for all doors, which takes a while."""
+        try:
+            if self._tls is None and self.transport is None:
+                self._tls = httpx2.create_ssl_context()
+            return httpx2.AsyncClient(
+                transport=self.transport,
+                verify=self._tls or True,
+                timeout=httpx2.Timeout(pace.timeout),
+                limits=httpx2.Limits(
+                    max_connections=pace.concurrency, max_keepalive_connections=pace.concurrency
+                ),
+                headers={"User-Agent": f"dogwatch/{__version__}", "Accept": "application/json"},
+                cookies=_NoCookies(),
+                follow_redirects=False,
+                trust_env=True,
+            )
+        except (httpx2.InvalidURL, ValueError, OSError, ImportError) as error:
+            kind = type(error).__name__
+        raise SettingsError(
+            f"the way out cannot be prepared ({kind})",
+            "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
+        )
+
+
+class _NoCookies(CookieJar):
+    """Keeps no cookie and sends none: who we are is said by the login alone."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Leave them."""
+
+    def add_cookie_header(self, request: Any) -> None:
+        """Nothing to add."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call through the door, with all its tries."""
+
+    request: httpx2.Request
+    login: Login | None
+    scrub: bool
+    left: float
+    """Seconds of patience left."""
+    name: str
 
 
 class Http:
     """A door to one platform: paced, bounded, authenticated."""
 
     def __init__(self, base_url: str, *, login: Login | None, pace: Pace, doors: Doors) -> None:
-        self._base = _base(base_url)
+        self._base = _usable(base_url.strip().rstrip("/") + "/")
+        self._base_text = str(self._base)
         self._login = login
         self._pace = pace
         self._doors = doors
-        self._client = httpx2.AsyncClient(
-            transport=doors.transport,
-            timeout=httpx2.Timeout(pace.timeout),
-            limits=httpx2.Limits(
-                max_connections=pace.concurrency, max_keepalive_connections=pace.concurrency
-            ),
-            headers={"User-Agent": f"dogwatch/{__version__}", "Accept": "application/json"},
-            follow_redirects=False,
-            trust_env=True,
-        )
-        self._slots = asyncio.Semaphore(pace.concurrency)
-        self._next_start: datetime | None = None
+        self._client = doors.client(pace)
+        self._turns = Turns(pace, doors.clock)
         self.requests = 0
         """Requests made through this door, retries and logins included."""
         self.skew: timedelta | None = None
@@ -114,7 +148,10 @@ class Http:
     async def get(
         self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Read. Retried. Raises AuthError, RateLimited, Unreachable or UnexpectedAnswer."""
+        """Read. Retried. Raises AuthError, RateLimited, Unreachable or UnexpectedAnswer.
+
+        ``path`` is relative to the base URL, or a whole URL on the same host (a link to the next page).
+        """
         return await self._read(self._request("GET", path, params=params, headers=headers))
 
     async def ask(
@@ -129,11 +166,12 @@ class Http:
         return await self._read(self._request("POST", path, params=params, json=body, headers=headers))
 
     async def send(self, path: str, body: Any, *, headers: Mapping[str, str] | None = None) -> Answer:
-        """Write by POST with a JSON body. Never retried; a caller with an idempotency key may call again."""
+        """Write by POST with a JSON body. Never retried; a caller with an idempotency key may call again.
+
+        (A 401 is no try: nothing was done, so the login is renewed and the request made.)
+        """
         request = self._request("POST", path, json=body, headers=headers)
-        answer = await self._authenticated(request)
-        self._raise_for_status(answer)
-        return answer
+        return await self._through(request, self._login, tries=1)
 
     async def exchange(
         self,
@@ -145,168 +183,246 @@ class Http:
         headers: Mapping[str, str] | None = None,
         method: str = "POST",
     ) -> Answer:
-        """Get a token: no Authorization of ours, any host, and the body is not scrubbed. Retried."""
-        target = url if "://" in url else str(self._base.join(url))
+        """Get a token: no Authorization of ours, any host the caller vouches for, and the body is not scrubbed.
+
+        Retried. What is handed over under a telling name (password, client_secret, assertion …) is hidden
+        from then on. Raises SettingsError for an impossible URL, or one that is less safe than the base.
+        """
+        target = _usable(url if "://" in url else self._base_text + url.lstrip("/"))
+        if self._base.scheme == "https" and target.scheme != "https":
+            raise SettingsError("the token URL is not https, but the platform's is", _WRITE_IT_AS)
         extra = dict(headers or {})
         if basic is not None:
             extra["Authorization"] = "Basic " + b64encode(":".join(basic).encode()).decode()
-        request = self._build(method, target, data=dict(form) if form else None, json=json, headers=extra)
-        return await self._retrying(request, lambda: self._once(request, scrub=False))
+            self._doors.secrets.add(basic[1])
+        for value in _credentials(form, json, extra):
+            self._doors.secrets.add(value)
+        request = self._build(method, str(target), data=dict(form) if form else None, json=json, headers=extra)
+        return await self._through(request, None, tries=self._pace.tries, scrub=False)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._doors.transport is None:
+            await self._client.aclose()
 
     def _request(self, method: str, path: str, **parts: Any) -> httpx2.Request:
-        url = httpx2.URL(path) if "://" in path else self._base.join(path.lstrip("/"))
-        if (url.scheme, url.host, url.port) != (self._base.scheme, self._base.host, self._base.port):
+        """A request to the platform and to nobody else, whatever ``path`` was made of."""
+        whole = "://" in path
+        request = self._build(method, path if whole else self._base_text + path.lstrip("/"), **parts)
+        url, base = request.url, self._base
+        if (url.scheme, url.raw_host, url.port, url.userinfo) != (base.scheme, base.raw_host, base.port, b""):
             raise UnexpectedAnswer(
                 "the platform's answer links to another host; the link was not followed",
                 "credentials are only ever sent to the configured URL",
             )
-        return self._build(method, str(url), **parts)
+        if not whole and not url.raw_path.startswith(base.raw_path):
+            raise UnexpectedAnswer(
+                "an identifier of the platform leads out of its API; it was not followed",
+                "credentials are only ever sent to the configured URL",
+            )
+        return request
 
     def _build(self, method: str, url: str, **parts: Any) -> httpx2.Request:
         try:
             return self._client.build_request(method, url, **parts)
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-            raise SettingsError(f"not a usable URL: {url}", "write it as https://host[:port]") from error
+        except (httpx2.InvalidURL, UnicodeError, ValueError, TypeError) as error:
+            kind = type(error).__name__
+        # Out here, because those errors quote what they choke on.
+        raise UnexpectedAnswer(
+            f"no request can be made of what the platform or its settings say ({kind})",
+            "an identifier, a link or a credential holds characters that no request can carry",
+        )
 
     async def _read(self, request: httpx2.Request) -> Answer:
-        return await self._retrying(request, lambda: self._authenticated(request))
+        return await self._through(request, self._login, tries=self._pace.tries)
 
-    async def _retrying(self, request: httpx2.Request, attempt: Any) -> Answer:
-        for number in range(1, self._pace.tries + 1):
-            failure: ConnectorError
-            wait: float | None = None
-            try:
-                answer: Answer = await attempt()
-                if answer.status not in RETRIED:
-                    self._raise_for_status(answer)
-                    return answer
-                wait = retry_after(answer.headers, self._doors.clock.now())
-                failure = self._failure(answer)
-                limited = answer.status == 429
-            except Unreachable as error:
-                failure, limited = error, False
-            wait = self._wait(number, wait, limited=limited)
-            if number == self._pace.tries or wait > self._pace.longest_wait:
+    async def _through(
+        self, request: httpx2.Request, login: Login | None, *, tries: int, scrub: bool = True
+    ) -> Answer:
+        """The answer, if it is a good one; else try again as long as that makes sense, or raise why not."""
+        name = self._doors.secrets.scrub(one_line(f"{request.method} {request.url.path}"))
+        call = _Call(request, login, scrub, self._pace.patience, name)
+        for number in range(1, tries + 1):
+            outcome = await self._authenticated(call)
+            hinted: float | None = None
+            if isinstance(outcome, Answer):
+                if 200 <= outcome.status < 300:
+                    return outcome
+                hinted = retry_after(outcome.headers, self._doors.clock.now())
+                failure = self._failure(outcome, hinted)
+            else:
+                failure = outcome
+            wait = self._wait(number, hinted, limited=isinstance(failure, RateLimited))
+            if number == tries or not _worth_a_retry(failure) or wait > min(call.left, self._pace.longest_wait):
                 raise failure
+            if isinstance(failure, RateLimited):
+                self._turns.pause(wait)
+            call.left -= wait
             await self._doors.clock.sleep(wait)
-        raise AssertionError("unreachable: the last try returns or raises")
+        raise AssertionError("not reached: the last try returns or raises")
 
     def _wait(self, number: int, hinted: float | None, *, limited: bool) -> float:
         """Seconds before the next try: the platform's wish, else exponential back-off with full jitter."""
+        longest, uniform = self._pace.longest_wait, self._doors.rng.uniform
         if hinted is not None:
-            return hinted + self._doors.rng.uniform(0, 0.25)
+            return hinted + (uniform(0, 0.25) if hinted + 0.25 <= longest else 0.0)
         if limited:
-            return self._pace.unhinted_429 * 2.0 ** (number - 1) * self._doors.rng.uniform(1.0, 1.25)
-        return self._doors.rng.uniform(0, min(self._pace.longest_wait, 0.5 * 2.0 ** (number - 1)))
+            return min(longest, self._pace.unhinted_429 * 2.0 ** (number - 1) * uniform(1.0, 1.25))
+        return uniform(0, min(longest, 0.5 * 2.0 ** (number - 1)))
 
-    async def _authenticated(self, request: httpx2.Request) -> Answer:
-        answer = await self._with_login(request)
-        if answer.status == 401 and self._login is not None and self._login.forget():
-            answer = await self._with_login(request)
-        return answer
+    async def _authenticated(self, call: _Call) -> Answer | ConnectorError:
+        """One try, with one new login if the old one is refused. Trouble with the login itself is raised."""
+        if call.login is None:
+            return await self._once(call)
+        used = await self._log_in(call, call.login)
+        outcome = await self._once(call)
+        if isinstance(outcome, Answer) and outcome.status == 401 and call.login.forget(used):
+            await self._log_in(call, call.login)
+            outcome = await self._once(call)
+        return outcome
 
-    async def _with_login(self, request: httpx2.Request) -> Answer:
-        if self._login is not None:
-            for key, value in (await self._login.headers(self)).items():
-                request.headers[key] = value
-        return await self._once(request, scrub=True)
+    async def _log_in(self, call: _Call, login: Login) -> Mapping[str, str]:
+        headers = await login.headers(self)
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise AuthError(
+                "the credential holds characters that no header can carry",
+                "copy it again: line breaks, quotes or spaces may have come along",
+            )
+        call.request.headers.update(headers)
+        return headers
 
-    async def _once(self, request: httpx2.Request, *, scrub: bool) -> Answer:
-        name = f"{request.method} {request.url.path}"
-        async with self._turn():
+    async def _once(self, call: _Call) -> Answer | ConnectorError:
+        """One request and its whole answer. Trouble on the way is a value, so that no chain tells secrets."""
+        async with self._turns.turn():
             self.requests += 1
+            loop = asyncio.get_running_loop()
+            began = loop.time()
             try:
-                response = await self._client.send(request, stream=True)
-                try:
-                    content = await self._body(response, name)
-                finally:
-                    await response.aclose()
-            except httpx2.TimeoutException as error:
-                raise Unreachable(
-                    f"{name}: no answer within {self._pace.timeout:g} s",
-                    "the platform is slow or a firewall drops us",
-                ) from error
-            except httpx2.ConnectError as error:
-                raise Unreachable(
-                    f"cannot connect to {request.url.host}", "check the URL, DNS and the way out"
-                ) from error
-            except httpx2.DecodingError as error:
-                raise UnexpectedAnswer(f"{name} answered a body that cannot be decompressed") from error
-            except httpx2.TransportError as error:
-                raise Unreachable(
-                    f"{name}: the connection was cut off", "usually passes by itself"
-                ) from error
-        self._note_skew(response.headers)
-        content = self._doors.secrets.scrub_bytes(content) if scrub else content
-        return Answer(response.status_code, response.headers, content, name)
+                async with asyncio.timeout(call.left):
+                    response = await self._client.send(call.request, stream=True)
+                    try:
+                        content = await self._body(response, call.name)
+                    finally:
+                        await response.aclose()
+            except _FOREIGN as error:
+                return self._translated(error, call)
+            finally:
+                call.left -= loop.time() - began
+        secrets, headers = self._doors.secrets, response.headers
+        if (date := http_date(headers.get("date", ""))) is not None:
+            self.skew = date - self._doors.clock.now()
+        if call.scrub:
+            content = secrets.scrub_bytes(content)
+            headers = httpx2.Headers([(key, secrets.scrub_bytes(value)) for key, value in headers.raw])
+        return Answer(response.status_code, headers, content, call.name)
 
     async def _body(self, response: httpx2.Response, name: str) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
+        largest = self._pace.largest
+        too_much = UnexpectedAnswer(
+            f"{name} answered more than {largest / 2**20:g} MB", "nothing sensible is this large"
+        )
+        if "," in response.headers.get("content-encoding", ""):
+            raise UnexpectedAnswer(f"{name} answered a body compressed more than once")
+        if response.headers.get("content-length", "0").isdecimal() and (
+            int(response.headers.get("content-length", "0")[:15]) > largest
+        ):
+            raise too_much
+        body = bytearray()
         async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if size > self._pace.largest:
-                raise UnexpectedAnswer(
-                    f"{name} answered more than {self._pace.largest // 2**20} MB",
-                    "nothing sensible is this large",
-                )
-            chunks.append(chunk)
-        return b"".join(chunks)
+            body += chunk
+            if len(body) > largest or response.num_bytes_downloaded > largest:
+                raise too_much
+        return bytes(body)
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncGenerator[None]:
-        """Wait for a place among the requests under way, and for the next start by the rate."""
-        async with self._slots:
-            if self._pace.per_second > 0:
-                now = self._doors.clock.now()
-                start = max(now, self._next_start or now)
-                self._next_start = start + timedelta(seconds=1 / self._pace.per_second)
-                if start > now:
-                    await self._doors.clock.sleep((start - now).total_seconds())
-            yield
+    def _translated(self, error: Exception, call: _Call) -> ConnectorError:
+        """What befell us on the way, in our words; the foreign exception is the cause if it tells no secret."""
+        failure: ConnectorError
+        host = call.request.url.host
+        if isinstance(error, httpx2.DecodingError):
+            failure = UnexpectedAnswer(f"{call.name} answered a body that cannot be decompressed")
+        elif isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError):
+            failure = Unreachable(f"cannot connect to {host}", _why_no_connection(error))
+        elif isinstance(error, httpx2.ProxyError):
+            failure = Unreachable(f"the proxy lets nobody through to {host}", "check HTTPS_PROXY")
+        elif isinstance(error, httpx2.TimeoutException):
+            failure = Unreachable(
+                f"{call.name}: no answer within {self._pace.timeout:g} s",
+                "the platform is slow or a firewall drops us",
+            )
+        elif isinstance(error, TimeoutError):
+            failure = Unreachable(
+                f"{call.name}: not done within {self._pace.patience:g} s in all",
+                "the platform answers too slowly to be of use",
+            )
+        else:
+            failure = Unreachable(f"{call.name}: the connection was cut off", "usually passes by itself")
+        if not any(self._doors.secrets.tell(f"{link} {link!r}") for link in _chain(error)):
+            failure.__cause__ = error
+        return failure
 
-    def _note_skew(self, headers: Mapping[str, str]) -> None:
-        try:
-            self.skew = parsedate_to_datetime(headers["date"]) - self._doors.clock.now()
-        except (KeyError, ValueError, TypeError):
-            return
-
-    def _raise_for_status(self, answer: Answer) -> None:
-        if not 200 <= answer.status < 300:
-            raise self._failure(answer)
-
-    def _failure(self, answer: Answer) -> ConnectorError:
+    def _failure(self, answer: Answer, after: float | None) -> ConnectorError:
         status = answer.status
-        said = self._doors.secrets.scrub(complaint(answer.content))
+        said = one_line(self._doors.secrets.scrub(complaint(answer.content)))
         what = f"{answer.request} answered {status}" + (f": {said}" if said else "")
         if status == 401:
             return AuthError(what, "the credentials are wrong, expired or revoked", status=status)
         if status == 403:
             return AuthError(what, "the credentials work, but lack a permission", status=status)
         if status == 429:
-            after = retry_after(answer.headers, self._doors.clock.now())
             hint = "nothing to do: asked again next round"
             return RateLimited(what, hint, status=status, retry_after=after)
         if status in RETRIED or status >= 500:
             return Unreachable(
                 what, "the platform has trouble of its own; asked again next round", status=status
             )
-        if status in _REDIRECTS:
+        if 300 <= status < 400:
             return UnexpectedAnswer(
                 what, "it redirects elsewhere: use the final URL in dogwatch.yaml", status=status
             )
         return UnexpectedAnswer(what, status=status)
 
 
-def _base(url: str) -> httpx2.URL:
+def _worth_a_retry(failure: ConnectorError) -> bool:
+    return failure.transient and (failure.status is None or failure.status in RETRIED)
+
+
+def _why_no_connection(error: BaseException) -> str:
+    for link in _chain(error):
+        if isinstance(link, ssl.SSLError):
+            return "its certificate is not trusted here: SSL_CERT_FILE may name the authority that signed it"
+        if isinstance(link, socket.gaierror | UnicodeError):
+            return "no such host: check the URL and DNS"
+    return "check the URL, DNS and the way out"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all that it came from."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _credentials(form: Mapping[str, str] | None, body: Any, headers: Mapping[str, str]) -> Iterator[str]:
+    """What is handed over under a name that says it is secret."""
+    for key, value in (*(form or {}).items(), *(body.items() if isinstance(body, dict) else ())):
+        if isinstance(value, str) and _CREDENTIAL.search(str(key)):
+            yield value
+    for key, value in headers.items():
+        if key.lower() == "authorization":
+            yield value.partition(" ")[2]
+
+
+def _usable(text: str) -> httpx2.URL:
+    """A URL that can be asked. Raises SettingsError without telling what may be a password."""
     try:
-        base = httpx2.URL(url.rstrip("/") + "/")
-    except httpx2.InvalidURL as error:
-        raise SettingsError(f"not a URL: {url}", "write it as https://host[:port]") from error
-    if base.scheme not in {"http", "https"} or not base.host:
-        raise SettingsError(f"not a URL: {url}", "write it as https://host[:port]")
-    return base
+        url = httpx2.URL(text)
+        url.host.encode("idna")  # as the resolver will; it refuses labels that are empty or too long
+    except (httpx2.InvalidURL, UnicodeError):
+        url = None
+    shown = one_line(re.sub("//.*@", "//***@", text.partition("?")[0]))
+    if url is None or url.scheme not in {"http", "https"} or not url.host:
+        raise SettingsError(f"not a usable URL: {shown}", _WRITE_IT_AS)
+    if url.userinfo or url.query or url.fragment:
+        raise SettingsError(f"more than a plain URL: {shown}", _WRITE_IT_AS)
+    return url

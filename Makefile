@@ -1,0 +1,59 @@
+# Two commands for people: `make demo` runs the main job, `make test` runs the tests.
+# Needs Python 3.11 or newer, git and make; everything else is installed into folders of this checkout.
+
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON := $(PYTHON)
+WORKERS ?= 2
+
+.PHONY: demo test check soak bench install dev real format clean
+
+demo: install  ## install dogwatch and run one round over a simulated estate
+	@$(BIN)/dogwatch demo
+
+test: dev  ## the tests; with DOGWATCH_REQUIRE_REAL=1 the slow ones and the real parts too
+ifeq ($(DOGWATCH_REQUIRE_REAL),1)
+	@$(MAKE) --no-print-directory real
+endif
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=85
+
+check: dev  ## format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+format: dev  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+install: .venv/.installed
+dev: .venv/.dev
+real: .venv/.real
+
+.uv/bin/uv:
+	@echo "installing uv into .uv"
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/pip install -q --disable-pip-version-check "uv>=0.13,<0.14"
+
+.venv/.installed: uv.lock pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	@echo "installing dogwatch into .venv"
+	@$(UV) sync -q --locked --no-dev --inexact --compile-bytecode
+	@touch $@
+
+.venv/.dev: uv.lock pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync -q --locked --inexact
+	@touch $@
+
+.venv/.real: uv.lock pyproject.toml tests/real/package-lock.json | $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync -q --locked --inexact --group real
+	@mkdir -p .node && cp tests/real/package.json tests/real/package-lock.json .node/
+	@npm ci --silent --no-audit --no-fund --prefix .node
+	@touch $@
+
+clean:  ## remove what was installed and made here
+	rm -rf .venv .uv .node .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,253 @@
+"""The store: what is remembered, in which order things may arrive, and what happens when the disk says no."""
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dogwatch.errors import StoreError
+from dogwatch.model import Evidence, EvidenceKind, Finding, JobState, Run, Severity, Source, Status
+from dogwatch.store import Store, open_store, schema
+from dogwatch.store.migrate import HEAD
+from dogwatch.store.rows import RunFilter
+from support.cast import NOON, a_job, a_run
+
+ALL = RunFilter(limit=1000)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(tmp_path / "dogwatch.db")
+    yield opened
+    opened.close()
+
+
+def test_a_run_comes_back_as_it_was(store: Store) -> None:
+    run = a_run(
+        1,
+        Status.failed,
+        error_message="it's “quoted”\n; DROP TABLE runs",
+        metrics={"rows": 3.0},
+        metadata={"a": [1]},
+    )
+    store.record([run])
+    assert store.runs(ALL) == [run]
+
+
+def test_recording_twice_changes_nothing(store: Store) -> None:
+    runs = [a_run(number) for number in range(1, 4)]
+    store.record(runs)
+    store.record(runs)
+    assert store.runs(ALL) == runs[::-1]
+
+
+def test_the_newer_state_wins_whatever_comes_first(store: Store) -> None:
+    running, failed = a_run(1, Status.running), a_run(1, Status.failed)
+    store.record([failed])
+    store.record([running])
+    assert store.runs(ALL) == [failed]
+
+
+def test_a_terminal_state_beats_an_open_one_at_the_same_time(store: Store) -> None:
+    at = NOON + timedelta(hours=2)
+    done, running = a_run(1, Status.success, updated_at=at), a_run(1, Status.running, updated_at=at)
+    for order in ([done, running], [running, done]):
+        store.record(order)
+        assert store.runs(ALL) == [done]
+
+
+def test_a_thinner_answer_does_not_take_the_error_away(store: Store) -> None:
+    rich, thin = a_run(1, Status.failed, error_message="permission denied"), a_run(1, Status.failed)
+    store.record([rich])
+    store.record([thin])
+    assert store.runs(ALL)[0].error_message == "permission denied"
+
+
+def states_of_one_run() -> list[Run]:
+    return [
+        a_run(1, Status.pending),
+        a_run(1, Status.running),
+        a_run(1, Status.failed),
+        a_run(1, Status.failed, error_message="permission denied"),
+        a_run(1, Status.success, updated_at=NOON + timedelta(hours=5)),
+    ]
+
+
+@given(st.permutations(range(5)), st.lists(st.integers(0, 4), max_size=4))
+def test_order_and_repetition_make_no_difference(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], repeats: list[int]
+) -> None:
+    store = open_store(tmp_path_factory.mktemp("store") / "dogwatch.db")
+    states = states_of_one_run()
+    for index in [*repeats, *order]:
+        store.record([states[index]])
+    assert store.runs(ALL) == [states[4]]
+    store.close()
+
+
+def test_runs_are_filtered(store: Store) -> None:
+    store.record([a_run(number, Status.failed if number % 2 else Status.success) for number in range(1, 9)])
+    store.record([a_run(1, job_id="users", job_name="Users 100%_done", instance="airbyte-eu")])
+    assert {run.job_id for run in store.runs(RunFilter(job="100%_d"))} == {"users"}
+    assert {run.job_id for run in store.runs(RunFilter(platform="airbyte-eu"))} == {"users"}
+    assert len(store.runs(RunFilter(platform="airbyte"))) == 9
+    assert {run.status for run in store.runs(RunFilter(status=(Status.failed,)))} == {Status.failed}
+    assert len(store.runs(RunFilter(since=NOON + timedelta(hours=7)))) == 2
+    assert len(store.runs(RunFilter(limit=3))) == 3
+    assert store.runs(RunFilter(job="%")) != store.runs(ALL)
+
+
+def test_known_runs_are_those_a_platform_may_still_change(store: Store) -> None:
+    store.record(
+        [
+            a_run(1),
+            a_run(2, Status.running),
+            a_run(3, Status.failed),
+            a_run(4, Status.unknown),
+            a_run(5, Status.failed),
+            a_run(5, Status.success, attempt=2, started_at=NOON + timedelta(hours=6)),
+            a_run(-900, Status.failed),
+            a_run(-800, Status.running),
+        ]
+    )
+    known = store.known("airbyte", NOON)
+    assert {key: run.attempt for key, run in known.items()} == {"2": 1, "3": 1, "4": 1, "5": 2, "-800": 1}
+    assert store.known("airbyte-eu", NOON) == {}
+
+
+def test_unsettled_jobs_are_the_broken_and_the_running(store: Store) -> None:
+    def of(job: str, *statuses: Status) -> list[Run]:
+        return [a_run(number, status, job_id=job) for number, status in enumerate(statuses, 1)]
+
+    store.record(
+        of("healthy", Status.success)
+        + of("recovered", Status.failed, Status.success)
+        + of("broken", Status.success, Status.failed)
+        + of("broken-then-skipped", Status.failed, Status.skipped)
+        + of("running", Status.success, Status.running)
+        + of("cancelled", Status.cancelled)
+    )
+    assert [job for _, job in store.unsettled_jobs()] == [
+        "broken",
+        "broken-then-skipped",
+        "cancelled",
+        "running",
+    ]
+
+
+def test_histories_hold_the_newest_oldest_first(store: Store) -> None:
+    runs = [a_run(number) for number in range(1, 11)]
+    store.record(random.Random(7).sample(runs, len(runs)))
+    assert store.histories([("airbyte", "orders"), ("airbyte", "nobody")], 4) == {
+        ("airbyte", "orders"): runs[-4:]
+    }
+
+
+def test_a_changed_job_gets_a_new_version_and_a_vanished_one_ends(store: Store) -> None:
+    store.save_jobs("airbyte", [a_job("orders"), a_job("users")], NOON)
+    store.save_jobs("airbyte", [a_job("orders"), a_job("users")], NOON + timedelta(hours=1))
+    paused = a_job("orders", state=JobState.paused)
+    store.save_jobs("airbyte", [paused], NOON + timedelta(hours=2))
+    assert store.jobs() == [paused]
+    versions = sa.select(schema.job_versions.c.job_id, schema.job_versions.c.valid_to)
+    with store._engine.connect() as connection:
+        rows = connection.execute(versions).all()
+    ended = NOON + timedelta(hours=2)
+    assert set(map(tuple, rows)) == {("orders", None), ("orders", ended), ("users", ended)}
+
+
+def test_a_source_is_remembered(store: Store) -> None:
+    fresh = store.source("airbyte", "airbyte")
+    assert fresh == Source(instance="airbyte", platform="airbyte")
+    blind = fresh.model_copy(
+        update={"blind_since": NOON, "blind_reason": "401", "caveats": ("no running runs",)}
+    )
+    store.save_source(blind)
+    assert store.source("airbyte", "airbyte") == blind
+
+
+def a_finding(fingerprint: str) -> Finding:
+    return Finding(
+        rule="failed",
+        subject="airbyte/orders",
+        severity=Severity.ERROR,
+        summary="Orders failed",
+        evidence=("0" * 16,),
+        fingerprint=fingerprint,
+        at=NOON,
+    )
+
+
+def test_a_finding_is_new_once_and_again_after_it_was_cleared(store: Store) -> None:
+    one, two = a_finding("1" * 16), a_finding("2" * 16)
+    assert store.save_findings([one, two], [], NOON) == {one.fingerprint, two.fingerprint}
+    assert store.save_findings([one, two], [], NOON) == set()
+    assert store.save_findings([one], [], NOON) == set()
+    assert store.open_findings() == [one]
+    assert store.save_findings([one, two], [], NOON) == {two.fingerprint}
+
+
+def test_evidence_resolves_by_id(store: Store) -> None:
+    item = Evidence.of(
+        EvidenceKind.run, source="airbyte", subject="airbyte/orders", content={"a": 1}, at=NOON
+    )
+    store.save_findings([], [item, item], NOON)
+    assert store.evidence([item.id, "f" * 16]) == [item]
+
+
+def test_the_migrations_build_the_declared_tables(tmp_path: Path) -> None:
+    migrated = open_store(tmp_path / "migrated.db")._engine
+    with migrated.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    migrated.dispose()
+
+
+def test_the_head_is_the_newest_migration() -> None:
+    folder = Path(schema.__file__).parent / "migrations" / "versions"
+    assert max(path.name[1:5] for path in folder.glob("r*.py")) == HEAD
+
+
+def test_a_store_from_the_future_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dogwatch.db"
+    open_store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(StoreError, match="newer dogwatch"):
+        open_store(path)
+
+
+def test_a_file_that_is_no_database_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "dogwatch.db"
+    path.write_text("dear diary, " * 1000)
+    with pytest.raises(StoreError) as caught:
+        open_store(path)
+    assert "choose another path" in caught.value.hint
+
+
+def test_a_folder_in_place_of_the_file_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        open_store(tmp_path)
+
+
+def test_a_full_disk_loses_nothing_that_was_recorded(store: Store) -> None:
+    store.record([a_run(1)])
+    with store._engine.connect() as connection:
+        pages = connection.execute(sa.text("PRAGMA page_count")).scalar_one()
+    sa.event.listen(
+        store._engine,
+        "begin",
+        lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}"),
+    )
+    with pytest.raises(StoreError) as caught:
+        store.record([a_run(number, Status.failed, error_message="x" * 1000) for number in range(2, 500)])
+    assert "disk" in caught.value.hint
+    assert store.runs(ALL) == [a_run(1)]

@@ -1,40 +1,99 @@
 """The command line: parse, call a verb, render. Each command is one file, imported only when it is used."""
 
 import importlib
+import io
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
+
+from dogwatch import __version__
+from dogwatch.cli.shell import BROKEN_PIPE, INTERRUPTED, Given, complain, complain_usage, hush, shared
 
 COMMANDS: dict[str, str] = {
+    "demo": "Break a simulated estate in three places and watch dogwatch find out.",
+    "init": "Write dogwatch.yaml and .env.example, or add platforms to them.",
+    "doctor": "Say whether each platform can be reached and read, and what to do if not.",
     "check": "Ask all platforms, remember every run, and say what is broken.",
+    "runs": "List remembered runs, newest first.",
+    "lab": "Simulated platforms: serve them, run scenarios, score dogwatch.",
 }
 """Command name -> its one-line help, so that ``--help`` need not import them; file ``cli/<name>.py`` holds
 a click command called ``command`` whose docstring begins with the same line (a house test compares)."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A group whose commands are imported when they are called, and the one place where errors are shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the table, which is the order of use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the one file."""
+        """Import the one file. What every command takes is added to those that are no groups."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"{__name__}.{cmd_name}")
         command: click.Command = module.command
-        return command
+        return command if isinstance(command, click.Group) else shared(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but the suggestion for a misspelt command knows the table."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            raise NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in ``--help``, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever it raises becomes one line for a person."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            hush()
+            ctx.exit(BROKEN_PIPE)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            complain(error, verbose=ctx.ensure_object(Given).verbose)
+            ctx.exit(2)
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        """Run and exit: 0, 1 and 3 are the command's own, 2 means that it could not run."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a hostile name must not break the output
+        code: Any
+        try:
+            code = super().main(args, *rest, **{**extra, "standalone_mode": False})
+        except click.ClickException as error:
+            complain_usage(error)
+            code = 2
+        except click.Abort:
+            code = INTERRUPTED
+        sys.exit(code if isinstance(code, int) else 0)
+
 
 @click.group(
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(package_name="dogwatch", message="dogwatch %(version)s")
+@click.version_option(__version__, "-V", "--version", message="dogwatch %(version)s")
 def dogwatch() -> None:
-    """dogwatch watches your data pipelines while you sleep."""
+    """dogwatch watches your data pipelines while you sleep.
+
+    Begin with `dogwatch demo`, which needs nothing, or with `dogwatch init airbyte`.
+    """
+
+
+shared(dogwatch)

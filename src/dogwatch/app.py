@@ -1,9 +1,13 @@
 """The verbs that every surface shares: one class, made from settings, used within ``async with``."""
 
 import asyncio
+import os
 import random
+import socket
+import uuid
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -12,17 +16,28 @@ import httpx2
 from pydantic import SecretStr
 
 from dogwatch import connectors
-from dogwatch.errors import AuthError, ConnectorError, RateLimited, SettingsError, Unreachable
+from dogwatch.errors import (
+    AuthError,
+    ConnectorError,
+    RateLimited,
+    SettingsError,
+    StoreError,
+    Unreachable,
+)
 from dogwatch.model import Run
 from dogwatch.model.report import CheckReport, Diagnosis
 from dogwatch.round import Progress, Round, Step
 from dogwatch.settings import ConnectorConfig, Settings
-from dogwatch.store import StoreThread, open_store
+from dogwatch.store import StoreThread, lease, open_store
 from dogwatch.store.rows import RunFilter
 from dogwatch.wire.clock import Clock, SystemClock
 from dogwatch.wire.connector import AnyConnector
 from dogwatch.wire.http import Doors, Pace
 from dogwatch.wire.secrets import Secrets
+
+_PATIENCE = timedelta(minutes=10)
+"""How long a round waits for another one to end."""
+_POLL_SECONDS = 0.5
 
 __all__ = ["CheckReport", "Diagnosis", "Dogwatch", "RunFilter", "Step"]
 
@@ -34,7 +49,8 @@ def _silent(step: Step) -> None:
 class Dogwatch:
     """dogwatch with one configuration. Opening it touches the store only; platforms are asked by the verbs.
 
-    ``transport`` replaces the network (the lab's seam), ``pace`` every connector's own limits (benchmarks).
+    ``transport`` replaces the network (the lab's seam), ``pace`` every connector's own limits (benchmarks),
+    ``holder`` is this process's name in the lease that keeps rounds apart.
     """
 
     def __init__(
@@ -45,6 +61,7 @@ class Dogwatch:
         transport: httpx2.AsyncBaseTransport | None = None,
         pace: Pace | None = None,
         rng: random.Random | None = None,
+        holder: str | None = None,
     ) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
@@ -56,6 +73,7 @@ class Dogwatch:
             pace=pace,
         )
         self._thread = StoreThread()
+        self._holder = holder or f"{socket.gethostname()} pid {os.getpid()} {uuid.uuid4().hex[:8]}"
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "Dogwatch":
@@ -76,9 +94,16 @@ class Dogwatch:
         await self._open.aclose()
 
     async def check(self, progress: Progress = _silent) -> CheckReport:
-        """One round over all platforms: read, record, detect. Raises SettingsError or StoreError only."""
+        """One round over all platforms: read, record, detect. Waits while another round is under way.
+
+        Raises SettingsError or StoreError only.
+        """
         async with AsyncExitStack() as stack:
             opened = [await self._connect(config, stack) for config in self._configs(())]
+            await self._take_turn(progress)
+            stack.push_async_callback(self._thread, self._store.release_round)
+            heart = asyncio.create_task(self._renew())
+            stack.callback(heart.cancel)
             return await Round(
                 opened,
                 self._store,
@@ -88,6 +113,26 @@ class Dogwatch:
                 history_days=self.settings.history_days,
                 progress=progress,
             ).run()
+
+    async def _take_turn(self, progress: Progress) -> None:
+        """Claim the right to make a round; a holder that died loses it within ``lease.TTL``."""
+        deadline = self._clock.now() + _PATIENCE
+        while (
+            other := await self._thread(self._store.claim_round, self._holder, self._clock.now())
+        ) is not None:
+            if self._clock.now() >= deadline:
+                raise StoreError(
+                    f"another round is still under way ({other})", "wait for it, or stop that process"
+                )
+            progress(Step(other, "waiting"))
+            await self._clock.sleep(_POLL_SECONDS)
+
+    async def _renew(self) -> None:
+        """Keep the lease while this process lives; a StoreError shows at the round's own next write."""
+        while True:
+            await asyncio.sleep(lease.TTL.total_seconds() / 4)
+            with suppress(StoreError):
+                await self._thread(self._store.claim_round, self._holder, self._clock.now())
 
     async def doctor(self, names: Sequence[str] = ()) -> list[Diagnosis]:
         """Can each connector (or each of ``names``) be reached, does it let us in, may we read?"""

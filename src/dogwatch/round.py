@@ -80,12 +80,18 @@ class Round:
         number = await self._thread(self._store.start_round, now)
         readings = await asyncio.gather(*(self._read(connector, now) for connector in self._connectors))
         detection, jobs = await self._detect(now)
-        new = await self._thread(
-            self._store.save_findings, detection.findings, list(detection.evidence.values()), now
+        known = {finding.fingerprint for finding in await self._thread(self._store.open_findings)}
+        report = self._report(now, previous, readings, detection, jobs, known)
+        await self._thread(
+            self._store.end_round,
+            number,
+            now,
+            ended_at=self._clock.now(),
+            exit_code=report.exit_code,
+            body=report.model_dump(mode="json", include={"findings", "platforms"}),
+            findings=report.findings,
+            evidence=report.evidence,
         )
-        report = self._report(now, previous, readings, detection, jobs, new)
-        kept = report.model_dump(mode="json", include={"findings", "platforms"})
-        await self._thread(self._store.end_round, number, self._clock.now(), report.exit_code, kept)
         return report
 
     async def _read(self, connector: AnyConnector, now: datetime) -> _Reading:
@@ -190,7 +196,7 @@ class Round:
         readings: Sequence[_Reading],
         detection: Detection,
         jobs: Sequence[Job],
-        new: set[str],
+        known: set[str],
     ) -> CheckReport:
         findings = tuple(detection.findings)
         report = CheckReport(
@@ -199,7 +205,7 @@ class Round:
             previous_round_at=previous,
             exit_code=0,
             findings=findings,
-            new=tuple(finding.fingerprint for finding in findings if finding.fingerprint in new),
+            new=tuple(finding.fingerprint for finding in findings if finding.fingerprint not in known),
             evidence=tuple(detection.evidence.values()),
             platforms=tuple(_view(reading, jobs, findings) for reading in readings),
             wall_seconds=round((self._clock.now() - now).total_seconds(), 3),

@@ -2,8 +2,8 @@
 
 import random
 import sqlite3
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dogwatch.errors import StoreError
 from dogwatch.model import Evidence, EvidenceKind, Finding, JobState, Run, Severity, Source, Status
-from dogwatch.store import Store, open_store, schema
+from dogwatch.store import Store, lease, open_store, schema
 from dogwatch.store.migrate import HEAD
 from dogwatch.store.rows import RunFilter
 from support.cast import NOON, a_job, a_run
@@ -186,21 +186,66 @@ def a_finding(fingerprint: str) -> Finding:
     )
 
 
-def test_a_finding_is_new_once_and_again_after_it_was_cleared(store: Store) -> None:
+def end_round(
+    store: Store, *findings: Finding, evidence: Sequence[Evidence] = (), at: datetime = NOON
+) -> None:
+    number = store.start_round(at)
+    store.end_round(number, at, ended_at=at, exit_code=0, body={}, findings=findings, evidence=evidence)
+
+
+def test_a_finding_stays_open_until_a_round_no_longer_finds_it(store: Store) -> None:
     one, two = a_finding("1" * 16), a_finding("2" * 16)
-    assert store.save_findings([one, two], [], NOON) == {one.fingerprint, two.fingerprint}
-    assert store.save_findings([one, two], [], NOON) == set()
-    assert store.save_findings([one], [], NOON) == set()
+    end_round(store, one, two)
+    end_round(store, one, two)
+    assert store.open_findings() == [one, two]
+    end_round(store, one)
     assert store.open_findings() == [one]
-    assert store.save_findings([one, two], [], NOON) == {two.fingerprint}
+    end_round(store, one, two)
+    assert store.open_findings() == [one, two]
 
 
 def test_evidence_resolves_by_id(store: Store) -> None:
     item = Evidence.of(
         EvidenceKind.run, source="airbyte", subject="airbyte/orders", content={"a": 1}, at=NOON
     )
-    store.save_findings([], [item, item], NOON)
+    end_round(store, evidence=[item, item])
     assert store.evidence([item.id, "f" * 16]) == [item]
+
+
+def test_only_one_of_two_gets_the_round(store: Store, tmp_path: Path) -> None:
+    other = open_store(tmp_path / "dogwatch.db")
+    assert store.claim_round("alice", NOON) is None
+    assert store.claim_round("alice", NOON) is None
+    assert other.claim_round("bob", NOON + timedelta(seconds=59)) == "alice"
+    store.release_round()
+    assert other.claim_round("bob", NOON) is None
+    other.close()
+
+
+def test_a_dead_holder_loses_the_round_and_its_late_results_are_dropped(store: Store, tmp_path: Path) -> None:
+    other = open_store(tmp_path / "dogwatch.db")
+    number = store.start_round(NOON)
+    store.claim_round("alice", NOON)
+    assert other.claim_round("bob", NOON + lease.TTL) is None
+    with pytest.raises(StoreError, match="took over"):
+        store.end_round(
+            number, NOON, ended_at=NOON, exit_code=0, body={}, findings=[a_finding("1" * 16)], evidence=[]
+        )
+    with pytest.raises(StoreError, match="took over"):
+        store.save_source(Source(instance="airbyte", platform="airbyte", watermark=NOON))
+    assert other.open_findings() == []
+    assert other.sources() == []
+    other.close()
+
+
+def test_a_reader_is_not_blocked_by_a_writer(store: Store, tmp_path: Path) -> None:
+    store.record([a_run(1)])
+    reader = open_store(tmp_path / "dogwatch.db")
+    with store._writer.connect() as writing:
+        writing.exec_driver_sql("DELETE FROM runs")
+        assert reader.runs(ALL) == [a_run(1)]
+        writing.rollback()
+    reader.close()
 
 
 def test_the_migrations_build_the_declared_tables(tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from sqlalchemy.exc import DBAPIError
 
 from dogwatch.errors import StoreError
 from dogwatch.model import Evidence, Finding, Job, Run, Source, Status, content_id
-from dogwatch.store import schema
+from dogwatch.store import lease, schema
 from dogwatch.store.migrate import migrate
 from dogwatch.store.rows import RunFilter, run_from_row, run_row
 
 _BUSY_SECONDS = 30
+_ROUND = "round"
+_WRITES = "dogwatch_writes"
 _CHUNK = 300
 """Keys in one IN list; SQLite allows 32,766 variables a statement."""
 _SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
@@ -32,10 +34,11 @@ def open_store(path: Path) -> "Store":
     """
     engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
     event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _start)
     try:
         with _translated():
             path.parent.mkdir(parents=True, exist_ok=True)
-            migrate(engine)
+            migrate(engine.execution_options(**{_WRITES: True}))
     except BaseException:
         engine.dispose()
         raise
@@ -44,9 +47,17 @@ def open_store(path: Path) -> "Store":
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     """Readers never wait for the writer (WAL), a busy file is waited for, and order survives a power cut."""
+    connection.isolation_level = None  # transactions are begun by ``_start``, not by guesses of the driver
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _start(connection: sa.Connection) -> None:
+    """A writer takes its place in the queue at once; upgrading a reader later would fail instead of wait."""
+    connection.exec_driver_sql(
+        "BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN"
+    )
 
 
 @contextmanager
@@ -79,14 +90,21 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+        self._holder: str | None = None
 
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
 
     @contextmanager
-    def _begin(self) -> Generator[sa.Connection]:
+    def _read(self) -> Generator[sa.Connection]:
         with _translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Generator[sa.Connection]:
+        with _translated(), self._writer.begin() as connection:
             yield connection
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,7 +115,7 @@ class Store:
         rows = [run_row(run) for run in runs]
         if not rows:
             return
-        with self._begin() as connection:
+        with self._write() as connection:
             connection.execute(_RECORD, rows)
 
     def runs(self, wanted: RunFilter) -> list[Run]:
@@ -105,12 +123,12 @@ class Store:
         query = sa.select(schema.runs).order_by(schema.runs.c.began_at.desc(), schema.runs.c.attempt.desc())
         for condition in wanted.conditions():
             query = query.where(condition)
-        with self._begin() as connection:
+        with self._read() as connection:
             return [run_from_row(row) for row in connection.execute(query.limit(wanted.limit)).mappings()]
 
     def count_runs(self) -> int:
         """How many run attempts are remembered."""
-        with self._begin() as connection:
+        with self._read() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar_one()
 
     def known(self, instance: str, since: datetime) -> dict[str, Run]:
@@ -126,7 +144,7 @@ class Store:
             .where(table.c.instance == instance, sa.or_(table.c.terminal == 0, recent))
             .order_by(table.c.native_run_id, table.c.attempt)
         )
-        with self._begin() as connection:
+        with self._read() as connection:
             return {row["native_run_id"]: run_from_row(row) for row in connection.execute(query).mappings()}
 
     def newest_run_at(self, instance: str) -> datetime | None:
@@ -134,7 +152,7 @@ class Store:
         query = sa.select(sa.func.max(schema.runs.c.began_at, type_=schema.Moment)).where(
             schema.runs.c.instance == instance
         )
-        with self._begin() as connection:
+        with self._read() as connection:
             return connection.execute(query).scalar()
 
     def unsettled_jobs(self) -> list[tuple[str, str]]:
@@ -171,7 +189,7 @@ class Store:
         still_open = sa.select(table.c.instance, table.c.job_id).where(
             table.c.status != "success", table.c.terminal == 0
         )
-        with self._begin() as connection:
+        with self._read() as connection:
             found = connection.execute(sa.union(broken, still_open)).all()
         return sorted((instance, job_id) for instance, job_id in found)
 
@@ -187,7 +205,7 @@ class Store:
             )
             .label("nth")
         )
-        with self._begin() as connection:
+        with self._read() as connection:
             for start in range(0, len(jobs), _CHUNK):
                 chosen = sa.tuple_(table.c.instance, table.c.job_id).in_(list(jobs[start : start + _CHUNK]))
                 ranked = sa.select(table, nth).where(chosen).subquery()
@@ -205,7 +223,7 @@ class Store:
             job.job_id: (content_id(job.model_dump(mode="json", exclude={"observed_at"})), job)
             for job in jobs
         }
-        with self._begin() as connection:
+        with self._write() as connection:
             stored = {
                 row.job_id: row.digest
                 for row in connection.execute(
@@ -250,7 +268,7 @@ class Store:
             .where(table.c.valid_to.is_(None))
             .order_by(table.c.instance, table.c.job_id)
         )
-        with self._begin() as connection:
+        with self._read() as connection:
             return [Job.model_validate(body) for body in connection.execute(query).scalars()]
 
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────
@@ -264,7 +282,7 @@ class Store:
 
     def sources(self) -> list[Source]:
         """All platforms that were ever asked."""
-        with self._begin() as connection:
+        with self._read() as connection:
             rows = connection.execute(
                 sa.select(schema.sources).order_by(schema.sources.c.instance)
             ).mappings()
@@ -278,53 +296,54 @@ class Store:
             index_elements=["instance"],
             set_={name: statement.excluded[name] for name in row if name != "instance"},
         )
-        with self._begin() as connection:
+        with self._write() as connection:
+            self._fence(connection)
             connection.execute(upsert, row)
 
     # ── findings and evidence ───────────────────────────────────────────────────────────────────────────
 
-    def save_findings(
-        self, findings: Sequence[Finding], evidence: Sequence[Evidence], now: datetime
-    ) -> set[str]:
-        """Make these the open findings; what is no longer found is cleared. Returns the new fingerprints."""
+    def _save_findings(self, connection: sa.Connection, findings: Sequence[Finding], now: datetime) -> None:
+        """Make these the open findings; what is no longer found is cleared."""
         table = schema.findings
-        rows = [
-            {
-                "fingerprint": finding.fingerprint,
-                "rule": finding.rule,
-                "subject": finding.subject,
-                "body": finding.model_dump(mode="json"),
-                "first_seen": now,
-                "last_seen": now,
-                "cleared_at": None,
-            }
-            for finding in findings
-        ]
-        with self._begin() as connection:
-            open_before = set(
-                connection.execute(
-                    sa.select(table.c.fingerprint).where(table.c.cleared_at.is_(None))
-                ).scalars()
+        is_open = sa.select(table.c.fingerprint).where(table.c.cleared_at.is_(None))
+        open_before = set(connection.execute(is_open).scalars())
+        if findings:
+            statement = insert(table)
+            new = statement.excluded
+            since = sa.case((table.c.cleared_at.is_(None), table.c.first_seen), else_=new.first_seen)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["fingerprint"],
+                    set_={
+                        "body": new.body,
+                        "first_seen": since,
+                        "last_seen": new.last_seen,
+                        "cleared_at": new.cleared_at,
+                    },
+                ),
+                [
+                    {
+                        "fingerprint": finding.fingerprint,
+                        "rule": finding.rule,
+                        "subject": finding.subject,
+                        "body": finding.model_dump(mode="json"),
+                        "first_seen": now,
+                        "last_seen": now,
+                        "cleared_at": None,
+                    }
+                    for finding in findings
+                ],
             )
-            self._save_evidence(connection, evidence)
-            if rows:
-                statement = insert(table)
-                kept = {name: statement.excluded[name] for name in ("body", "last_seen", "cleared_at")}
-                connection.execute(
-                    statement.on_conflict_do_update(index_elements=["fingerprint"], set_=kept), rows
-                )
-            found = {finding.fingerprint for finding in findings}
-            cleared = sorted(open_before - found)
-            if cleared:
-                clearing = table.update().where(table.c.fingerprint == sa.bindparam("was"))
-                connection.execute(clearing.values(cleared_at=now), [{"was": key} for key in cleared])
-        return found - open_before
+        cleared = sorted(open_before - {finding.fingerprint for finding in findings})
+        if cleared:
+            clearing = table.update().where(table.c.fingerprint == sa.bindparam("was"))
+            connection.execute(clearing.values(cleared_at=now), [{"was": key} for key in cleared])
 
     def open_findings(self) -> list[Finding]:
         """What was wrong at the end of the last round."""
         table = schema.findings
         query = sa.select(table.c.body).where(table.c.cleared_at.is_(None)).order_by(table.c.fingerprint)
-        with self._begin() as connection:
+        with self._read() as connection:
             return [Finding.model_validate(body) for body in connection.execute(query).scalars()]
 
     def _save_evidence(self, connection: sa.Connection, evidence: Sequence[Evidence]) -> None:
@@ -345,7 +364,7 @@ class Store:
     def evidence(self, ids: Iterable[str]) -> list[Evidence]:
         """The facts with these ids; an id that resolves to nothing is left out."""
         query = sa.select(schema.evidence.c.body).where(schema.evidence.c.id.in_(sorted(set(ids))))
-        with self._begin() as connection:
+        with self._read() as connection:
             return [Evidence.model_validate(body) for body in connection.execute(query).scalars()]
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
@@ -355,25 +374,57 @@ class Store:
         query = sa.select(sa.func.max(schema.rounds.c.started_at, type_=schema.Moment)).where(
             schema.rounds.c.ended_at.is_not(None)
         )
-        with self._begin() as connection:
+        with self._read() as connection:
             return connection.execute(query).scalar()
+
+    def claim_round(self, holder: str, now: datetime) -> str | None:
+        """Take or renew the right to make a round; returns None, or who has it."""
+        with self._write() as connection:
+            other = lease.claim(connection, _ROUND, holder, now)
+        if other is None:
+            self._holder = holder
+        return other
+
+    def release_round(self) -> None:
+        """Let the next round begin."""
+        if self._holder is not None:
+            with self._write() as connection:
+                lease.release(connection, _ROUND, self._holder)
+            self._holder = None
 
     def start_round(self, now: datetime) -> int:
         """Remember that a round began; returns its number."""
-        with self._begin() as connection:
+        with self._write() as connection:
             result = connection.execute(schema.rounds.insert().values(started_at=now, body={}))
             key: Any = result.inserted_primary_key
             return int(key[0])
 
-    def end_round(self, number: int, now: datetime, exit_code: int, body: Mapping[str, Any]) -> None:
-        """Remember how a round ended."""
+    def end_round(
+        self,
+        number: int,
+        now: datetime,
+        *,
+        ended_at: datetime,
+        exit_code: int,
+        body: Mapping[str, Any],
+        findings: Sequence[Finding],
+        evidence: Sequence[Evidence],
+    ) -> None:
+        """Remember what a round made at ``now`` found; all of it or, if the process dies, nothing."""
         table = schema.rounds
-        with self._begin() as connection:
+        with self._write() as connection:
+            self._fence(connection)
+            self._save_evidence(connection, evidence)
+            self._save_findings(connection, findings, now)
             connection.execute(
                 table.update()
                 .where(table.c.id == number)
-                .values(ended_at=now, exit_code=exit_code, body=dict(body))
+                .values(ended_at=ended_at, exit_code=exit_code, body=dict(body))
             )
+
+    def _fence(self, connection: sa.Connection) -> None:
+        if self._holder is not None:
+            lease.require(connection, _ROUND, self._holder)
 
 
 def _record_statement() -> sa.sql.Executable:

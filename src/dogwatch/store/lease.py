@@ -1,0 +1,49 @@
+"""One round at a time: a lease that one process holds, renews, and loses by not renewing."""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from dogwatch.errors import StoreError
+from dogwatch.store import schema
+
+TTL = timedelta(seconds=60)
+"""A holder that does not renew for this long is taken for dead."""
+
+
+def claim(connection: sa.Connection, name: str, holder: str, now: datetime) -> str | None:
+    """Take or renew the lease; returns None on success, else who holds it.
+
+    One statement decides (compare and set), so of any number of claimants exactly one succeeds.
+    """
+    table = schema.leases
+    statement = insert(table).values(name=name, holder=holder, expires_at=now + TTL)
+    mine_or_dead = sa.or_(table.c.holder == holder, table.c.expires_at <= now)
+    taken = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"holder": statement.excluded.holder, "expires_at": statement.excluded.expires_at},
+            where=mine_or_dead,
+        )
+    )
+    if taken.rowcount == 1:
+        return None
+    return str(connection.execute(sa.select(table.c.holder).where(table.c.name == name)).scalar_one())
+
+
+def release(connection: sa.Connection, name: str, holder: str) -> None:
+    """Give the lease back if it is still ours."""
+    table = schema.leases
+    connection.execute(table.delete().where(table.c.name == name, table.c.holder == holder))
+
+
+def require(connection: sa.Connection, name: str, holder: str) -> None:
+    """Fence: in the same transaction as a result, raise StoreError if somebody else took over meanwhile."""
+    table = schema.leases
+    current = connection.execute(sa.select(table.c.holder).where(table.c.name == name)).scalar()
+    if current != holder:
+        raise StoreError(
+            "this round was taken for dead and another one took over; its results are dropped",
+            "nothing is lost: the other round reads the same runs",
+        )

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 
@@ -14,8 +14,23 @@ from dogwatch.errors import UnexpectedAnswer
 
 T = TypeVar("T")
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_UNFIT = re.compile(
+    "[\x00-\x20\x7f-\xa0\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]+"
+)
+"""White space, control, direction, invisible and tag characters."""
 _EXCERPT = 240
+_ERROR_BODY = 256 * 1024
+"""A larger body is not searched for what went wrong."""
+_COMPLAINTS = (
+    ("error", "message"),
+    ("message",),
+    ("detail",),
+    ("error_description",),
+    ("title",),
+    ("error",),
+)
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +51,16 @@ class Answer:
         try:
             return adapter.validate_json(self.content)
         except ValidationError as error:
-            raise self.unexpected(describe(error)) from None
+            why = describe(error)
+        except (OverflowError, OSError):  # datetime's words for a number that is no time
+            why = "a number out of all range"
+        # Raised out here, so that not even the exception's context holds the body.
+        raise self.unexpected(why)
 
     def unexpected(self, why: str) -> UnexpectedAnswer:
         """The error for an answer whose shape we do not know."""
         body = self.content.lstrip()[:16].lower()
-        if body.startswith((b"<!doctype", b"<html", b"<")):
+        if body.startswith(b"<"):
             why = "a web page instead of JSON"
             hint = "check the URL: a login page or a proxy answered in the platform's place"
         elif not body:
@@ -55,49 +74,56 @@ def describe(error: ValidationError) -> str:
     """A validation error as ``where: what`` (first two), without the offending values."""
     parts: list[str] = []
     for item in error.errors(include_url=False, include_input=False, include_context=False)[:2]:
-        where = ".".join(str(step) for step in item["loc"])
-        parts.append(f"{where}: {item['msg']}" if where else item["msg"])
+        where = one_line(".".join(str(step) for step in item["loc"]), 80)
+        what = one_line(item["msg"], 120)
+        parts.append(f"{where}: {what}" if where else what)
     more = error.error_count() - len(parts)
     return "something unexpected (" + "; ".join(parts) + (f"; and {more} more)" if more > 0 else ")")
 
 
 def one_line(text: str, limit: int = _EXCERPT) -> str:
-    """Hostile text made fit for one line of ours: no control or direction characters, bounded length."""
-    flat = _CONTROL.sub(" ", text).strip()
+    """Hostile text made fit for one line of ours: nothing invisible, no lone surrogates, bounded length."""
+    flat = _UNFIT.sub(" ", text[: limit * 8]).strip()
+    flat = flat.encode("utf-8", "replace").decode()
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def complaint(content: bytes) -> str:
-    """What the platform says went wrong, from the usual places of an error body; one line, maybe empty."""
+    """What the platform says went wrong, from the usual places of an error body; as written, maybe empty."""
+    if len(content) > _ERROR_BODY:
+        return ""
     try:
         body: Any = json.loads(content)
     except (ValueError, RecursionError):
-        text = content[: _EXCERPT * 4].decode("utf-8", "replace")
-        return "" if text.lstrip().startswith("<") else one_line(text)
-    for path in (
-        ("error", "message"),
-        ("message",),
-        ("detail",),
-        ("error_description",),
-        ("title",),
-        ("error",),
-    ):
+        text = content.decode("utf-8", "replace")
+        return "" if text.lstrip().startswith("<") else text
+    for path in _COMPLAINTS:
         found: Any = body
         for key in path:
             found = cast("dict[str, Any]", found).get(key) if isinstance(found, dict) else None
         if isinstance(found, str) and found:
-            return one_line(found)
+            return found
     return ""
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait by Retry-After (RFC 9110 §10.2.3: seconds or an HTTP date), None if absent."""
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isdigit():
-        return float(min(int(value[:9]), 10**8))
+def http_date(value: str) -> datetime | None:
+    """An HTTP date in any of the three forms of RFC 9110 §5.6.7, which are all UTC; None if it is none."""
     try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (ValueError, TypeError, OverflowError):
+        moment = parsedate_to_datetime(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds to wait by Retry-After (RFC 9110 §10.2.3: seconds or an HTTP date), None if absent.
+
+    A date is read by the platform's own clock where it tells its time, else by ``now``.
+    """
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    moment = http_date(value) if value else None
+    if moment is None:
+        return None
+    return max(0.0, (moment - (http_date(headers.get("date", "")) or now)).total_seconds())

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.cookiejar import CookieJar
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import httpx2
 
@@ -41,12 +41,16 @@ Params = Mapping[str, str | int | list[str]]
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _WRITE_IT_AS = "write it as https://host[:port][/path], without credentials"
-_CREDENTIAL = re.compile("secret|password|assertion|token|credential", re.IGNORECASE)
+_CREDENTIAL = re.compile("secret|password|assertion|token", re.IGNORECASE)
+_BOUGHT = re.compile("assertion|token", re.IGNORECASE)  # made anew for each login, so hidden for a time
 _FOREIGN = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
 """All that httpx2 and what lies below it raise for trouble on the way (TimeoutError is an OSError)."""
 
 # The HTTP library's own chatter tells whole URLs and headers; it ends here, whatever the level.
-for _name in ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks"))):
+for _name in (
+    "httpx2",
+    *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+):
     logging.getLogger(_name).addFilter(lambda record: False)
 
 
@@ -133,7 +137,7 @@ class Http:
     """A door to one platform: paced, bounded, authenticated."""
 
     def __init__(self, base_url: str, *, login: Login | None, pace: Pace, doors: Doors) -> None:
-        self._base = _usable(base_url.strip().rstrip("/") + "/")
+        self._base = _usable(base_url.strip().rstrip("/") + "/", plain=True)
         self._base_text = str(self._base)
         self._login = login
         self._pace = pace
@@ -183,21 +187,22 @@ class Http:
         headers: Mapping[str, str] | None = None,
         method: str = "POST",
     ) -> Answer:
-        """Get a token: no Authorization of ours, any host the caller vouches for, and the body is not scrubbed.
+        """Get a token: no Authorization of ours, any host the caller vouches for, the body not scrubbed.
 
         Retried. What is handed over under a telling name (password, client_secret, assertion …) is hidden
         from then on. Raises SettingsError for an impossible URL, or one that is less safe than the base.
         """
-        target = _usable(url if "://" in url else self._base_text + url.lstrip("/"))
+        target = _usable(url if "://" in url else self._base_text + url.lstrip("/"), plain=False)
         if self._base.scheme == "https" and target.scheme != "https":
             raise SettingsError("the token URL is not https, but the platform's is", _WRITE_IT_AS)
         extra = dict(headers or {})
         if basic is not None:
             extra["Authorization"] = "Basic " + b64encode(":".join(basic).encode()).decode()
             self._doors.secrets.add(basic[1])
-        for value in _credentials(form, json, extra):
-            self._doors.secrets.add(value)
-        request = self._build(method, str(target), data=dict(form) if form else None, json=json, headers=extra)
+        self._hide(form, json, extra)
+        request = self._build(
+            method, str(target), data=dict(form) if form else None, json=json, headers=extra
+        )
         return await self._through(request, None, tries=self._pace.tries, scrub=False)
 
     async def aclose(self) -> None:
@@ -215,17 +220,31 @@ class Http:
                 "the platform's answer links to another host; the link was not followed",
                 "credentials are only ever sent to the configured URL",
             )
-        if not whole and not url.raw_path.startswith(base.raw_path):
+        if ".." in url.path.split("/") or (not whole and not url.raw_path.startswith(base.raw_path)):
             raise UnexpectedAnswer(
                 "an identifier of the platform leads out of its API; it was not followed",
                 "credentials are only ever sent to the configured URL",
             )
         return request
 
+    def _hide(self, form: Mapping[str, str] | None, body: Any, headers: Mapping[str, str]) -> None:
+        """Hide what is handed over under a name that says it is secret."""
+        secrets = self._doors.secrets
+        parts: dict[str, Any] = {
+            **(form or {}),
+            **(cast("dict[str, Any]", body) if isinstance(body, dict) else {}),
+        }
+        for key, value in parts.items():
+            if isinstance(value, str) and _CREDENTIAL.search(key):
+                secrets.add(value, passing=_BOUGHT.search(key) is not None)
+        for key, value in headers.items():
+            if key.lower() == "authorization":
+                secrets.add(value.partition(" ")[2], passing=True)
+
     def _build(self, method: str, url: str, **parts: Any) -> httpx2.Request:
         try:
             return self._client.build_request(method, url, **parts)
-        except (httpx2.InvalidURL, UnicodeError, ValueError, TypeError) as error:
+        except (httpx2.InvalidURL, UnicodeError) as error:
             kind = type(error).__name__
         # Out here, because those errors quote what they choke on.
         raise UnexpectedAnswer(
@@ -253,7 +272,11 @@ class Http:
             else:
                 failure = outcome
             wait = self._wait(number, hinted, limited=isinstance(failure, RateLimited))
-            if number == tries or not _worth_a_retry(failure) or wait > min(call.left, self._pace.longest_wait):
+            if (
+                number == tries
+                or not _worth_a_retry(failure)
+                or wait > min(call.left, self._pace.longest_wait)
+            ):
                 raise failure
             if isinstance(failure, RateLimited):
                 self._turns.pause(wait)
@@ -313,7 +336,8 @@ class Http:
             self.skew = date - self._doors.clock.now()
         if call.scrub:
             content = secrets.scrub_bytes(content)
-            headers = httpx2.Headers([(key, secrets.scrub_bytes(value)) for key, value in headers.raw])
+            if (told := b"\n".join(value for _, value in headers.raw)) != secrets.scrub_bytes(told):
+                headers = httpx2.Headers([(key, secrets.scrub_bytes(value)) for key, value in headers.raw])
         return Answer(response.status_code, headers, content, call.name)
 
     async def _body(self, response: httpx2.Response, name: str) -> bytes:
@@ -335,7 +359,7 @@ class Http:
         return bytes(body)
 
     def _translated(self, error: Exception, call: _Call) -> ConnectorError:
-        """What befell us on the way, in our words; the foreign exception is the cause if it tells no secret."""
+        """What befell us, in our words; the foreign exception is its cause if it tells no secret."""
         failure: ConnectorError
         host = call.request.url.host
         if isinstance(error, httpx2.DecodingError):
@@ -403,26 +427,17 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def _credentials(form: Mapping[str, str] | None, body: Any, headers: Mapping[str, str]) -> Iterator[str]:
-    """What is handed over under a name that says it is secret."""
-    for key, value in (*(form or {}).items(), *(body.items() if isinstance(body, dict) else ())):
-        if isinstance(value, str) and _CREDENTIAL.search(str(key)):
-            yield value
-    for key, value in headers.items():
-        if key.lower() == "authorization":
-            yield value.partition(" ")[2]
-
-
-def _usable(text: str) -> httpx2.URL:
-    """A URL that can be asked. Raises SettingsError without telling what may be a password."""
+def _usable(text: str, *, plain: bool) -> httpx2.URL:
+    """A URL that can be asked; a ``plain`` one has no query. Raises SettingsError, telling no password."""
+    shown = one_line(re.sub("//.*@", "//***@", text.partition("?")[0]))
+    url: httpx2.URL | None = None
     try:
         url = httpx2.URL(text)
-        url.host.encode("idna")  # as the resolver will; it refuses labels that are empty or too long
+        url.raw_host.decode().encode("idna")  # as the resolver will; it refuses empty and too long labels
     except (httpx2.InvalidURL, UnicodeError):
         url = None
-    shown = one_line(re.sub("//.*@", "//***@", text.partition("?")[0]))
     if url is None or url.scheme not in {"http", "https"} or not url.host:
         raise SettingsError(f"not a usable URL: {shown}", _WRITE_IT_AS)
-    if url.userinfo or url.query or url.fragment:
-        raise SettingsError(f"more than a plain URL: {shown}", _WRITE_IT_AS)
+    if url.userinfo or url.fragment or (plain and url.query):
+        raise SettingsError(f"more than a URL: {shown}", _WRITE_IT_AS)
     return url

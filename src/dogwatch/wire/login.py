@@ -3,35 +3,47 @@
 import asyncio
 import base64
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
 
-from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic import BaseModel, Field, SecretStr, TypeAdapter
 
-from dogwatch.errors import AuthError, UnexpectedAnswer
+from dogwatch.errors import AuthError, ConnectorError, SettingsError, UnexpectedAnswer
 from dogwatch.wire.answer import Answer
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.http import Http
 from dogwatch.wire.secrets import Secrets
 
 REFRESH_MARGIN = timedelta(seconds=60)
-"""A token is renewed this long before it ends."""
-_UNSAID_LIFETIME = timedelta(minutes=5)
+"""A token is renewed this long before it ends, a short-lived one after half its life."""
+_UNSAID_LIFETIME = 300.0
+_SHORTEST_USE = timedelta(seconds=10)
+"""A token is used at least so long, whatever it says of its end: a 401 renews it anyway."""
+_LONGEST_USE = 86400.0 * 30
 
 
 class FixedToken:
     """A token that somebody made by hand; there is nothing to renew."""
 
     def __init__(self, token: SecretStr, secrets: Secrets, extra: Mapping[str, str] | None = None) -> None:
-        secrets.add(token.get_secret_value())
-        self._headers = {"Authorization": f"Bearer {token.get_secret_value()}", **(extra or {})}
+        """Raises SettingsError if no header can carry the token."""
+        value = token.get_secret_value().strip()
+        secrets.add(value)
+        if not (value and value.isascii() and value.isprintable()) or " " in value:
+            raise SettingsError(
+                "the token is empty or holds characters that no token has",
+                "copy it again: line breaks, quotes or spaces may have come along",
+            )
+        self._headers = {"Authorization": f"Bearer {value}", **(extra or {})}
 
     async def headers(self, http: Http) -> Mapping[str, str]:
         """The same header every time."""
         return self._headers
 
-    def forget(self) -> bool:
+    def forget(self, used: Mapping[str, str]) -> bool:
         """Asking again would send the same token."""
         return False
 
@@ -39,7 +51,7 @@ class FixedToken:
 class TokenAnswer(BaseModel):
     """RFC 6749 §5.1, as far as we need it."""
 
-    access_token: str
+    access_token: str = Field(pattern=r"^[\x21-\x7e]+$", repr=False)
     expires_in: float | None = None
 
 
@@ -48,7 +60,7 @@ _TOKEN = TypeAdapter(TokenAnswer)
 
 @dataclass(slots=True)
 class _Token:
-    value: str
+    headers: Mapping[str, str] = field(repr=False)
     good_until: datetime
 
 
@@ -72,18 +84,43 @@ class TokenLogin:
         self._extra = dict(extra or {})
         self._token: _Token | None = None
         self._lock = asyncio.Lock()
+        self._purchases = 0
+        self._failure: ConnectorError | None = None
 
     async def headers(self, http: Http) -> Mapping[str, str]:
-        """A header with a token that is still good; one purchase at a time, however many ask."""
-        async with self._lock:
-            if self._token is None or self._clock.now() >= self._token.good_until:
-                self._token = await self._fresh(http)
-            return {"Authorization": f"Bearer {self._token.value}", **self._extra}
+        """A header with a token that is still good; one purchase at a time, however many ask.
 
-    def forget(self) -> bool:
-        """Drop the token; a fresh one may be accepted."""
-        self._token = None
+        Raises what the purchase raised; all who waited for it share its failure instead of trying in turn.
+        """
+        token = self._good()
+        if token is None:
+            seen = self._purchases
+            async with self._lock:
+                if self._purchases != seen and self._failure is not None:
+                    raise self._failure
+                token = self._good() or await self._purchase(http)
+        return token.headers
+
+    def forget(self, used: Mapping[str, str]) -> bool:
+        """Drop the token if it is still the one that was refused; a newer one may be accepted."""
+        if self._token is not None and self._token.headers == used:
+            self._token = None
         return True
+
+    def _good(self) -> _Token | None:
+        token = self._token
+        return token if token is not None and self._clock.now() < token.good_until else None
+
+    async def _purchase(self, http: Http) -> _Token:
+        self._failure = None
+        try:
+            self._token = await self._fresh(http)
+        except ConnectorError as error:
+            self._failure = error
+            raise
+        finally:
+            self._purchases += 1
+        return self._token
 
     async def _fresh(self, http: Http) -> _Token:
         now = self._clock.now()
@@ -97,19 +134,28 @@ class TokenLogin:
                     status=error.status,
                 ) from error
             raise
-        token = answer.parse(_TOKEN)
-        self._secrets.add(token.access_token)
-        ends = _ends(token, now)
-        return _Token(token.access_token, max(now, ends - REFRESH_MARGIN))
+        bought = answer.parse(_TOKEN)
+        self._secrets.add(bought.access_token, passing=True)
+        lifetime = timedelta(seconds=_lifetime(bought, now + (http.skew or timedelta(0))))
+        use = max(lifetime - min(REFRESH_MARGIN, lifetime / 2), _SHORTEST_USE)
+        return _Token({"Authorization": f"Bearer {bought.access_token}", **self._extra}, now + use)
 
 
-def _ends(token: TokenAnswer, now: datetime) -> datetime:
-    """When the token ends: by ``expires_in``, else by the JWT's ``exp`` (RFC 7519 §4.1.4), else a guess."""
-    if token.expires_in is not None:
-        return now + timedelta(seconds=min(max(token.expires_in, 0.0), 86400.0 * 30))
+def _lifetime(token: TokenAnswer, platform_now: datetime) -> float:
+    """Seconds the token lives: by ``expires_in``, else by its JWT claims, else a guess."""
+    seconds = token.expires_in
+    if seconds is None or not math.isfinite(seconds):
+        seconds = _claimed(token.access_token, platform_now)
+    return min(max(seconds, 0.0), _LONGEST_USE)
+
+
+def _claimed(token: str, platform_now: datetime) -> float:
+    """By ``exp`` and ``iat`` of a JWT (RFC 7519 §4.1), on the platform's clock; a guess if it is none."""
     try:
-        payload = token.access_token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return datetime.fromtimestamp(float(claims["exp"]), UTC)
-    except (IndexError, ValueError, KeyError, TypeError, OverflowError, OSError):
-        return now + _UNSAID_LIFETIME
+        payload = token.split(".")[1]
+        claims: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claimed = cast("dict[str, Any]", claims)
+        seconds = float(claimed["exp"]) - float(claimed.get("iat", platform_now.timestamp()))
+    except (IndexError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        return _UNSAID_LIFETIME
+    return seconds if math.isfinite(seconds) else _UNSAID_LIFETIME

@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.cookiejar import CookieJar
@@ -62,11 +62,15 @@ class Login(Protocol):
         ...
 
     def forget(self, used: Mapping[str, str]) -> bool:
-        """A 401 was the answer to ``used``: drop what made them, unless something newer is there already.
+        """These headers were refused: drop what made them, unless something newer is there already.
 
         True if asking ``headers`` again may give something better.
         """
         ...
+
+
+def _is_401(answer: Answer) -> bool:
+    return answer.status == 401
 
 
 @dataclass(slots=True)
@@ -82,9 +86,14 @@ class Doors:
     """Overrides every connector's own pace; benchmarks lift the limits with it."""
     _tls: ssl.SSLContext | None = field(default=None, init=False, repr=False)
 
-    def open(self, base_url: str, *, login: Login | None, pace: Pace) -> "Http":
-        """A door to one platform. Raises SettingsError if the URL, a proxy or a certificate is unusable."""
-        return Http(base_url, login=login, pace=self.pace or pace, doors=self)
+    def open(
+        self, base_url: str, *, login: Login | None, pace: Pace, ended: Callable[[Answer], bool] = _is_401
+    ) -> "Http":
+        """A door to one platform. Raises SettingsError if the URL, a proxy or a certificate is unusable.
+
+        ``ended`` tells by an answer that our token is no longer good; not every platform says so by a 401.
+        """
+        return Http(base_url, login=login, pace=self.pace or pace, doors=self, ended=ended)
 
     def client(self, pace: Pace) -> httpx2.AsyncClient:
         """An HTTP client; the certificates are read once for all doors, which takes a while."""
@@ -136,12 +145,21 @@ class _Call:
 class Http:
     """A door to one platform: paced, bounded, authenticated."""
 
-    def __init__(self, base_url: str, *, login: Login | None, pace: Pace, doors: Doors) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        login: Login | None,
+        pace: Pace,
+        doors: Doors,
+        ended: Callable[[Answer], bool] = _is_401,
+    ) -> None:
         self._base = _usable(base_url.strip().rstrip("/") + "/", plain=True)
         self._base_text = str(self._base)
         self._login = login
         self._pace = pace
         self._doors = doors
+        self._ended = ended
         self._client = doors.client(pace)
         self._turns = Turns(pace, doors.clock)
         self.requests = 0
@@ -299,7 +317,7 @@ class Http:
             return await self._once(call)
         used = await self._log_in(call, call.login)
         outcome = await self._once(call)
-        if isinstance(outcome, Answer) and outcome.status == 401 and call.login.forget(used):
+        if isinstance(outcome, Answer) and self._ended(outcome) and call.login.forget(used):
             await self._log_in(call, call.login)
             outcome = await self._once(call)
         return outcome

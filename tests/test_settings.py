@@ -181,6 +181,7 @@ def test_without_a_file_the_way_to_one_is_shown(tmp_path: Path) -> None:
             BLOCK.replace("lighthouse:", "tower:\n    kind: lighthous"),
             "dogwatch.yaml:3: connectors.tower.kind: unknown platform 'lighthous' | did you mean lighthouse?",
         ),
+        (BLOCK.replace("https://tower.example", ""), "lighthouse.url: is missing"),
         (f"timezone: Europe/Berln\n{BLOCK}", "is not an IANA time zone; did you mean Europe/Berlin?"),
         (f"history_days: 0\n{BLOCK}", "dogwatch.yaml:1: history_days: should be greater than or equal to 1"),
         ("timezone: UTC\n", "dogwatch.yaml: connectors: no platform to watch"),
@@ -190,7 +191,7 @@ def test_without_a_file_the_way_to_one_is_shown(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_told_with_line_key_and_fix(tmp_path: Path, text: str, expected: str) -> None:
-    environ = WELL if "lighthouse:" in text else {}
+    environ = WELL if "  lighthouse:" in text else {}
     assert expected in problem(tmp_path, text, environ)
 
 

@@ -1,10 +1,11 @@
 """From what stands in the file and the variables to checked settings, or to a list of all mistakes."""
 
+import re
 from collections import abc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ValidationError
@@ -27,11 +28,10 @@ from dogwatch.settings.model import (
     prefix_of,
 )
 from dogwatch.settings.sources import Problem, Variables, YamlFile
+from dogwatch.wire.connector import ConnectorSettings
 from dogwatch.wire.secrets import Secrets
 
 _TESTS_ALONE = frozenset({"DOGWATCH_REQUIRE_REAL"})
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
@@ -65,6 +65,8 @@ class _Reading:
     """The setting that each known variable fills, e.g. ``connectors.airbyte.client_id``."""
     prefixes: list[str] = field(default_factory=list[str])
     """The variable prefixes of the connectors that stand in the file."""
+    unread: list[str] = field(default_factory=list[str])
+    """The prefixes of those whose kind is not known."""
     secrets: Secrets = field(default_factory=Secrets)
 
     def wrong(self, path: Sequence[str | int], what: str, fix: str = "") -> None:
@@ -92,8 +94,8 @@ def _general(reading: _Reading, environ: Mapping[str, str]) -> General | None:
         reading.wrong((), "is not a mapping of keys to values", "begin with: connectors:")
         return None
     top = {key: value for key, value in cast("dict[str, Any]", given).items() if key != "connectors"}
-    top.setdefault("timezone", _local_zone(environ))
-    return _fill(reading, General, top, (), PREFIX, [*General.model_fields, "connectors"])
+    top.setdefault("timezone", local_zone(environ))
+    return cast("General | None", _fill(reading, _Part(General, (), PREFIX), top))
 
 
 def _blocks(reading: _Reading) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -116,114 +118,138 @@ def _blocks(reading: _Reading) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _connector(reading: _Reading, name: str, given: dict[str, Any]) -> ConnectorConfig | None:
     path = ("connectors", name)
-    reading.prefixes.append(prefix_of(name))
-    kind = given.get("kind", name)
-    if "kind" not in given and name not in connectors.names():
-        near = nearest(name, connectors.names())
-        reading.wrong(
-            path,
-            f"{name!r} is not a platform that dogwatch knows",
-            f"did you mean {near}?" if near else f"add kind: with one of {', '.join(connectors.names())}",
-        )
+    kind = _kind(reading, name, given)
+    if kind is None:
+        meant = nearest(name, connectors.names()) or name
+        reading.unread += [prefix_of(name), prefix_of(meant)]
         return None
-    if name in connectors.names() and kind != name:
+    reading.prefixes.append(prefix_of(name))
+    rest = {key: value for key, value in given.items() if key != "kind"}
+    part = _Part(connectors.load(kind).Settings, path, prefix_of(name))
+    settings = cast("ConnectorSettings | None", _fill(reading, part, rest))
+    return None if settings is None else ConnectorConfig(name=name, kind=kind, settings=settings)
+
+
+def _kind(reading: _Reading, name: str, given: Mapping[str, Any]) -> str | None:
+    """The kind of a connector, None if it cannot be told (it is noted why)."""
+    path, known = ("connectors", name), connectors.names()
+    kind = str(given.get("kind") or name)
+    if kind in known and (name not in known or name == kind):
+        return kind
+    if name in known:
         reading.wrong((*path, "kind"), f"a connector named {name} has to be of kind {name}", "rename it")
         return None
-    try:
-        model = connectors.load(str(kind)).Settings
-    except SettingsError as error:
-        reading.wrong((*path, "kind"), error.message, error.hint)
-        return None
-    rest = {key: value for key, value in given.items() if key != "kind"}
-    settings = _fill(reading, model, rest, path, prefix_of(name), [*_in_file(model), "kind"])
-    return None if settings is None else ConnectorConfig(name=name, kind=str(kind), settings=settings)
+    near = nearest(kind, known)
+    if kind == name:
+        fix = f"did you mean {near}?" if near else f"add kind: with one of {', '.join(known)}"
+        reading.wrong(path, f"{name!r} is not a platform that dogwatch knows", fix)
+    else:
+        fix = f"did you mean {near}?" if near else f"dogwatch knows {', '.join(known)}"
+        reading.wrong((*path, "kind"), f"unknown platform {kind!r}", fix)
+    return None
 
 
-def _fill(
-    reading: _Reading,
-    model: type[M],
-    given: dict[str, Any],
-    path: tuple[str, ...],
-    prefix: str,
-    keys: Sequence[str],
-) -> M | None:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One model that is filled, and where its values come from."""
+
+    model: type[BaseModel]
+    path: tuple[str, ...]
+    prefix: str
+    """Of its variables."""
+
+    def variable(self, name: str) -> str:
+        return f"{self.prefix}{name.upper()}"
+
+    @property
+    def keys(self) -> list[str]:
+        """What may stand in the file."""
+        fields = [name for name, info in self.model.model_fields.items() if not is_secret(info)]
+        return [*fields, "kind" if self.path else "connectors"]
+
+
+def _fill(reading: _Reading, part: _Part, given: Mapping[str, Any]) -> BaseModel | None:
     """The model from the file's values and the variables; None if something is wrong (it is noted)."""
-    values = dict(given)
+    values = {key: value for key, value in given.items() if value is not None}
     origins: dict[str, str] = {}
     spoiled = False
-    for name, info in model.model_fields.items():
+    for name, info in part.model.model_fields.items():
         if name in values and is_secret(info):
-            reading.wrong(
-                (*path, name),
-                "a secret does not belong into a file that is shared",
-                f"put it into .env as {prefix}{name.upper()}, and make a new one: this one counts as known",
-            )
-            reading.secrets.add(str(values[name]))
+            _refuse_secret(reading, part, name, str(values[name]))
             spoiled = True
-        for var in (*_claim(reading, prefix, path, name), *_foreign(info, name in values)):
-            if var in reading.variables.values:
-                text = reading.variables.values[var]
+        for var in (_claim(reading, part, name), *_foreign(info, name in values)):
+            text = reading.variables.values.get(var, "").strip()
+            if text:
                 values[name] = _from_text(info, text)
-                if is_secret(info):
-                    reading.secrets.add(text.strip())
                 origins[name] = f"{reading.variables.origins[var]}: {var}"
+                if is_secret(info):
+                    reading.secrets.add(text)
                 break
     try:
-        filled = model.model_validate(values)
+        filled = part.model.model_validate(values)
     except ValidationError as error:
         for item in error.errors(include_url=False, include_context=False):
-            _explain(reading, model, item, path, prefix, keys, origins)
+            _explain(reading, part, item, origins)
         return None
     return None if spoiled else filled
 
 
-def _claim(reading: _Reading, prefix: str, path: tuple[str, ...], name: str) -> list[str]:
+def _refuse_secret(reading: _Reading, part: _Part, name: str, value: str) -> None:
+    reading.secrets.add(value)
+    reading.wrong(
+        (*part.path, name),
+        "a secret does not belong into this file",
+        f"put it into .env as {part.variable(name)}, and make a new one: this one counts as known",
+    )
+
+
+def _claim(reading: _Reading, part: _Part, name: str) -> str:
     """The field's own variable, noted as known; two settings that share one are a problem."""
-    var, key = f"{prefix}{name.upper()}", ".".join((*path, name))
+    var, key = part.variable(name), ".".join((*part.path, name))
     if reading.claimed.setdefault(var, key) != key:
-        reading.wrong((*path,), f"{var} would fill {key} and {reading.claimed[var]}", "rename the connector")
-    return [var]
+        reading.wrong(part.path, f"{var} would fill {key} and {reading.claimed[var]}", "rename the connector")
+    return var
 
 
 def _foreign(info: FieldInfo, already: bool) -> list[str]:
     """The variable that some other program sets for this field; what stands in the file is more exact."""
     extra: Any = info.json_schema_extra
-    return (
-        [] if already or not isinstance(extra, dict) or "environment" not in extra else [extra["environment"]]
-    )
+    if already or not isinstance(extra, dict):
+        return []
+    return [str(name) for name in (cast("dict[str, Any]", extra).get("environment"),) if name]
 
 
-def _explain(
-    reading: _Reading,
-    model: type[BaseModel],
-    item: ErrorDetails,
-    path: tuple[str, ...],
-    prefix: str,
-    keys: Sequence[str],
-    origins: Mapping[str, str],
-) -> None:
+def _explain(reading: _Reading, part: _Part, item: ErrorDetails, origins: Mapping[str, str]) -> None:
     """Put one of pydantic's errors into our words."""
     place = item["loc"]
     name = str(place[0]) if place else ""
-    info = model.model_fields.get(name)
-    where = (*path, *place)
+    info = part.model.model_fields.get(name)
+    where = (*part.path, *place)
     if item["type"] == "extra_forbidden":
-        near = nearest(str(place[-1]), keys if len(place) == 1 else ())
-        reading.wrong(where, "unknown key", f"did you mean {near}?" if near else f"known: {', '.join(keys)}")
-        return
-    var = f"{prefix}{name.upper()}"
-    if item["type"] == "missing" and info is not None and len(place) == 1:
-        ways = f"set {var} in the environment or .env"
+        near = nearest(str(place[-1]), part.keys if len(place) == 1 else ())
+        known = f"known: {', '.join(part.keys)}" if len(place) == 1 else "remove it"
+        reading.wrong(where, "unknown key", f"did you mean {near}?" if near else known)
+    elif item["type"] == "missing" and info is not None and len(place) == 1:
+        ways = f"set {part.variable(name)} in the environment or .env"
         reading.wrong(where, "is missing", ways if is_secret(info) else f"add it, or {ways}")
-        return
-    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    fix = first_sentence(info.description) if info is not None and info.description else ""
-    if item["type"] == "string_type" and isinstance(item.get("input"), (int, float)):
-        what, fix = "should be text", "put the value in quotes"
-    if name in origins:
-        reading.problems.append(Problem(origins[name], what, fix))
     else:
-        reading.wrong(where, what, fix)
+        what, fix = _reworded(part, item, info)
+        if name in origins:
+            reading.problems.append(Problem(origins[name], what, fix))
+        else:
+            reading.wrong(where, what, fix)
+
+
+def _reworded(part: _Part, item: ErrorDetails, info: FieldInfo | None) -> tuple[str, str]:
+    """(what is wrong, the fix) of a value that is not as it should be."""
+    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if item["type"] == "string_type" and isinstance(item.get("input"), (int, float)):
+        return "should be text", "put the value in quotes"
+    if info is not None:
+        return what, first_sentence(info.description or "")
+    named = [name for name in part.model.model_fields if re.search(rf"\b{name}\b", what)]
+    secrets = [part.variable(name) for name in named if is_secret(part.model.model_fields[name])]
+    return what, f"set {' and '.join(secrets)} in the environment or .env" if secrets else ""
 
 
 def _check_variables(reading: _Reading) -> None:
@@ -231,6 +257,8 @@ def _check_variables(reading: _Reading) -> None:
     for name in sorted(reading.variables.origins):
         if not name.upper().startswith(PREFIX) or name in reading.claimed or name in _TESTS_ALONE:
             continue
+        if name.startswith(tuple(reading.unread)):
+            continue  # its connector is wrong, which has been said
         reading.problems.append(
             Problem(reading.variables.origins[name], f"unknown variable {name}", _advice(reading, name))
         )
@@ -248,10 +276,6 @@ def _advice(reading: _Reading, name: str) -> str:
     return f"did you mean {PREFIX}{near}?" if near else "remove it; docs/configuration.md lists them all"
 
 
-def _in_file(model: type[BaseModel]) -> list[str]:
-    return [name for name, info in model.model_fields.items() if not is_secret(info)]
-
-
 def _from_text(info: FieldInfo, text: str) -> Any:
     """A variable's text for a field: a list is separated by commas; pydantic reads all else from text."""
     if atoms(info.annotation) & {list, tuple, set, frozenset, Sequence, abc.Set}:
@@ -259,7 +283,7 @@ def _from_text(info: FieldInfo, text: str) -> Any:
     return text.strip()
 
 
-def _local_zone(environ: Mapping[str, str]) -> str:
+def local_zone(environ: Mapping[str, str]) -> str:
     """The machine's IANA zone by ``TZ``, else by where /etc/localtime points, else UTC."""
     said = environ.get("TZ", "").removeprefix(":")
     points_to = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")[2]

@@ -48,6 +48,11 @@ class YamlFile:
             raise SettingsError(f"there is no {shown}", "write one with: dogwatch init airbyte") from None
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"cannot read {shown}: {_reason(error)}", "") from None
+        return cls.parse(text, shown)
+
+    @classmethod
+    def parse(cls, text: str, shown: str) -> "YamlFile":
+        """The same for a text at hand."""
         try:
             reader: Any = YAML(typ="rt")
             lines: dict[tuple[str | int, ...], int] = {}

@@ -8,10 +8,13 @@ import bisect
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from dogwatch.lab.faults import Fault
 
 
 class LabClock(Protocol):
@@ -40,6 +43,15 @@ class Trigger(StrEnum):
     after = "after"
 
 
+class Skip(StrEnum):
+    """Why a platform made a record of a run that it never started."""
+
+    upstream = "upstream"
+    """What it waits for did not succeed."""
+    overlap = "overlap"
+    """The previous run was still going."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabAttempt:
     """One try at doing the run's work. A platform's own retry and a person's repair are further attempts."""
@@ -52,6 +64,8 @@ class LabAttempt:
     rows: int = 0
     repair: bool = False
     """True if a person asked for this try after the run had ended (Databricks repair)."""
+    skip: Skip | None = None
+    """Why the outcome is ``skipped``; None for every other outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +99,20 @@ class LabRun:
 
 
 @dataclass(frozen=True, slots=True)
+class LabEdit:
+    """Something that a person changed about a job on its platform. What is None stays as it was."""
+
+    at: datetime
+    schedule: str | None = None
+    """A new five-field cron, which replaces ``every`` too."""
+    every: timedelta | None = None
+    """A new interval, which replaces ``schedule`` too."""
+    paused: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LabJob:
-    """A job as its platform knows it."""
+    """A job as its platform knows it, before any edit (see ``as_of``)."""
 
     job: str
     """``<platform>/<key>``."""
@@ -99,11 +125,29 @@ class LabJob:
     reads: tuple[str, ...] = ()
     owner: str | None = None
     created: datetime | None = None
+    """None: long before the story begins."""
+    paused: bool = False
+    retries: int = 0
+    """How often the platform itself tries a failing run again."""
+    edits: tuple[LabEdit, ...] = ()
+    """In order of time."""
 
     @property
     def platform(self) -> str:
         """The part before the slash."""
         return self.job.partition("/")[0]
+
+    def as_of(self, at: datetime) -> "LabJob":
+        """The job as it stands at that moment: ``schedule``, ``every`` and ``paused`` after all edits."""
+        job = self
+        for edit in self.edits:
+            if edit.at > at:
+                break
+            if edit.schedule is not None or edit.every is not None:
+                job = replace(job, schedule=edit.schedule, every=edit.every)
+            if edit.paused is not None:
+                job = replace(job, paused=edit.paused)
+        return job
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +175,8 @@ class World:
     platform_faults: Sequence[PlatformFault] = ()
     offset: timedelta = timedelta(0)
     """The UTC offset in which twins write timestamps where their format carries one."""
+    other_faults: Sequence["Fault"] = ()
+    """Faults of logs, metrics and deployments, as the scenario tells them."""
     _by_platform: dict[str, list[LabRun]] = field(default_factory=dict[str, list[LabRun]], repr=False)
 
     def __post_init__(self) -> None:
@@ -143,10 +189,10 @@ class World:
         return self.clock.now()
 
     def jobs_of(self, platform: str) -> list[LabJob]:
-        """The platform's jobs that exist now, in the order of the estate file."""
+        """The platform's jobs that exist now, as they stand now, in the order of the estate file."""
         now = self.now
         return [
-            job
+            job.as_of(now)
             for job in self.jobs.values()
             if job.platform == platform and (job.created is None or job.created <= now)
         ]

@@ -1,0 +1,425 @@
+"""Turns an estate and its faults into a world: every run of every job, from beginning to end.
+
+Jobs are lived one after the other, predecessors first. Every draw of chance follows from (seed, job, slot)
+alone, so a fault of one job changes nothing for jobs that do not depend on it. Ordinary life has no
+failures.
+"""
+
+import bisect
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from dogwatch.lab.estate import Estate, JobSpec
+from dogwatch.lab.faults import Fault, Reach, edits, platform_faults, targets
+from dogwatch.lab.world import LabAttempt, LabClock, LabJob, LabRun, Outcome, Skip, Trigger, World
+
+RETRY_PAUSE = timedelta(seconds=30)
+"""Between a failed try and the platform's next one."""
+TIMEOUT = 2.0
+"""A run that times out does so after this many times its usual duration."""
+SKIPS_ARE_RECORDED = frozenset({"databricks", "snowflake"})
+"""Platforms that make a record of a run that they skip; the others make no run at all."""
+RUNS_IN_PARALLEL = frozenset({"power_automate"})
+"""Platforms that start the next run although the previous one is still going."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
+
+
+class _Verdict(Enum):
+    good = "good"
+    bad = "bad"
+    never = "never"
+    """It never came, or never ends: nothing that waits for it hears of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cycle:
+    """What became of one slot, as those who wait for it see it."""
+
+    slot: datetime
+    verdict: _Verdict
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A slot whose time has come: at ``at`` the platform looks whether to start the job."""
+
+    slot: datetime
+    at: datetime
+    go: bool | None
+    """False if a predecessor did badly, None if there is nothing to start."""
+
+
+@dataclass(slots=True)
+class _Orders:
+    """What the faults that strike a run demand of it."""
+
+    missing: bool = False
+    skip: bool = False
+    twice: bool = False
+    late: timedelta = timedelta(0)
+    slow: float = 1.0
+    rows: float = 1.0
+    outcome: Outcome | None = None
+    """How it ends instead of well; None with ``hangs`` if it never ends."""
+    hangs: bool = False
+    error: str | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A run that has no number yet."""
+
+    created: datetime
+    trigger: Trigger
+    scheduled_for: datetime | None
+    attempts: tuple[LabAttempt, ...]
+
+
+def simulate(
+    estate: Estate,
+    *,
+    seed: int,
+    start: datetime,
+    end: datetime,
+    clock: LabClock,
+    faults: Sequence[Fault] = (),
+) -> World:
+    """The world of an estate whose slots lie in [start, end], with what the faults did to it.
+
+    Same arguments, same world, on every machine.
+    """
+    struck: dict[str, list[Fault]] = {}
+    for fault in faults:
+        for spec in targets(fault, estate):
+            struck.setdefault(spec.job, []).append(fault)
+    jobs = {spec.job: _lab_job(spec, struck.get(spec.job, ())) for spec in estate.jobs.values()}
+    cycles: dict[str, list[_Cycle]] = {}
+    drafts: dict[str, list[_Draft]] = {}
+    for spec in _predecessors_first(estate.jobs):
+        own = _own_slots(jobs[spec.job], start, end)
+        plan = _plan(spec, own, cycles)
+        life = _Life(spec, jobs[spec.job], seed, struck.get(spec.job, ()))
+        cycles[spec.job] = [life.live(due) for due in plan]
+        drafts[spec.job] = life.drafts
+    return World(
+        id=estate.id,
+        timezone=estate.timezone,
+        jobs=jobs,
+        runs=_numbered(estate, drafts),
+        clock=clock,
+        platform_faults=platform_faults(faults),
+        other_faults=[fault for fault in faults if fault.reach is Reach.signal],
+    )
+
+
+def _lab_job(spec: JobSpec, faults: Sequence[Fault]) -> LabJob:
+    return LabJob(
+        job=spec.job,
+        name=spec.name,
+        schedule=spec.schedule,
+        every=spec.every,
+        timezone=spec.timezone,
+        after=spec.after,
+        reads=spec.reads,
+        owner=spec.owner,
+        retries=spec.retries,
+        edits=edits(spec, faults),
+    )
+
+
+def _predecessors_first(jobs: Mapping[str, JobSpec]) -> list[JobSpec]:
+    """The jobs in an order in which each comes after those it waits for (the loader refused circles)."""
+    done: dict[str, JobSpec] = {}
+
+    def visit(spec: JobSpec) -> None:
+        if spec.job not in done:
+            for name in spec.after:
+                visit(jobs[name])
+            done[spec.job] = spec
+
+    for spec in jobs.values():
+        visit(spec)
+    return list(done.values())
+
+
+def _numbered(estate: Estate, drafts: Mapping[str, Sequence[_Draft]]) -> list[LabRun]:
+    """All runs in order of creation, counted for each platform."""
+    order = {job: index for index, job in enumerate(estate.jobs)}
+    everything = [(draft.created, order[job], job, draft) for job, life in drafts.items() for draft in life]
+    everything.sort(key=lambda item: item[:2])
+    counts: dict[str, int] = {}
+    runs: list[LabRun] = []
+    for created, _, job, draft in everything:
+        platform = job.partition("/")[0]
+        counts[platform] = number = counts.get(platform, 0) + 1
+        runs.append(LabRun(job, number, draft.trigger, created, draft.attempts, draft.scheduled_for))
+    return runs
+
+
+# When a job is due
+
+
+def _own_slots(job: LabJob, start: datetime, end: datetime) -> list[datetime]:
+    """The times in [start, end] at which the schedule itself is due, edits respected, pauses not."""
+    turns = [edit.at for edit in job.edits if start < edit.at <= end]
+    slots: list[datetime] = []
+    for begin, stop in zip([start, *turns], [*turns, end + timedelta(microseconds=1)], strict=True):
+        current = job.as_of(begin)
+        if current.schedule is not None:
+            slots += _cron_slots(current.schedule, current.timezone, begin, stop)
+        elif current.every is not None:
+            slots += _interval_slots(current.job, current.every, begin, stop)
+    return slots
+
+
+@lru_cache(maxsize=1024)
+def _cron_slots(expression: str, timezone: str, start: datetime, stop: datetime) -> tuple[datetime, ...]:
+    """The due times in [start, stop); daylight saving as Debian's cron keeps it (cronsim)."""
+    before = (start - timedelta(microseconds=1)).astimezone(ZoneInfo(timezone))
+    slots: list[datetime] = []
+    for local in CronSim(expression, before):
+        moment = local.astimezone(UTC)
+        if moment >= stop:
+            break
+        if moment >= start:
+            slots.append(moment)
+    return tuple(slots)
+
+
+def _interval_slots(job: str, every: timedelta, start: datetime, stop: datetime) -> list[datetime]:
+    """A grid of its own for each job, in whole minutes; platforms do not align intervals to the clock."""
+    minutes = max(1, int(every.total_seconds() // 60))
+    phase = timedelta(minutes=int.from_bytes(hashlib.blake2b(job.encode()).digest()[:8], "big") % minutes)
+    moment = _EPOCH + phase + every * math.ceil((start - _EPOCH - phase) / every)
+    slots: list[datetime] = []
+    while moment < stop:
+        slots.append(moment)
+        moment += every
+    return slots
+
+
+def _plan(spec: JobSpec, own: Sequence[datetime], cycles: Mapping[str, Sequence[_Cycle]]) -> Iterable[_Due]:
+    """When the platform looks at the job: by its schedule, or after what it waits for."""
+    if not spec.after:
+        return [_Due(slot, slot, True) for slot in own]
+    if spec.schedule or spec.every:
+        return [_gated(slot, [cycles[name] for name in spec.after]) for slot in own]
+    driver = min(spec.after, key=lambda name: len(cycles[name]))
+    others = [cycles[name] for name in spec.after if name != driver]
+    return _triggered(cycles[driver], others)
+
+
+def _gated(slot: datetime, upstreams: Sequence[Sequence[_Cycle]]) -> _Due:
+    """A job that has a schedule and predecessors: it waits for, and depends on, the latest of each."""
+    latest = [
+        upstream[index - 1]
+        for upstream in upstreams
+        if (index := bisect.bisect_right(upstream, slot, key=lambda cycle: cycle.slot))
+    ]
+    good = all(cycle.verdict is _Verdict.good for cycle in latest)
+    ended = [cycle.ended for cycle in latest if cycle.verdict is not _Verdict.never]
+    return _Due(slot, max([slot, *ended]), good)
+
+
+def _triggered(driver: Sequence[_Cycle], others: Sequence[Sequence[_Cycle]]) -> Iterable[_Due]:
+    """A job without a schedule: due when the run of its slowest predecessor and the others' runs that
+    belong to it (whose slots are nearest) are over."""
+    slots = [cycle.slot for cycle in driver]
+    for index, cycle in enumerate(driver):
+        earliest = slots[index] - (slots[index] - slots[index - 1]) / 2 if index else _LONG_AGO
+        latest = slots[index] + (slots[index + 1] - slots[index]) / 2 if slots[index + 1 :] else _NEVER_ENDS
+        group = [cycle]
+        for other in others:
+            partner = _partner(other, cycle, earliest, latest)
+            if partner is not None:
+                group.append(partner)
+        if len(group) <= len(others) or any(member.verdict is _Verdict.never for member in group):
+            yield _Due(cycle.slot, cycle.slot, None)
+        else:
+            good = all(member.verdict is _Verdict.good for member in group)
+            yield _Due(cycle.slot, max(member.ended for member in group), good)
+
+
+def _partner(others: Sequence[_Cycle], driver: _Cycle, earliest: datetime, latest: datetime) -> _Cycle | None:
+    """Of the slots in (earliest, latest] the last that was over when the driver was, else the first."""
+    low = bisect.bisect_right(others, earliest, key=lambda cycle: cycle.slot)
+    high = bisect.bisect_right(others, latest, key=lambda cycle: cycle.slot)
+    near = others[low:high]
+    over = [cycle for cycle in near if cycle.ended <= driver.ended]
+    return (over[-1] if over else near[0]) if near else None
+
+
+# What becomes of it
+
+
+class _Chance:
+    """Numbers that look random and follow from (seed, job, slot) alone."""
+
+    def __init__(self, seed: int, job: str, slot: datetime, copy: int = 0) -> None:
+        name = f"{seed}\x1f{job}\x1f{slot.isoformat()}\x1f{copy}".encode()
+        raw = hashlib.blake2b(name, digest_size=40).digest()
+        self._unit = [int.from_bytes(raw[at : at + 8], "big") / 2**64 for at in range(0, 40, 8)]
+
+    def normals(self) -> tuple[float, float]:
+        """Two independent standard normal numbers (Box and Muller 1958)."""
+        radius = math.sqrt(-2 * math.log(1 - self._unit[0]))
+        angle = 2 * math.pi * self._unit[1]
+        return radius * math.cos(angle), radius * math.sin(angle)
+
+    def between(self, which: int, low: float, high: float) -> float:
+        """One of three uniform numbers, by its index 0 to 2."""
+        return low + (high - low) * self._unit[2 + which]
+
+
+class _Life:
+    """Lives through the slots of one job and keeps the runs."""
+
+    def __init__(self, spec: JobSpec, job: LabJob, seed: int, faults: Sequence[Fault]) -> None:
+        self._spec = spec
+        self._job = job
+        self._seed = seed
+        self._faults = faults
+        self._zone = ZoneInfo(spec.timezone)
+        self._struck: dict[int, int] = {}
+        self._busy_until = _LONG_AGO
+        self.drafts: list[_Draft] = []
+
+    def live(self, due: _Due) -> _Cycle:
+        """What becomes of one slot."""
+        orders = self._orders(due.at)
+        if due.go is None or orders.missing or (self._job.edits and self._job.as_of(due.at).paused):
+            return _Cycle(due.slot, _Verdict.never, due.at)
+        if not due.go or orders.skip:
+            return self._skipped(due, Skip.upstream)
+        moment = due.at + orders.late
+        if moment < self._busy_until and self._spec.platform not in RUNS_IN_PARALLEL:
+            return self._skipped(due, Skip.overlap)
+        attempts = self._run(due, orders, 0)
+        if orders.twice:
+            self._run(due, orders, 1)
+        last = attempts[-1]
+        if last.ended is None:
+            return _Cycle(due.slot, _Verdict.never, due.at)
+        verdict = _Verdict.good if last.outcome is Outcome.success else _Verdict.bad
+        return _Cycle(due.slot, verdict, last.ended)
+
+    def _skipped(self, due: _Due, why: Skip) -> _Cycle:
+        if self._spec.platform not in SKIPS_ARE_RECORDED:
+            return _Cycle(due.slot, _Verdict.never, due.at)
+        chance = _Chance(self._seed, self._spec.job, due.slot)
+        created = due.at + _milliseconds(chance.between(0, 300, 4000))
+        self._keep(due, created, (LabAttempt(created, created, Outcome.skipped, skip=why),))
+        return _Cycle(due.slot, _Verdict.bad, created)
+
+    def _keep(self, due: _Due, created: datetime, attempts: tuple[LabAttempt, ...]) -> None:
+        scheduled = self._spec.schedule is not None or self._spec.every is not None
+        trigger = Trigger.schedule if scheduled else Trigger.after
+        self.drafts.append(_Draft(created, trigger, due.slot if scheduled else None, attempts))
+
+    def _run(self, due: _Due, orders: _Orders, copy: int) -> tuple[LabAttempt, ...]:
+        chance = _Chance(self._seed, self._spec.job, due.slot, copy)
+        created = due.at + orders.late + _milliseconds(chance.between(0, 300, 4000) + 5000 * copy)
+        started = created + _milliseconds(chance.between(1, 500, 15000))
+        attempts = tuple(self._attempts(started, chance, orders))
+        self._keep(due, created, attempts)
+        self._busy_until = max(self._busy_until, attempts[-1].ended or _NEVER_ENDS)
+        return attempts
+
+    def _attempts(self, started: datetime, chance: _Chance, orders: _Orders) -> Iterable[LabAttempt]:
+        spec = self._spec
+        weekly = spec.weekly[started.astimezone(self._zone).weekday()]
+        first, second = chance.normals()
+        usual = spec.duration.total_seconds() * 1000 * weekly * orders.slow
+        length = usual * math.exp(spec.spread * first)
+        if orders.hangs:
+            yield LabAttempt(started, None, Outcome.failed)
+        elif orders.outcome is None:
+            rows = round(spec.rows * weekly * math.exp(spec.spread / 2 * second) * orders.rows)
+            yield LabAttempt(started, started + _milliseconds(length), Outcome.success, rows=rows)
+        elif orders.outcome is Outcome.failed:
+            lasts = _milliseconds(length if orders.after is None else usual * orders.after)
+            for _ in range(1 + spec.retries):
+                yield LabAttempt(started, started + lasts, Outcome.failed, orders.error)
+                started += lasts + RETRY_PAUSE
+        else:
+            cancelled = orders.outcome is Outcome.cancelled
+            lasts = _milliseconds(length * chance.between(2, 0.2, 0.9) if cancelled else usual * TIMEOUT)
+            yield LabAttempt(started, started + lasts, orders.outcome, orders.error)
+
+    def _orders(self, moment: datetime) -> _Orders:
+        orders = _Orders()
+        for index, fault in enumerate(self._faults):
+            if fault.strikes(moment):
+                count = self._struck[index] = self._struck.get(index, -1) + 1
+                _apply(orders, fault, moment, count)
+        return orders
+
+
+def _milliseconds(amount: float) -> timedelta:
+    return timedelta(milliseconds=max(1, round(amount)))
+
+
+_ENDINGS = {
+    "run_fails": Outcome.failed,
+    "schema_change": Outcome.failed,
+    "deploy": Outcome.failed,
+    "flapping": Outcome.failed,
+    "run_cancelled": Outcome.cancelled,
+    "run_timed_out": Outcome.timed_out,
+}
+
+
+def _apply(orders: _Orders, fault: Fault, moment: datetime, count: int) -> None:
+    """Add what one fault demands. ``count`` is 0 for the first slot that it strikes. The first of several
+    bad ends holds."""
+    fields: Mapping[str, Any] = fault.fields
+    match fault.kind:
+        case "run_missing":
+            orders.missing = True
+        case "upstream_skipped":
+            orders.skip = True
+        case "run_duplicated":
+            orders.twice = True
+        case "run_late":
+            orders.late += fields["by"]
+        case "run_slow":
+            orders.slow *= fields["factor"]
+        case "zero_rows":
+            orders.rows = 0.0
+        case "row_drop":
+            orders.rows *= fields["factor"]
+        case _:
+            _apply_ending(orders, fault, moment, count)
+
+
+def _apply_ending(orders: _Orders, fault: Fault, moment: datetime, count: int) -> None:
+    if orders.hangs or orders.outcome is not None:
+        return
+    if fault.kind == "run_hangs":
+        orders.hangs = True
+    elif fault.kind in _ENDINGS and (fault.kind != "flapping" or _flaps(fault, moment, count)):
+        orders.outcome = _ENDINGS[fault.kind]
+        orders.error = fault.fields.get("error")
+        orders.after = fault.fields.get("after")
+
+
+def _flaps(fault: Fault, moment: datetime, count: int) -> bool:
+    """Whether this one fails: every n-th run (at least every second), or every other stretch of time."""
+    every = fault.fields.get("every", 2)
+    if isinstance(every, timedelta):
+        return (moment - fault.at) // every % 2 == 0
+    return count % max(2, int(every)) == 0

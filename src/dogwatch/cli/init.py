@@ -147,10 +147,17 @@ def _without_connectors(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _next_steps(file: Path, kinds: Sequence[str]) -> list[str]:
+    from dogwatch.settings import scaffold
+
     env = file.parent / ".env"
-    copy = f"cp {env}.example {env} && chmod 600 {env}"
-    fill = f"fill in {env}: each line says where its credential is made"
-    steps = [fill if env.exists() else f"{copy}, then {fill}", f"look through {file}"]
+    if env.exists():
+        names = ", ".join(name for kind in kinds for name in scaffold.secret_variables(kind))
+        steps = [f"put into {env} what {env}.example now asks for: {names}"] if names else []
+    else:
+        steps = [
+            f"cp {env}.example {env} && chmod 600 {env}",
+            f"fill in {env}: above each line stands where its credential is made",
+        ]
     option = "" if file == Path("dogwatch.yaml") else f"--config {file} "
-    steps += [f"dogwatch {option}doctor", f"dogwatch {option}check"]
+    steps += [f"look through {file}", f"dogwatch {option}doctor", f"dogwatch {option}check"]
     return ["", *(f"{number}. {step}" for number, step in enumerate(steps, start=1))]

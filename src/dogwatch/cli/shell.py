@@ -13,7 +13,10 @@ from click.exceptions import NoArgsIsHelpError
 from dogwatch.errors import ConnectorError, DogwatchError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
+    from rich.text import Text
 
     from dogwatch.settings import Settings
 
@@ -62,6 +65,16 @@ def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
         setattr(ctx.find_root().ensure_object(Given), parameter.name, value)
 
 
+format_option = click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json", "md"]),
+    default="text",
+    show_default=True,
+    help="For people, for programs, or for tickets and chat.",
+)
+
+
 def read_settings(ctx: click.Context) -> "Settings":
     """The configuration that the user means. Raises SettingsError."""
     from dogwatch.settings import load
@@ -76,6 +89,12 @@ def console() -> "Console":
     out = Console(highlight=False, markup=False, emoji=False)
     out.width = min(out.width, _WIDEST)
     return out
+
+
+def show(render: "Callable[[int], Text]") -> None:
+    """Print what ``render`` makes for the width there is, as it stands."""
+    out = console()
+    out.print(render(out.width), soft_wrap=True)
 
 
 def tell(text: str) -> None:

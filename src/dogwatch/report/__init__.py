@@ -1,0 +1,1 @@
+"""What dogwatch knows, put into words for people. Values in, text out; nothing is printed here."""

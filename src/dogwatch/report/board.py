@@ -1,0 +1,106 @@
+"""The terminal board: is anything wrong, since when, by what evidence, what can I do."""
+
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from rich.text import Text
+
+from dogwatch.model import Finding, Severity
+from dogwatch.model.report import CheckReport, PlatformView
+from dogwatch.model.text import one_line
+from dogwatch.report import words
+from dogwatch.report.lines import flow, hanging, page, wrap
+
+_LABEL = 10
+"""Column in which every sentence begins; the severity words stand before it."""
+_KEY = 20
+"""Column in which the details begin; the words started, evidence, next stand before it."""
+_IN_FULL = 6
+"""Findings told with all their lines; what is wrong beyond them has one sentence each, worst first."""
+_STYLES = {
+    Severity.INFO: "dim",
+    Severity.WARNING: "bold yellow",
+    Severity.ERROR: "bold red",
+    Severity.CRITICAL: "bold white on red",
+}
+_BLIND = "bold blue"
+
+
+def board(report: CheckReport, width: int) -> Text:
+    """The whole board for a terminal ``width`` columns wide. Colours carry nothing that words do not.
+
+    Commands and links are never broken: the terminal wraps them, so that they can be copied.
+    """
+    zone = ZoneInfo(report.timezone)
+    lines = flow([Text(part) for part in ("dogwatch", *words.heading(report))], " · ", width)
+    lines += [Text(), *_counts(report, width), Text()]
+    for number, finding in enumerate(report.incidents):
+        lines += _title(finding.severity.value, _STYLES[finding.severity], finding.summary, width)
+        if number < _IN_FULL:
+            lines += [*_details(report, finding, zone, width), Text()]
+    if len(report.incidents) > _IN_FULL:
+        lines.append(Text())
+    for platform in report.blind:
+        lines += [*_blind(report, platform, zone, width), Text()]
+    return page([*lines, *_rest(report, width)])
+
+
+def _counts(report: CheckReport, width: int) -> list[Text]:
+    told = [
+        Text(f"{mark} {said}", style=style if number else "dim")
+        for (mark, number, said), style in zip(words.counts(report), ("bold red", _BLIND, ""), strict=True)
+    ]
+    return flow(told, "   ", width)
+
+
+def _title(label: str, style: str, said: str, width: int, body: str = "") -> list[Text]:
+    head = Text.assemble(" ", (label, style))
+    return hanging(head, wrap(one_line(said, 400), width - _LABEL), _LABEL, body)
+
+
+def _detail(key: str, said: Iterable[str]) -> list[Text]:
+    return hanging(Text.assemble(" " * _LABEL, (key, "dim")), list(said), _KEY)
+
+
+def _details(report: CheckReport, finding: Finding, zone: ZoneInfo, width: int) -> list[Text]:
+    evidence = {item.id: item for item in report.evidence}
+    new = report.previous_round_at is not None and finding.fingerprint in report.new
+    started = words.since(finding.at, report.at, zone) + (" · new" if new else "")
+    return [
+        *_detail("started", wrap(started, width - _KEY)),
+        *_detail("evidence", wrap(words.evidence_line(finding, evidence), width - _KEY)),
+        *_next(words.next_steps(finding.next_step), width),
+    ]
+
+
+def _blind(report: CheckReport, platform: PlatformView, zone: ZoneInfo, width: int) -> list[Text]:
+    steps = [*words.next_steps(platform.hint), f"dogwatch doctor {platform.instance}"]
+    return [
+        *_title("BLIND", _BLIND, words.blindness(platform, report.at, zone), width),
+        *_detail("unseen", wrap(words.unseen(platform, report.at, zone), width - _KEY)),
+        *_next(steps, width),
+    ]
+
+
+def _next(steps: Iterable[str], width: int) -> list[Text]:
+    said: list[str] = []
+    for step in steps:
+        whole = step.startswith(("http://", "https://", "dogwatch "))
+        said += [step] if whole else wrap(step, width - _KEY)
+    return _detail("next", said) if said else []
+
+
+def _rest(report: CheckReport, width: int) -> list[Text]:
+    """Everything that nobody has to get up for."""
+    lines: list[Text] = []
+    for finding in report.findings:
+        if finding.severity is Severity.INFO:
+            lines += _title("INFO", "dim", finding.summary, width, "dim")
+    for label, said in words.remarks(report):
+        lines += _title(label, "dim", said, width, "dim")
+    if report.platforms:
+        platforms = flow([Text(part) for part in words.quiet(report)], " · ", width - _LABEL)
+        lines += hanging(Text(" quiet", style="dim"), [line.plain for line in platforms], _LABEL, "dim")
+    if not report.incidents and not report.blind:
+        lines += hanging(Text(" next", style="dim"), ["dogwatch runs"], _LABEL, "dim")
+    return lines

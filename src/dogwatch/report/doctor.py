@@ -1,0 +1,51 @@
+"""What ``dogwatch doctor`` says: a line for each connector, and what to do where it is not well."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.text import Text
+
+from dogwatch.model.report import Diagnosis
+from dogwatch.model.text import one_line, span
+from dogwatch.report import words
+from dogwatch.report.lines import hanging, page, wrap
+
+_FAULTS = {
+    "credentials": "reachable, but it refuses our credentials",
+    "permission": "reachable and authenticated, but not permitted",
+    "rate_limited": "reachable, but it asks us to wait",
+    "unreachable": "not reachable",
+    "unexpected": "reachable, but its answer is not understood",
+}
+_NOTABLE_SKEW = 60.0
+
+
+def ward(diagnoses: Sequence[Diagnosis], zone: ZoneInfo, now: datetime, width: int) -> Text:
+    """All connectors, in the order of dogwatch.yaml."""
+    indent = 4 + max((len(one.instance) for one in diagnoses), default=0)
+    lines: list[Text] = []
+    for one in diagnoses:
+        mark, style = ("○", "") if one.ok else (words.BLIND_MARK, "bold blue")
+        label = Text.assemble((f"{mark} ", style), (one.instance, style))
+        lines += hanging(label, wrap(sentence(one, zone, now), width - indent), indent)
+        for step in () if one.ok else words.next_steps(one.hint):
+            label = Text(" " * indent + "next", style="dim")
+            lines += hanging(label, wrap(step, width - indent - 6), indent + 6)
+    return page(lines)
+
+
+def sentence(one: Diagnosis, zone: ZoneInfo, now: datetime) -> str:
+    """Reachable, authenticated, permitted, and how fresh; or what stands in the way."""
+    said = one_line(one.line, 400)
+    state = f"reachable, authenticated, permitted: {said}" if one.ok else f"{_FAULTS[one.fault]}: {said}"
+    fresh = (
+        "never read by a round yet"
+        if one.read_until is None
+        else f"last read whole {words.since(one.read_until, now, zone)}"
+    )
+    skew = one.skew_seconds
+    off = ""
+    if skew is not None and abs(skew) >= _NOTABLE_SKEW:
+        off = f" · its clock is {span(skew)} {'ahead of' if skew > 0 else 'behind'} this machine"
+    return f"{state} · {fresh}{off}"

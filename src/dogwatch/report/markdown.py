@@ -1,0 +1,83 @@
+"""The same answers as Markdown, for tickets and chat. Everything a platform said is escaped."""
+
+import re
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from dogwatch.model import Finding, Run
+from dogwatch.model.report import CheckReport, Diagnosis
+from dogwatch.model.text import one_line
+from dogwatch.report import words
+from dogwatch.report.runs import COLUMNS, cells
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
+_WORD_JOINER = "\u2060"
+
+
+def plain(text: str, limit: int = 400) -> str:
+    """Text that stays text: no markup, no HTML, no mention, no bare link."""
+    safe = one_line(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    safe = _SPECIAL.sub(r"\\\1", safe)
+    return safe.replace("@", f"@{_WORD_JOINER}").replace("://", f":{_WORD_JOINER}//")
+
+
+def code(text: str) -> str:
+    """The text as a code span, with a fence longer than any run of backticks within."""
+    flat = one_line(text, 400)
+    fence = "`" * (max((len(ticks) for ticks in re.findall("`+", flat)), default=0) + 1)
+    return f"{fence}{flat}{fence}" if not flat.startswith("`") else f"{fence} {flat} {fence}"
+
+
+def check(report: CheckReport) -> str:
+    """The answer of ``dogwatch check``."""
+    zone = ZoneInfo(report.timezone)
+    lines = [
+        f"# dogwatch: {' · '.join(said for _, _, said in words.counts(report))}",
+        "",
+        " · ".join(plain(part) for part in words.heading(report)),
+        "",
+    ]
+    for finding in report.incidents:
+        lines += _finding(report, finding, zone)
+    for platform in report.blind:
+        lines += [f"## {words.BLIND_MARK} BLIND {plain(words.blindness(platform, report.at, zone))}", ""]
+        lines += [f"- unseen: {plain(words.unseen(platform, report.at, zone))}"]
+        steps = [*words.next_steps(platform.hint), f"dogwatch doctor {platform.instance}"]
+        lines += [f"- next: {_step(step)}" for step in steps] + [""]
+    lines += [f"- {label}: {plain(said)}" for label, said in words.remarks(report)]
+    lines += [f"- quiet: {plain(' · '.join(words.quiet(report)))}"]
+    return "\n".join(lines)
+
+
+def _finding(report: CheckReport, finding: Finding, zone: ZoneInfo) -> list[str]:
+    evidence = {item.id: item for item in report.evidence}
+    new = report.previous_round_at is not None and finding.fingerprint in report.new
+    mark = f"{words.MARKS[finding.severity]} {finding.severity.value}"
+    return [
+        f"## {mark} {plain(finding.summary)}",
+        "",
+        f"- started: {words.since(finding.at, report.at, zone)}{' · new' if new else ''}",
+        f"- evidence: {plain(words.evidence_line(finding, evidence))}",
+        *(f"- next: {_step(step)}" for step in words.next_steps(finding.next_step)),
+        "",
+    ]
+
+
+def _step(step: str) -> str:
+    return code(step) if step.startswith(("dogwatch ", "http://", "https://")) else plain(step)
+
+
+def runs(found: Sequence[Run], zone: ZoneInfo) -> str:
+    """Runs as a table."""
+    lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(plain(cell) for cell in cells(run, zone))} |" for run in found]
+    return "\n".join(lines)
+
+
+def doctor(diagnoses: Sequence[Diagnosis]) -> str:
+    """One row for each connector."""
+    lines = ["| connector | state | what | next |", "|---|---|---|---|"]
+    for one in diagnoses:
+        state = "ok" if one.ok else one.fault
+        lines.append(f"| {plain(one.instance)} | {state} | {plain(one.line)} | {plain(one.hint)} |")
+    return "\n".join(lines)

@@ -1,0 +1,81 @@
+"""Remembered runs as lines for a terminal."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from dogwatch.model import Run, Status
+from dogwatch.model.text import one_line, span
+from dogwatch.report.lines import page, wrap
+from dogwatch.report.words import clock
+
+COLUMNS = ("began", "status", "took", "job", "platform", "run", "error")
+_MARKS = {
+    Status.pending: "◌",
+    Status.running: "▷",
+    Status.success: "○",
+    Status.warned: "○",
+    Status.failed: "●",
+    Status.timed_out: "●",
+    Status.cancelled: "◌",
+    Status.skipped: "◌",
+    Status.unknown: "◐",
+}
+_STYLES = {Status.failed: "bold red", Status.timed_out: "bold red", Status.unknown: "bold blue"}
+_NARROWEST_JOB = 12
+_GAP = "  "
+
+
+def cells(run: Run, zone: ZoneInfo, now: datetime | None = None) -> tuple[str, ...]:
+    """One run as the texts of ``COLUMNS``; without ``now`` the time is told in full."""
+    began = run.began_at.astimezone(zone)
+    when = f"{began:%Y-%m-%d %H:%M}" if now is None else clock(run.began_at, now, zone)
+    took = "" if run.duration is None else span(run.duration.total_seconds())
+    native = f" ({one_line(run.native_status, 24)})" if run.status is Status.unknown else ""
+    number = one_line(run.native_run_id, 40) + (f" attempt {run.attempt}" if run.attempt > 1 else "")
+    return (
+        when,
+        f"{_MARKS[run.status]} {run.status.value}{native}",
+        took,
+        one_line(run.job_name, 120),
+        one_line(run.instance, 40),
+        number,
+        one_line(run.error_message or ""),
+    )
+
+
+def listing(found: Sequence[Run], zone: ZoneInfo, now: datetime, width: int) -> Text:
+    """A line for each run, newest first, and its error under it; the job's name gives way if it is narrow."""
+    if not found:
+        return page([Text("no remembered run fits; runs are read by: dogwatch check")])
+    rows = [cells(run, zone, now) for run in found]
+    shown = [*zip(*(row[:-1] for row in rows), strict=True)]
+    sizes = [max(cell_len(text) for text in column) for column in shown]
+    job = COLUMNS.index("job")
+    rest = sum(sizes) - sizes[job] + len(_GAP) * (len(sizes) - 1)
+    sizes[job] = max(_NARROWEST_JOB, min(sizes[job], width - rest))
+    lines: list[Text] = []
+    for run, row in zip(found, rows, strict=True):
+        lines.append(_line(row, sizes, _STYLES.get(run.status, ""), job))
+        indent = sizes[0] + len(_GAP) + 2
+        lines += [Text(" " * indent + line, style="dim") for line in _error(row[-1], width - indent)]
+    return page(lines)
+
+
+def _line(row: Sequence[str], sizes: Sequence[int], style: str, job: int) -> Text:
+    line = Text()
+    for at, size in enumerate(sizes):
+        text = row[at]
+        if at == job and cell_len(text) > size:
+            text = set_cell_size(text, size - 1).rstrip() + "…"
+        line.append(set_cell_size(text, max(size, cell_len(text))), style=style if at == 1 else "")
+        line.append(_GAP)
+    line.rstrip()
+    return line
+
+
+def _error(text: str, width: int) -> list[str]:
+    return wrap(text, width) if text else []

@@ -1,0 +1,131 @@
+"""The phrases that all renderings share, so that they say the same."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from dogwatch.model import Evidence, Finding, Severity
+from dogwatch.model.report import CheckReport, PlatformView
+from dogwatch.model.text import one_line, plural, span
+
+MARKS = {Severity.INFO: "○", Severity.WARNING: "●", Severity.ERROR: "●", Severity.CRITICAL: "●"}
+BLIND_MARK = "◐"
+WELL_MARK = "○"
+_CITED = 3
+_NOTABLE_SKEW = 60.0
+"""Seconds by which a platform's clock may differ before it is worth a word."""
+
+
+def clock(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """``02:04`` today, ``19 Nov 02:04`` else, with the year if it is another one."""
+    local, today = moment.astimezone(zone), now.astimezone(zone)
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    return f"{local.day} {local:%b %H:%M}" if local.year == today.year else f"{local.day} {local:%b %Y %H:%M}"
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """``4 h 26 min ago``; a platform whose clock is ahead may tell a time that is still to come."""
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) < 1:
+        return "now"
+    return f"{span(seconds)} ago" if seconds > 0 else f"in {span(seconds)}"
+
+
+def since(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """``02:04, 4 h 26 min ago``."""
+    return f"{clock(moment, now, zone)}, {age(moment, now)}"
+
+
+def zone_word(timezone: str) -> str:
+    """``Berlin`` for Europe/Berlin."""
+    return timezone.rpartition("/")[2].replace("_", " ")
+
+
+def heading(report: CheckReport) -> list[str]:
+    """When, how much, and how long after the last look."""
+    at = report.at.astimezone(ZoneInfo(report.timezone))
+    jobs = sum(platform.jobs for platform in report.platforms)
+    parts = [
+        f"{at.day} {at:%b %H:%M} {zone_word(report.timezone)}",
+        f"{plural(jobs, 'job')} on {plural(len(report.platforms), 'platform')}",
+    ]
+    if report.previous_round_at is not None:
+        parts.append(f"last round {age(report.previous_round_at, report.at)}")
+    return parts
+
+
+def counts(report: CheckReport) -> list[tuple[str, int, str]]:
+    """(mark, number, words) of what is wrong, what is unseen and what is well."""
+    well = sum(platform.jobs_as_expected or 0 for platform in report.platforms)
+    return [
+        ("●", len(report.incidents), plural(len(report.incidents), "finding")),
+        (BLIND_MARK, len(report.blind), f"{plural(len(report.blind), 'platform')} blind"),
+        (WELL_MARK, well, f"{plural(well, 'job')} as expected"),
+    ]
+
+
+def evidence_line(finding: Finding, evidence: Mapping[str, Evidence]) -> str:
+    """The first few facts behind a finding: a short id and what it is."""
+    cited = [_cited(evidence_id, evidence.get(evidence_id)) for evidence_id in finding.evidence[:_CITED]]
+    more = len(finding.evidence) - _CITED
+    return " · ".join([*cited, *([f"{more} more"] if more > 0 else [])])
+
+
+def _cited(evidence_id: str, item: Evidence | None) -> str:
+    run = item.content.get("native_run_id") if item is not None else None
+    what = f"run {run}" if run else item.kind.value if item is not None else ""
+    return f"{evidence_id[:8]} {one_line(what, 60)}".rstrip()
+
+
+def blindness(platform: PlatformView, now: datetime, zone: ZoneInfo) -> str:
+    """Which platform cannot be read, since when and why."""
+    when = "" if platform.blind_since is None else f" since {clock(platform.blind_since, now, zone)}"
+    return f"{one_line(platform.title, 80)} not readable{when}: {one_line(platform.reason, 400)}"
+
+
+def unseen(platform: PlatformView, now: datetime, zone: ZoneInfo) -> str:
+    """What a blind platform leaves unknown."""
+    if platform.read_until is None:
+        return "it was never read whole; nothing is known of its jobs"
+    return (
+        f"nothing after {since(platform.read_until, now, zone)}, is known of its"
+        f" {plural(platform.jobs, 'job')}"
+    )
+
+
+def quiet(report: CheckReport) -> list[str]:
+    """``Airbyte 12/13`` for each platform; a question mark where nobody can know."""
+    return [
+        f"{one_line(platform.title, 60)}"
+        f" {'?' if platform.jobs_as_expected is None else platform.jobs_as_expected}/{platform.jobs}"
+        for platform in report.platforms
+    ]
+
+
+def remarks(report: CheckReport) -> list[tuple[str, str]]:
+    """(label, sentence) of what is neither wrong nor blind and still good to know."""
+    said: list[tuple[str, str]] = []
+    for platform in report.platforms:
+        title = one_line(platform.title, 60)
+        if platform.baseline:
+            read = f"{plural(platform.runs_read, 'run')} of {plural(platform.jobs, 'job')}"
+            said.append(
+                ("learned", f"{title} for the first time: {read}; old failures are history, not news")
+            )
+    for platform in report.platforms:
+        title = one_line(platform.title, 60)
+        skew = platform.skew_seconds
+        if skew is not None and abs(skew) >= _NOTABLE_SKEW:
+            said.append(
+                ("clock", f"{title} is {span(skew)} {'ahead of' if skew > 0 else 'behind'} this machine")
+            )
+        said += [("unseen", f"{title}: {one_line(caveat, 300)}") for caveat in platform.caveats]
+    return said
+
+
+def next_steps(text: str) -> list[str]:
+    """What to do, one thing each."""
+    return [
+        one_line(part, 400) for part in text.replace("; then: ", "  or: ").split("  or: ") if part.strip()
+    ]

@@ -1,0 +1,268 @@
+"""Shapes and how often each was seen, in memory that does not grow with the lines.
+
+The state after any lines depends on the set of lines alone, not on their order or on how they were cut into
+parts, so that ``absorb`` of two states is the state of both parts together:
+
+* Up to ``Limits.shapes`` distinct shapes are kept exactly.
+* Beyond that the log holds words that are values but do not look it (names, tokens of random letters). The
+  shapes then move into a ``Trie``, which replaces the words at a place by a variable once it has seen more
+  than ``Limits.words`` different ones there.
+* The digits of a word such as ``ssh2`` are remembered while they are the same in every line of the shape,
+  and forgotten for good when they are not.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import cast
+
+from dogwatch.logs.mask import KEY_TABLE, LONGEST, soft_digits, to_shapes
+from dogwatch.logs.trie import Trie
+
+_CACHED_KEYS = 60_000
+_CACHED_BYTES = 12_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept exactly. Parts that are to be absorbed must share the same limits."""
+
+    shapes: int = 20_000
+    """Distinct shapes before the trie takes over."""
+    size: int = 8_000_000
+    """Bytes of distinct shapes before the trie takes over."""
+    words: int = 200
+    """Distinct words at one place of the trie before they become a variable."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+Site = tuple[int, int]
+"""Which digits of a shape: the word, and the how-manieth in the word."""
+
+Digits = dict[Site, bytes | None]
+"""The digits at the sites of a shape: ``b""`` before any line was seen, None where lines differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What is known of the lines of one shape."""
+
+    words: tuple[bytes | None, ...]
+    """The shape, split at blanks; None for a word that the trie made a variable."""
+    digits: Digits
+    lines: int
+
+
+@dataclass(slots=True)
+class _SoftKey:
+    """A key whose shape still holds digits, and where they stand in the key."""
+
+    leaf: int
+    sites: list[tuple[int, int, Site]]
+
+
+class Shapes:
+    """Counts shapes. Lines are fed in blocks; each line is answered with the number of its leaf."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._count: list[int] = []
+        self._digits: list[Digits] = []
+        self._into: list[int] = []
+        self._exact: dict[bytes, int] = {}
+        self._size = 0
+        self._trie: Trie | None = None
+        self._alive = 0
+        self._cache: dict[bytes, int] = {}
+        self._cache_size = 0
+        self._soft: list[_SoftKey] = []
+
+    @property
+    def coarse(self) -> bool:
+        """Whether there were so many different shapes that even the trie had to tell fewer words apart."""
+        return self._trie is not None and self._trie.words < self.limits.words
+
+    @property
+    def numbered(self) -> int:
+        """How many leaf numbers were given out."""
+        return len(self._into)
+
+    def feed(self, block: bytes) -> list[int]:
+        """Count the lines of a block. One newline separates two lines; there is none after the last.
+
+        Returns the leaf of each line. Leaves may be united later: ``resolve`` tells the final one.
+        """
+        keys = block.translate(KEY_TABLE).split(b"\n")
+        lengths = list(map(len, keys))
+        if max(lengths) > LONGEST:
+            keys = [key if len(key) <= LONGEST else key[:LONGEST] + b" 0" for key in keys]
+        leaves = cast("list[int]", list(map(self._cache.get, keys)))
+        if None in leaves:
+            self._learn(list({key for key, leaf in zip(keys, leaves, strict=True) if leaf is None}))
+            leaves = list(map(self._cache.__getitem__, keys))
+        if min(leaves) < 0:
+            self._compare_digits(block, keys, lengths, leaves)
+        count = self._count
+        for leaf, lines in Counter(leaves).items():
+            count[leaf] += lines
+        if len(self._cache) > _CACHED_KEYS or self._cache_size > _CACHED_BYTES:
+            self._forget_keys()
+        return leaves
+
+    def resolve(self, leaf: int) -> int:
+        """The leaf that this one has become part of; itself if it is still one."""
+        into = self._into
+        while into[leaf] != leaf:
+            into[leaf] = into[into[leaf]]
+            leaf = into[leaf]
+        return leaf
+
+    def leaves(self) -> dict[int, Leaf]:
+        """Everything counted so far, by final leaf number."""
+        lines = Counter[int]()
+        for leaf, count in enumerate(self._count):
+            lines[self.resolve(leaf)] += count
+        return {
+            leaf: Leaf(words, self._digits[leaf], lines[leaf])
+            for words, leaf in ((words, self.resolve(leaf)) for words, leaf in self._paths())
+        }
+
+    def absorb(self, other: "Shapes") -> list[int]:
+        """Add what another one has counted. Returns, for each of its leaves, the leaf here."""
+        if other._trie is not None:
+            trie = self._open_trie()
+            if other._trie.words < trie.words:
+                trie.coarsen(other._trie.words)
+        here: dict[int, int] = {}
+        for number, leaf in other.leaves().items():
+            if self._trie is None and None not in leaf.words:
+                mine, words = self._leaf(b" ".join(word or b"" for word in leaf.words))
+            else:
+                mine, words = self._open_trie().insert(leaf.words)
+            here[number] = mine
+            self._count[mine] += leaf.lines
+            digits = self._digits[mine]
+            for site, value in leaf.digits.items():
+                if words[site[0]] is not None:
+                    digits[site] = value if digits.get(site, b"") in (b"", value) else None
+        self._bound()
+        self._forget_keys()
+        return [here[other.resolve(leaf)] for leaf in range(len(other._into))]
+
+    def _learn(self, keys: list[bytes]) -> None:
+        """Find the leaf of keys that are not in the cache, and put them there."""
+        for key, shape in zip(keys, to_shapes(keys), strict=True):
+            leaf, words = self._leaf(shape)
+            if b"0" not in shape:
+                self._cache[key] = leaf
+                continue
+            sites = _sites(key, shape, words)
+            digits = self._digits[leaf]
+            for _, _, site in sites:
+                digits.setdefault(site, b"")
+            self._cache[key] = ~len(self._soft)
+            self._soft.append(_SoftKey(leaf, sites))
+        self._cache_size += sum(map(len, keys))
+        self._bound()
+
+    def _leaf(self, shape: bytes) -> tuple[int, tuple[bytes | None, ...]]:
+        words = tuple(shape.split(b" "))
+        if self._trie is not None:
+            return self._trie.insert(words)
+        leaf = self._exact.get(shape)
+        if leaf is None:
+            leaf = self._exact[shape] = self._new_leaf()
+            self._size += len(shape)
+            if len(self._exact) > self.limits.shapes or self._size > self.limits.size:
+                return self._open_trie().insert(words)
+        return leaf, words
+
+    def _new_leaf(self) -> int:
+        self._into.append(len(self._into))
+        self._count.append(0)
+        self._digits.append({})
+        self._alive += 1
+        return len(self._into) - 1
+
+    def _open_trie(self) -> Trie:
+        """Move all shapes into the trie."""
+        if self._trie is None:
+            self._trie = Trie(self.limits.words, self._new_leaf, self._unite)
+            for shape, old in self._exact.items():
+                leaf, words = self._trie.insert(tuple(shape.split(b" ")))
+                self._into[old] = leaf
+                self._join_digits(leaf, {s: v for s, v in self._digits[old].items() if words[s[0]] is not None})
+                self._digits[old] = self._digits[leaf]
+            self._alive -= len(self._exact)
+            self._exact.clear()
+        return self._trie
+
+    def _unite(self, leaf: int, other: int, word: int) -> None:
+        """Make ``other`` part of ``leaf``, whose word at this place is a variable now."""
+        leaf, other = self.resolve(leaf), self.resolve(other)
+        if leaf != other:
+            self._into[other] = leaf
+            self._alive -= 1
+            self._join_digits(leaf, self._digits[other])
+            self._digits[other] = self._digits[leaf]
+        digits = self._digits[leaf]
+        for site in [site for site in digits if site[0] == word]:
+            del digits[site]
+
+    def _join_digits(self, leaf: int, more: Digits) -> None:
+        digits = self._digits[leaf]
+        for site, value in more.items():
+            known = digits.get(site, b"")
+            digits[site] = known if value in (b"", known) else value if known == b"" else None
+
+    def _bound(self) -> None:
+        """The last resort against a log of nothing but random words: tell fewer words apart."""
+        trie = self._trie
+        while trie is not None and trie.words > 1 and self._alive > 2 * self.limits.shapes:
+            trie.coarsen(max(1, trie.words // 4))
+
+    def _compare_digits(self, block: bytes, keys: list[bytes], lengths: list[int], leaves: list[int]) -> None:
+        """Look at the digits of every line whose shape has some; ``leaves`` gets their true leaves."""
+        starts = list(accumulate(lengths, lambda at, length: at + length + 1, initial=0))
+        for line, leaf in enumerate(leaves):
+            if leaf >= 0:
+                continue
+            soft = self._soft[~leaf]
+            leaves[line] = soft.leaf
+            digits, start, open_sites = self._digits[self.resolve(soft.leaf)], starts[line], 0
+            for begin, end, site in soft.sites:
+                known = digits.get(site)
+                if known is None:
+                    continue
+                value = block[start + begin : start + end]
+                if known != value:
+                    digits[site] = None if known else value
+                open_sites += 1
+            if not open_sites:
+                self._cache[keys[line]] = soft.leaf
+
+    def _forget_keys(self) -> None:
+        self._cache.clear()
+        self._soft.clear()
+        self._cache_size = 0
+
+    def _paths(self) -> Iterator[tuple[tuple[bytes | None, ...], int]]:
+        if self._trie is not None:
+            yield from self._trie.leaves()
+        for shape, leaf in self._exact.items():
+            yield tuple(shape.split(b" ")), leaf
+
+
+def _sites(key: bytes, shape: bytes, words: tuple[bytes | None, ...]) -> list[tuple[int, int, Site]]:
+    """Where in the key the digits stand that are left in the shape and not part of a variable."""
+    spans = iter(soft_digits(key))
+    found: list[tuple[int, int, Site]] = []
+    for number, word in enumerate(shape.split(b" ")):
+        for nth in range(word.count(b"0")):
+            span = next(spans, None)
+            if span is not None and number < len(words) and words[number] is not None:
+                found.append((*span, (number, nth)))
+    return found

@@ -41,6 +41,7 @@ Params = Mapping[str, str | int | list[str]]
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _WRITE_IT_AS = "write it as https://host[:port][/path], without credentials"
+_WHOLE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CREDENTIAL = re.compile("secret|password|assertion|token", re.IGNORECASE)
 _BOUGHT = re.compile("assertion|token", re.IGNORECASE)  # made anew for each login, so hidden for a time
 _FOREIGN = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
@@ -210,7 +211,7 @@ class Http:
         Retried. What is handed over under a telling name (password, client_secret, assertion …) is hidden
         from then on. Raises SettingsError for an impossible URL, or one that is less safe than the base.
         """
-        target = _usable(url if "://" in url else self._base_text + url.lstrip("/"), plain=False)
+        target = _usable(url if _WHOLE.match(url) else self._base_text + url.lstrip("/"), plain=False)
         if self._base.scheme == "https" and target.scheme != "https":
             raise SettingsError("the token URL is not https, but the platform's is", _WRITE_IT_AS)
         extra = dict(headers or {})
@@ -230,7 +231,7 @@ class Http:
 
     def _request(self, method: str, path: str, **parts: Any) -> httpx2.Request:
         """A request to the platform and to nobody else, whatever ``path`` was made of."""
-        whole = "://" in path
+        whole = _WHOLE.match(path) is not None
         request = self._build(method, path if whole else self._base_text + path.lstrip("/"), **parts)
         url, base = request.url, self._base
         if (url.scheme, url.raw_host, url.port, url.userinfo) != (base.scheme, base.raw_host, base.port, b""):
@@ -430,8 +431,10 @@ def _worth_a_retry(failure: ConnectorError) -> bool:
 
 def _why_no_connection(error: BaseException) -> str:
     for link in _chain(error):
-        if isinstance(link, ssl.SSLError):
+        if isinstance(link, ssl.SSLCertVerificationError):
             return "its certificate is not trusted here: SSL_CERT_FILE may name the authority that signed it"
+        if isinstance(link, ssl.SSLError):
+            return "it speaks no TLS that we know: check https:// and the port"
         if isinstance(link, socket.gaierror | UnicodeError):
             return "no such host: check the URL and DNS"
     return "check the URL, DNS and the way out"
@@ -447,14 +450,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _usable(text: str, *, plain: bool) -> httpx2.URL:
     """A URL that can be asked; a ``plain`` one has no query. Raises SettingsError, telling no password."""
-    shown = one_line(re.sub("//.*@", "//***@", text.partition("?")[0]))
+    shown = one_line(re.sub("//.*@", "//***@", re.split("[?#]", text)[0]))
     url: httpx2.URL | None = None
     try:
         url = httpx2.URL(text)
         url.raw_host.decode().encode("idna")  # as the resolver will; it refuses empty and too long labels
     except (httpx2.InvalidURL, UnicodeError):
         url = None
-    if url is None or url.scheme not in {"http", "https"} or not url.host:
+    if url is None or url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > 65535:
         raise SettingsError(f"not a usable URL: {shown}", _WRITE_IT_AS)
     if url.userinfo or url.fragment or (plain and url.query):
         raise SettingsError(f"more than a URL: {shown}", _WRITE_IT_AS)

@@ -97,10 +97,11 @@ def _spellings(value: str) -> Iterator[str]:
     yield repr(value)[1:-1]
     yield html.escape(value)
     yield html.escape(value, quote=False)
-    for quoted in (quote(value, safe=""), quote(value), quote_plus(value)):
+    raw = value.encode("utf-8", "surrogatepass")
+    for quoted in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
         yield quoted
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
-    yield from _in_base64(value.encode("utf-8", "surrogatepass"))
+    yield from _in_base64(raw)
 
 
 def _escaped(text: str, characters: str, form: str) -> str:

@@ -1,6 +1,7 @@
 """What every platform twin offers, and the gate in front of it where platform faults strike."""
 
 import importlib
+import inspect
 import json
 import pkgutil
 from abc import ABC, abstractmethod
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, cast
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dogwatch.lab import platforms
@@ -55,7 +56,20 @@ class Twin(ABC):
 
     def app(self) -> ASGIApp:
         """The twin as an ASGI application, gate included."""
-        return Gate(Starlette(routes=list(self.routes())), self)
+        return Gate(Starlette(routes=[_in_turn(route) for route in self.routes()]), self)
+
+
+def _in_turn(route: BaseRoute) -> BaseRoute:
+    """The route with a handler that runs on the event loop. Starlette would call a plain function in a
+    thread; twins answer from memory, and threads would make the order of events depend on the machine."""
+    if not isinstance(route, Route) or inspect.iscoroutinefunction(route.endpoint):
+        return route
+    plain: Callable[[Request], Response] = route.endpoint
+
+    async def endpoint(request: Request) -> Response:
+        return plain(request)
+
+    return Route(route.path, endpoint, methods=list(route.methods or ()), name=route.name)
 
 
 def twin_class(platform: str) -> type[Twin]:

@@ -1,0 +1,569 @@
+"""Airbyte, Cloud and self-managed.
+
+Jobs and connections come from the public API v1 (``GET /jobs``, ``/jobs/{id}``, ``/connections``). Why a
+sync failed stands in the Configuration API v1 alone (``POST /jobs/get_without_logs``), which Airbyte calls
+internal: where it does not answer, runs keep their status and have no reason. Facts by the vendor's OpenAPI
+files and server source of August 2026.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from dogwatch.errors import AuthError, ConnectorError, UnexpectedAnswer
+from dogwatch.model import Job, JobState, Run, Schedule, ScheduleKind, Status, UtcTime, run_uid
+from dogwatch.model.text import plural
+from dogwatch.wire.answer import Answer, describe
+from dogwatch.wire.connector import Ask, Connector, ConnectorSettings
+from dogwatch.wire.http import Doors, Http, Pace
+from dogwatch.wire.login import TokenLogin
+from dogwatch.wire.records import salvage
+
+T = TypeVar("T")
+Param = str | int | list[str]
+
+STATUS: Mapping[str, Status] = {
+    "pending": Status.pending,
+    "queued": Status.pending,  # the organisation has no data worker free
+    "running": Status.running,
+    "incomplete": Status.running,  # an attempt failed, Airbyte may try again
+    "succeeded": Status.success,
+    "failed": Status.failed,
+    "cancelled": Status.cancelled,
+}
+"""Airbyte's words (``JobStatusEnum``). Anything else is ``unknown`` and keeps its native word."""
+
+_STATE = {
+    "active": JobState.active,
+    "inactive": JobState.paused,
+    "locked": JobState.suspended,
+    "deprecated": JobState.deleted,
+}
+_UNITS = {"MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800, "MONTH": 2_592_000}
+"""Seconds by time unit of a basic schedule; Airbyte's month has 30 days (``ScheduleHelpers``)."""
+
+PACE = Pace(per_second=10.0, concurrency=8, unhinted_429=60.0)
+"""No quota is published. Load shedding answers 429 without Retry-After and lasts for minutes."""
+
+_PAGE = 100  # the most that one page may hold
+_TOGETHER = 8  # failure reasons asked for at once
+_LONGEST_TEXT = 4_000
+_MOST_STREAMS = 50
+
+CLOUD_URL = "https://api.airbyte.com/v1"
+_CLOUD_HOSTS = frozenset({"api.airbyte.com", "cloud.airbyte.com"})
+
+
+class Bases(NamedTuple):
+    """Where one installation's APIs and pages are; None for what its URL does not tell."""
+
+    name: str
+    api: str
+    config: str | None
+    pages: str | None
+
+
+class AirbyteSettings(ConnectorSettings):
+    """How to reach one Airbyte."""
+
+    url: str = CLOUD_URL
+    """Airbyte Cloud: leave it out. Self-managed: the address of the web interface, e.g.
+    https://airbyte.example.com; its API is then read under /api/public/v1."""
+    config_url: str | None = None
+    """Where the Configuration API answers, from which the reasons of failed syncs are read; needed only if
+    it is not at its usual place (Cloud: https://cloud.airbyte.com/api/v1, self-managed: /api/v1)."""
+    client_id: SecretStr | None = None
+    """Of an application: User settings > Applications > Create an application. It may do what the user who
+    made it may: Workspace Reader on the workspaces to watch is enough. Leave out id and secret where a
+    self-managed Airbyte runs without authentication."""
+    client_secret: SecretStr | None = None
+    """Shown beside the client id."""
+    workspace_ids: tuple[UUID, ...] = ()
+    """Watch these workspaces alone (the uuid behind /workspaces/ in the browser). Left out: all that the
+    application can read."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "AirbyteSettings":
+        cloud = urlsplit(self.url).hostname in _CLOUD_HOSTS
+        if (self.client_id is None) != (self.client_secret is None):
+            raise ValueError("client_id and client_secret belong together: give both or none")
+        if self.client_id is None and cloud:
+            raise ValueError("Airbyte Cloud needs client_id and client_secret")
+        return self
+
+    @property
+    def bases(self) -> Bases:
+        """The addresses that follow from ``url`` and ``config_url``."""
+        url = self.url.strip().rstrip("/")
+        host = urlsplit(url).hostname
+        name = f"Airbyte at {host}"
+        root = url.removesuffix("/api/public/v1").removesuffix("/api/v1")
+        if host in _CLOUD_HOSTS:
+            pages = "https://cloud.airbyte.com"
+            found = Bases("Airbyte Cloud", CLOUD_URL, f"{pages}/api/v1", pages)
+        elif root == url and url.endswith("/v1"):  # the layout of some gateway
+            found = Bases(name, url, None, None)
+        else:
+            found = Bases(name, f"{root}/api/public/v1", f"{root}/api/v1", root)
+        return found if self.config_url is None else found._replace(config=self.config_url)
+
+
+# ── what Airbyte says ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Wire(BaseModel):
+    """Lenient: what we do not know is ignored, what may be missing has a default."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+
+class _Page(_Wire, Generic[T]):
+    data: list[T]
+
+
+class _Sync(_Wire):
+    """What Airbyte calls a job: one run of a connection (``JobResponse``)."""
+
+    job_id: int
+    status: str
+    job_type: str = ""
+    connection_id: str
+    start_time: UtcTime  # when it was created
+    last_updated_at: UtcTime | None = None  # told of terminal ones alone
+    duration: str | None = None  # ISO 8601, from creation to the last change
+    bytes_synced: int | None = None
+    rows_synced: int | None = None
+
+    def changed_at(self) -> datetime | None:
+        """When it last changed; None if that is not told, or makes no sense."""
+        if self.last_updated_at is not None or self.duration is None:
+            return self.last_updated_at
+        try:
+            return self.start_time + _DURATION.validate_python(self.duration)
+        except (ValidationError, OverflowError):
+            return None
+
+
+class _Stream(_Wire):
+    name: str = Field(validation_alias=AliasChoices("streamName", "name"))
+    namespace: str | None = Field(None, validation_alias=AliasChoices("streamNamespace", "namespace"))
+    emitted: int | None = Field(None, validation_alias=AliasPath("stats", "recordsEmitted"))
+    committed: int | None = Field(None, validation_alias=AliasPath("stats", "recordsCommitted"))
+
+    def lost(self) -> int:
+        """Records that were read but did not arrive."""
+        return (self.emitted or 0) - (self.committed or 0)
+
+
+class _Connection(_Wire):
+    connection_id: str
+    name: str
+    status: str
+    status_reason: str | None = None
+    workspace_id: str
+    source_id: str | None = None
+    destination_id: str | None = None
+    schedule_type: str | None = Field(None, validation_alias=AliasPath("schedule", "scheduleType"))
+    cron_expression: str | None = Field(None, validation_alias=AliasPath("schedule", "cronExpression"))
+    basic_timing: str | None = Field(None, validation_alias=AliasPath("schedule", "basicTiming"))
+    streams: list[_Stream] | None = Field(None, validation_alias=AliasPath("configurations", "streams"))
+    namespace_definition: str | None = None
+    namespace_format: str | None = None
+    prefix: str | None = None
+
+    def schedule(self) -> Schedule | None:
+        """Its schedule as ours; None if none is told that we understand."""
+        match self.schedule_type:
+            case "manual":
+                return Schedule(kind=ScheduleKind.manual)
+            case "cron":
+                return _quartz(self.cron_expression or "")
+            case "basic":
+                return _interval(self.basic_timing or "")
+            case _:
+                return None
+
+
+def _quartz(told: str) -> Schedule | None:
+    """Quartz's six or seven fields with the zone behind them: ``0 0 2 * * ? UTC``."""
+    fields = told.split()
+    last_is_zone = len(fields) >= 7 and any(character.isalpha() for character in fields[-1])
+    zone = fields.pop() if last_is_zone else "UTC"
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError):
+        return None
+    if len(fields) not in {6, 7}:
+        return None
+    return Schedule(kind=ScheduleKind.quartz, expression=" ".join(fields), timezone=zone)
+
+
+def _interval(told: str) -> Schedule | None:
+    """``Every 24 HOURS``."""
+    words = told.upper().split()
+    if len(words) != 3 or not words[1].isdecimal() or not 0 < int(words[1][:9]) < 10**6:
+        return None
+    unit = _UNITS.get(words[2].removesuffix("S"))
+    if unit is None:
+        return None
+    return Schedule(kind=ScheduleKind.interval, expression=told, every_seconds=float(int(words[1]) * unit))
+
+
+class _Failure(_Wire):
+    failure_origin: str | None = None
+    failure_type: str | None = None
+    external_message: str | None = None
+    internal_message: str | None = None
+    retryable: bool | None = None
+
+    def timeout(self) -> bool:
+        """Airbyte has no status for it: a run that times out is ``failed``, with one of these types."""
+        return self.failure_type in {"heartbeat_timeout", "destination_timeout"}
+
+
+class _Attempt(_Wire):
+    id: int = Field(validation_alias=AliasPath("attempt", "id"))
+    failures: list[_Failure] | None = Field(
+        None, validation_alias=AliasPath("attempt", "failureSummary", "failures")
+    )
+    streams: list[_Stream] | None = Field(None, validation_alias=AliasPath("attempt", "streamStats"))
+
+
+class _Details(_Wire):
+    """``JobInfoRead`` of the Configuration API."""
+
+    attempts: list[_Attempt]
+
+
+_SYNC = TypeAdapter(_Sync)
+_SYNCS = TypeAdapter(_Page[_Sync])
+_CONNECTION = TypeAdapter(_Connection)
+_CONNECTIONS = TypeAdapter(_Page[_Connection])
+_DETAILS = TypeAdapter(_Details)
+_DURATION = TypeAdapter(timedelta)
+
+
+# ── the connector ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Airbyte(Connector[AirbyteSettings]):
+    """Runs, jobs, and the reasons of failed runs where the installation tells them."""
+
+    Settings = AirbyteSettings
+    title = "Airbyte"
+
+    def __init__(self, name: str, settings: AirbyteSettings, doors: Doors) -> None:
+        super().__init__(name, settings, doors)
+        self._bases = settings.bases
+        login = _login(self._bases.api, settings, doors)
+        self._http = doors.open(self._bases.api, login=login, pace=PACE)
+        self._config: Http | None = None
+        if self._bases.config is not None:
+            self._config = doors.open(self._bases.config, login=login, pace=replace(PACE, tries=2))
+        self._where: dict[str, Param] = {}
+        if settings.workspace_ids:
+            self._where["workspaceIds"] = [str(workspace) for workspace in settings.workspace_ids]
+
+    @property
+    def http(self) -> Http:
+        """The door to the public API."""
+        return self._http
+
+    async def aclose(self) -> None:
+        """Close both doors."""
+        await self._http.aclose()
+        if self._config is not None:
+            await self._config.aclose()
+
+    async def check(self) -> str:
+        """What can be read: connections, workspaces, and whether failure reasons are told."""
+        connections = await self._connections()
+        workspaces = {connection.workspace_id for connection in connections}
+        readable = (
+            f"{plural(len(connections), 'connection')} in {plural(len(workspaces), 'workspace')} readable"
+        )
+        reasons = await self._tried_reasons()
+        why_not = reasons.refusal or ("no job to try it on" if self._config else "config_url is not set")
+        told = "available" if reasons.answered else f"not readable: {why_not}"
+        return f"{self._bases.name} · {readable} · failure reasons {told}"
+
+    async def caveats(self) -> Sequence[str]:
+        """Whether failure reasons cannot be read here, and why."""
+        try:
+            reasons = await self._tried_reasons()
+        except UnexpectedAnswer:
+            return ()  # whoever reads jobs will tell
+        why_not = reasons.refusal or (None if self._config else "config_url is not set")
+        return () if why_not is None else (f"why syncs fail cannot be read: {why_not}",)
+
+    async def _tried_reasons(self) -> "_Reasons":
+        """The Configuration API, asked about the newest job."""
+        params = {**self._where, "orderBy": "createdAt|DESC", "limit": 1}
+        newest = (await self._http.get("jobs", params)).parse(_SYNCS).data
+        reasons = _Reasons(self._config)
+        await reasons.read([str(sync.job_id) for sync in newest])
+        return reasons
+
+    async def jobs(self, now: datetime) -> Sequence[Job]:
+        """All connections that are not deleted."""
+        return [
+            self._job(connection, now)
+            for connection in await self._connections()
+            if _STATE.get(connection.status) is not JobState.deleted
+        ]
+
+    async def runs(self, ask: Ask) -> AsyncIterator[Sequence[Run]]:
+        """Jobs created since ``ask.since``, newest first; then the open ones that were not among them.
+
+        A page that grows while it is read only repeats jobs, because new ones come first. A bad record is
+        told at the end, after everything else has been read.
+        """
+        reasons = _Reasons(self._config)
+        seen: set[str] = set()
+        since = ask.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        params = {**self._where, "orderBy": "createdAt|DESC", "createdAtStart": since}
+        bad: UnexpectedAnswer | None = None
+        async for page, problem in self._pages("jobs", params, _SYNCS, _SYNC):
+            bad = bad or problem
+            runs = [self._run(sync, ask) for sync in page]
+            seen.update(run.native_run_id for run in runs)
+            yield await _explained(runs, ask, reasons)
+        rest = [run for run in ask.known.values() if run.native_run_id not in seen]
+        again = await asyncio.gather(*(self._again(run, ask) for run in rest if run.status.open))
+        yield await _explained([run for run in again if run is not None], ask, reasons)
+        yield await _explained([run for run in rest if _lacks_reason(run, ask)], ask, reasons)
+        if bad is not None:
+            raise bad
+
+    async def _again(self, known: Run, ask: Ask) -> Run | None:
+        """An open run that the listing does not hold, asked by id; None if it is gone.
+
+        For a job whose connection it no longer finds Airbyte may say 403 instead of 404. That our
+        credentials are good was shown by the listing.
+        """
+        try:
+            answer = await self._http.get(f"jobs/{quote(known.native_run_id, safe='')}")
+        except (UnexpectedAnswer, AuthError) as error:
+            if error.status in {403, 404}:
+                return None
+            raise
+        return self._run(answer.parse(_SYNC), ask)
+
+    async def _connections(self) -> list[_Connection]:
+        connections: list[_Connection] = []
+        async for page, bad in self._pages("connections", self._where, _CONNECTIONS, _CONNECTION):
+            if bad is not None:
+                raise bad
+            connections += page
+        return connections
+
+    async def _pages(
+        self, path: str, where: Mapping[str, Param], page: TypeAdapter[_Page[T]], record: TypeAdapter[T]
+    ) -> AsyncIterator[tuple[list[T], UnexpectedAnswer | None]]:
+        """Each page's good records, and what was wrong with the bad ones.
+
+        The offset is our own: the ``next`` of a self-managed server may name a host that exists in its
+        cluster alone, and it is filled even on the last page.
+        """
+        before: list[T] | None = None
+        for offset in itertools.count(0, _PAGE):
+            answer = await self._http.get(path, {**where, "limit": _PAGE, "offset": offset})
+            problem: UnexpectedAnswer | None = None
+            try:
+                found = page.validate_json(answer.content).data
+                count = len(found)
+            except ValidationError as error:
+                found, whole = salvage(answer, "data", record)
+                count, problem = len(whole.get("data", ())), answer.unexpected(describe(error))
+            if count and found == before:
+                raise problem or answer.unexpected("the same page twice, whatever the offset")
+            yield found, problem
+            if count < _PAGE:
+                return
+            before = found
+
+    def _run(self, sync: _Sync, ask: Ask) -> Run:
+        """One job as a run. When its work began Airbyte does not tell, only when it was created."""
+        native_id = str(sync.job_id)
+        status = STATUS.get(sync.status, Status.unknown)
+        changed = sync.changed_at()
+        metrics: dict[str, float] = {}
+        if sync.rows_synced is not None:
+            metrics["rows"] = sync.rows_synced
+        if sync.bytes_synced is not None:
+            metrics["bytes"] = sync.bytes_synced
+        only = self.settings.workspace_ids  # a job does not tell its workspace
+        return Run(
+            uid=run_uid("airbyte", self.name, sync.connection_id, native_id, 1),
+            platform="airbyte",
+            instance=self.name,
+            job_id=sync.connection_id,
+            job_name=ask.names.get(sync.connection_id, sync.connection_id),
+            kind=sync.job_type,
+            native_run_id=native_id,
+            status=status,
+            native_status=sync.status,
+            queued_at=sync.start_time,
+            started_at=sync.start_time,
+            ended_at=None if status.open else changed,
+            updated_at=changed,
+            metrics=metrics,
+            url=self._page(str(only[0]), sync.connection_id) if len(only) == 1 else None,
+            observed_at=ask.now,
+        )
+
+    def _page(self, workspace_id: str, connection_id: str) -> str | None:
+        if self._bases.pages is None:
+            return None
+        workspace, connection = quote(workspace_id, safe=""), quote(connection_id, safe="")
+        return f"{self._bases.pages}/workspaces/{workspace}/connections/{connection}"
+
+    def _job(self, connection: _Connection, now: datetime) -> Job:
+        streams = connection.streams or []
+        metadata: dict[str, JsonValue] = {
+            "workspace_id": connection.workspace_id,
+            "source_id": connection.source_id,
+            "destination_id": connection.destination_id,
+            "streams": [stream.name for stream in streams[:_MOST_STREAMS]],
+            "stream_count": len(streams),
+            "prefix": connection.prefix,
+            "namespace": connection.namespace_format or connection.namespace_definition,
+        }
+        return Job(
+            platform="airbyte",
+            instance=self.name,
+            job_id=connection.connection_id,
+            name=connection.name,
+            kind="connection",
+            state=_STATE.get(connection.status, JobState.unknown),
+            state_reason=connection.status_reason or "",
+            schedule=connection.schedule(),
+            url=self._page(connection.workspace_id, connection.connection_id),
+            metadata={key: value for key, value in metadata.items() if value not in (None, "")},
+            observed_at=now,
+        )
+
+
+def _login(api: str, settings: AirbyteSettings, doors: Doors) -> TokenLogin | None:
+    """Client credentials buy a token of about 15 minutes; None where authentication is switched off."""
+    if settings.client_id is None or settings.client_secret is None:
+        return None
+    body = {
+        "client_id": settings.client_id.get_secret_value(),
+        "client_secret": settings.client_secret.get_secret_value(),
+        "grant_type": "client_credentials",
+    }
+    doors.secrets.add(body["client_id"])
+    doors.secrets.add(body["client_secret"])
+
+    async def buy(http: Http) -> Answer:
+        return await http.exchange(f"{api}/applications/token", json=body)
+
+    return TokenLogin(buy, clock=doors.clock, secrets=doors.secrets)
+
+
+# ── why a run failed ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class _Reasons:
+    """The Configuration API during one round: asked until it refuses, and never the cause of a failure."""
+
+    http: Http | None
+    refusal: ConnectorError | None = None
+    answered: bool = False
+
+    async def read(self, native_ids: Sequence[str]) -> dict[str, _Details]:
+        """What it tells of these jobs. One is asked first, several at once after it has answered."""
+        found: dict[str, _Details] = {}
+        rest = list(native_ids)
+        while rest and self.http is not None and self.refusal is None:
+            width = _TOGETHER if self.answered else 1
+            batch, rest = rest[:width], rest[width:]
+            answers = await asyncio.gather(*(self._one(self.http, native_id) for native_id in batch))
+            found |= {key: told for key, told in zip(batch, answers, strict=True) if told is not None}
+        return found
+
+    async def _one(self, http: Http, native_id: str) -> _Details | None:
+        try:
+            told = (await http.ask("jobs/get_without_logs", {"id": int(native_id)})).parse(_DETAILS)
+        except ConnectorError as error:
+            # One job of which it makes no sense, after others of which it did, speaks for itself alone.
+            if not (self.answered and isinstance(error, UnexpectedAnswer)):
+                self.refusal = error
+            return None
+        self.answered = True
+        return told
+
+
+async def _explained(runs: Sequence[Run], ask: Ask, reasons: _Reasons) -> Sequence[Run]:
+    """The runs, failed ones with their reason: the one already known, else asked for if recent enough."""
+    told = {run.native_run_id: _as_known(run, ask) for run in runs}
+    wanted = [key for key, run in told.items() if _lacks_reason(run, ask)]
+    for key, details in (await reasons.read(wanted)).items():
+        told[key] = _with_reason(told[key], details)
+    return list(told.values())
+
+
+def _lacks_reason(run: Run, ask: Ask) -> bool:
+    recent = run.status.bad and (run.ended_at or run.began_at) >= ask.details_since
+    return recent and run.error_message is None and "attempts" not in run.metadata
+
+
+def _as_known(run: Run, ask: Ask) -> Run:
+    """A failed run that did not change since its reason was read keeps it, and its status with it: the
+    listing calls a timeout ``failed``."""
+    known = ask.known.get(run.native_run_id) if run.status.bad else None
+    if known is None or not known.status.bad or known.version != run.version:
+        return run
+    return known.model_copy(update={"observed_at": ask.now, "job_name": run.job_name, "url": run.url})
+
+
+def _with_reason(run: Run, details: _Details) -> Run:
+    """The run with what its last attempt says. ``metadata["attempts"]`` marks that it was asked."""
+    metadata: dict[str, JsonValue] = {"attempts": len(details.attempts)}
+    update: dict[str, Any] = {"metadata": metadata}
+    if details.attempts:
+        last = max(details.attempts, key=lambda attempt: attempt.id)
+        update["metrics"] = {**run.metrics, "retries": float(len(details.attempts) - 1)}
+        streams = sorted(last.streams or [], key=_Stream.lost, reverse=True)
+        metadata |= {"streams": [stream.model_dump() for stream in streams[:_MOST_STREAMS]]}
+        metadata |= {"stream_count": len(streams)}
+        # What follows a timeout is its consequence; else the first failure is the one that Airbyte shows.
+        timeouts = [failure for failure in last.failures or [] if failure.timeout()]
+        for failure in (timeouts or last.failures or [])[:1]:
+            message = failure.external_message or failure.internal_message
+            facts = failure.model_dump(exclude={"external_message"}, exclude_none=True)
+            facts["internal_message"] = _bounded(
+                failure.internal_message if message != failure.internal_message else None
+            )
+            metadata |= {key: value for key, value in facts.items() if value is not None}
+            update["error_message"] = _bounded(message)
+            update["status"] = Status.timed_out if timeouts else run.status
+    return run.model_copy(update=update)
+
+
+def _bounded(text: str | None) -> str | None:
+    if text is None or len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{text[:_LONGEST_TEXT]} … ({len(text) - _LONGEST_TEXT} characters more)"

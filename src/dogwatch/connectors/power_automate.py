@@ -9,7 +9,7 @@ There is no supported app-only way to see running flows or to cancel and resubmi
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field, JsonValue, SecretStr, TypeAdapter, ValidationError
 from tzlocal.windows_tz import win_tz
@@ -420,5 +420,5 @@ def _cron(told: _Recurrence) -> str | None:
 def _listed(schedule: Mapping[str, Any], key: str) -> list[str]:
     """Numbers under ``key``; designers write them as numbers or as text, one or several."""
     values: Any = schedule.get(key, [])
-    listed: list[Any] = cast("list[Any]", values) if isinstance(values, list) else [values]
+    listed: list[Any] = [*values] if isinstance(values, list) else [values]  # pyright: ignore[reportUnknownVariableType]  # JSON
     return [str(int(value)) for value in listed if str(value).isdecimal()]

@@ -1,0 +1,456 @@
+"""Snowflake tasks, read by SQL through the SQL API v2; no vendor driver.
+
+Seven days back tasks are told by ``INFORMATION_SCHEMA.TASK_HISTORY()``, which shows running ones too but
+never more than 10,000 rows; what is older by ``SNOWFLAKE.ACCOUNT_USAGE.TASK_HISTORY``, where granted.
+Schedules and predecessors come from ``SHOW TASKS``. Facts: ``sqlapi.yaml`` of
+snowflake-rest-api-specs and the SQL reference.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, TypeAdapter, model_validator
+
+from dogwatch.errors import AuthError
+from dogwatch.model import Job, JobState, Run, Schedule, ScheduleKind, Status, run_uid
+from dogwatch.model.text import plural
+from dogwatch.wire.answer import Answer
+from dogwatch.wire.connector import Ask, Connector, ConnectorSettings
+from dogwatch.wire.http import Doors, Http, Login, Pace
+from dogwatch.wire.keypair import KeyPair
+from dogwatch.wire.login import FixedToken, TokenLogin
+from dogwatch.wire.sqlapi import Row, SqlApi
+
+PLATFORM = "snowflake"
+
+STATUS: Mapping[str, Status] = {
+    "SCHEDULED": Status.pending,
+    "EXECUTING": Status.running,
+    "SUCCEEDED": Status.success,
+    "FAILED": Status.failed,
+    "FAILED_AND_AUTO_SUSPENDED": Status.failed,
+    "CANCELLED": Status.cancelled,
+    "SKIPPED": Status.skipped,
+}
+"""``TASK_HISTORY.STATE``. A task that ran out of time is FAILED: see ``_status``. Else ``unknown``."""
+
+_TIMEOUT_CODES = frozenset({"604", "630", "000604", "000630"})
+_TIMEOUT_WORDS = re.compile(r"USER_TASK_TIMEOUT_MS|STATEMENT_TIMEOUT|reached its statement", re.I)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
+_EPOCH = re.compile(r"(-?\d+(?:\.\d+)?)(?: \d+)?")
+_SCHEDULE = re.compile(r"(\d+)\s*(SECOND|MINUTE|HOUR)S?", re.I)
+
+MOST_ROWS = 10_000
+"""TASK_HISTORY's limit, and SHOW's."""
+_WINDOW = timedelta(days=7)
+_SEAM = timedelta(minutes=5)
+"""By which the two histories overlap, since the account's clock is not ours."""
+_NARROWEST = timedelta(seconds=1)
+_COLUMNS = (
+    "NAME",
+    "DATABASE_NAME",
+    "SCHEMA_NAME",
+    "STATE",
+    "ERROR_CODE",
+    "ERROR_MESSAGE",
+    "SCHEDULED_TIME",
+    "QUERY_START_TIME",
+    "COMPLETED_TIME",
+    "QUERY_ID",
+    "RUN_ID",
+    "ROOT_TASK_ID",
+    "GRAPH_RUN_GROUP_ID",
+    "ATTEMPT_NUMBER",
+    "SCHEDULED_FROM",
+)
+
+PACE = Pace(per_second=10.0, concurrency=4, timeout=75.0)
+"""A synchronous statement is answered after 45 s at the latest, by its result or by a handle."""
+_PAT_HEADER = {"X-Snowflake-Authorization-Token-Type": "PROGRAMMATIC_ACCESS_TOKEN"}
+_OAUTH_HEADER = {"X-Snowflake-Authorization-Token-Type": "OAUTH"}
+
+
+class SnowflakeSettings(ConnectorSettings):
+    """How to reach one account. Which way in is taken follows from the credentials that are set."""
+
+    account: str
+    """The account identifier, e.g. MYORG-MYACCOUNT (Snowsight: account menu > View account details). A host
+    name such as myorg-myaccount.snowflakecomputing.com is understood too."""
+    user: str
+    """A user of TYPE = SERVICE made for dogwatch."""
+    role: str | None = None
+    """The role to use; it needs GRANT MONITOR EXECUTION ON ACCOUNT, USAGE on the databases and schemas that
+    hold tasks, USAGE on the warehouse, and for history older than seven days the database role
+    SNOWFLAKE.USAGE_VIEWER. Left out: the user's default role."""
+    warehouse: str
+    """The warehouse that answers; an X-SMALL with AUTO_SUSPEND = 60 is enough."""
+    database: str
+    """Any database that the role may use: TASK_HISTORY is asked in its INFORMATION_SCHEMA, and tells of the
+    whole account."""
+    private_key: SecretStr | None = None
+    """A PKCS#8 private key in PEM, for key-pair authentication (recommended): make it with openssl and set
+    the public half by ALTER USER … SET RSA_PUBLIC_KEY. Needs pip install "dogwatch[snowflake]"."""
+    private_key_passphrase: SecretStr | None = None
+    """If the private key is encrypted."""
+    access_token: SecretStr | None = None
+    """A programmatic access token instead: ALTER USER … ADD PROGRAMMATIC ACCESS TOKEN, restricted to the
+    role."""
+    oauth_client_id: str | None = None
+    """OAuth instead: the client of a security integration, or of an external identity provider."""
+    oauth_client_secret: SecretStr | None = None
+    """Beside the client id."""
+    oauth_refresh_token: SecretStr | None = None
+    """For Snowflake OAuth. Left out: client credentials at oauth_token_url."""
+    oauth_token_url: str | None = None
+    """An external provider's token endpoint. Left out: the account's own."""
+    oauth_scope: str | None = None
+    """The scope an external provider wants, e.g. session:role:DOGWATCH."""
+    url: str | None = None
+    """Only behind a private link or a proxy. Left out: it follows from the account."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> "SnowflakeSettings":
+        ways = [
+            name
+            for name in ("private_key", "access_token", "oauth_client_id")
+            if getattr(self, name) is not None
+        ]
+        if len(ways) != 1:
+            given = " and ".join(ways) or "no credentials"
+            raise ValueError(f"{given}: set exactly one of private_key, access_token, oauth_client_id")
+        if self.oauth_client_id is not None and self.oauth_client_secret is None:
+            raise ValueError("oauth_client_secret is missing")
+        if self.oauth_client_id is not None and not (self.oauth_refresh_token or self.oauth_token_url):
+            raise ValueError("oauth_refresh_token or oauth_token_url is missing")
+        if not _IDENTIFIER.fullmatch(self.database.strip('"')):
+            raise ValueError("database is not a plain name: letters, digits, _ and $ only")
+        return self
+
+    @property
+    def base(self) -> str:
+        """Where the account answers; TLS knows no underscores."""
+        if self.url is not None:
+            return self.url.rstrip("/")
+        host = urlsplit(self.account if "//" in self.account else f"//{self.account}").hostname or ""
+        name = host.removesuffix(".snowflakecomputing.com").replace("_", "-")
+        return f"https://{name}.snowflakecomputing.com"
+
+    @property
+    def issuer(self) -> str:
+        """The account as it stands in a JWT: upper case, without region (cut at the first dot, for a global
+        account at the first hyphen)."""
+        host = urlsplit(self.account if "//" in self.account else f"//{self.account}").hostname or ""
+        name = host.removesuffix(".snowflakecomputing.com")
+        cut = name.partition("-")[0] if ".global" in name else name.partition(".")[0]
+        return cut.upper()
+
+
+# ── what Snowflake says ─────────────────────────────────────────────────────────────────────────────────────
+
+
+_TEXTS = TypeAdapter(list[str])
+
+# ── the connector ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Snowflake(Connector[SnowflakeSettings]):
+    """Reads the tasks of one account and what became of their runs."""
+
+    Settings = SnowflakeSettings
+    title = "Snowflake"
+    overlap: ClassVar[timedelta] = timedelta(hours=1)
+
+    def __init__(self, name: str, settings: SnowflakeSettings, doors: Doors) -> None:
+        super().__init__(name, settings, doors)
+        self._http = doors.open(settings.base, login=_login(settings, doors), pace=PACE)
+        self._sql = SqlApi(self._http, doors.clock, warehouse=settings.warehouse, role=settings.role)
+        self._older: str = ""
+        """Why history older than seven days could not be read; empty if it could."""
+
+    @property
+    def http(self) -> Http:
+        """The door to the account."""
+        return self._http
+
+    async def check(self) -> str:
+        """Role, warehouse and number of tasks, or a ConnectorError."""
+        rows = [
+            row
+            async for batch in self._sql.query("select current_role() r, current_warehouse() w")
+            for row in batch
+        ]
+        who: Row = rows[0] if rows else {}
+        tasks = await self._tasks()
+        if not who.get("W"):
+            raise AuthError(
+                "no warehouse can be used", f"grant USAGE on warehouse {self.settings.warehouse}", status=403
+            )
+        await self._probe()
+        role = who.get("R") or "no role"
+        return f"Snowflake {self.settings.account} · {plural(len(tasks), 'task')} visible to {role}"
+
+    async def caveats(self) -> Sequence[str]:
+        """What the role cannot see."""
+        if self._older:
+            return (f"History older than seven days is not readable: {self._older}.",)
+        return ()
+
+    async def jobs(self, now: datetime) -> Sequence[Job]:
+        """All tasks that the role can see, with schedule, predecessors and state."""
+        return [self._job(row, now) for row in await self._tasks()]
+
+    async def runs(self, ask: Ask) -> AsyncIterator[Sequence[Run]]:
+        """Task runs scheduled since ``ask.since``; then older open ones, each in a window of its own."""
+        seen: set[str] = set()
+        edge = ask.now - _WINDOW
+        if ask.since < edge:
+            async for batch in self._older_runs(ask, ask.since, edge + _SEAM):
+                yield batch
+        start = max(ask.since, edge)
+        async for batch in self._window(ask, start, None):
+            seen.update(run.native_run_id for run in batch)
+            yield batch
+        for run in ask.known.values():
+            when = run.scheduled_for or run.began_at
+            if run.status.open and run.native_run_id not in seen and when < start:
+                async for batch in self._again(ask, when, edge):
+                    yield batch
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _again(self, ask: Ask, when: datetime, edge: datetime) -> AsyncIterator[Sequence[Run]]:
+        """What is told now of the runs scheduled at ``when``."""
+        reading = self._older_runs if when < edge else self._window
+        async for batch in reading(ask, when - _NARROWEST, when + _NARROWEST):
+            yield batch
+
+    async def _window(self, ask: Ask, start: datetime, end: datetime | None) -> AsyncIterator[Sequence[Run]]:
+        """The runs scheduled from ``start`` to ``end`` (None: the present), halved until none is cut off.
+
+        TASK_HISTORY drops the oldest rows beyond its limit without a word, and a start outside the last
+        seven days is an error: the account's own clock decides what those are.
+        """
+        start_text = (
+            f"greatest({_moment(start)}, dateadd('minute', 1, dateadd('day', -7, current_timestamp())))"
+        )
+        end_text = "current_timestamp()" if end is None else _moment(end)
+        statement = (
+            f"select {', '.join(_COLUMNS)} from table({self._database}.information_schema.task_history("
+            f"scheduled_time_range_start => {start_text}, scheduled_time_range_end => {end_text}, "
+            f"result_limit => {MOST_ROWS}))"
+        )
+        rows = 0
+        async for batch in self._sql.query(statement):
+            rows += len(batch)
+            yield self._told(batch, ask)
+        until = end or ask.now + timedelta(minutes=5)
+        if rows >= MOST_ROWS and until - start > _NARROWEST:
+            middle = start + (until - start) / 2
+            for half in (self._window(ask, middle, end), self._window(ask, start, middle)):
+                async for more in half:
+                    yield more
+
+    async def _older_runs(self, ask: Ask, start: datetime, end: datetime) -> AsyncIterator[Sequence[Run]]:
+        """The settled runs of a time beyond TASK_HISTORY's reach; none if the view is not granted."""
+        statement = (
+            f"select {', '.join(_COLUMNS)} from snowflake.account_usage.task_history "
+            f"where scheduled_time >= {_moment(start)} and scheduled_time < {_moment(end)}"
+        )
+        try:
+            async for batch in self._sql.query(statement):
+                yield self._told(batch, ask)
+            self._older = ""
+        except AuthError as error:
+            if error.status != 403:
+                raise
+            self._older = "grant the database role SNOWFLAKE.USAGE_VIEWER to read it"
+
+    async def _tasks(self) -> list[Row]:
+        """SHOW TASKS, page by page: it stops at 10,000 rows."""
+        tasks: dict[str, Row] = {}
+        last = ""
+        while True:
+            behind = f" from '{last}'" if last else ""
+            rows = [
+                row
+                async for batch in self._sql.query(f"show tasks in account limit {MOST_ROWS}{behind}")
+                for row in batch
+            ]
+            before = len(tasks)
+            tasks |= {_task_id(row): row for row in rows}
+            if len(rows) < MOST_ROWS or len(tasks) == before:
+                return list(tasks.values())
+            last = (rows[-1].get("NAME") or "").replace("'", "''")
+
+    async def _probe(self) -> None:
+        """TASK_HISTORY answers, or an error says what is missing."""
+        statement = (
+            f"select NAME from table({self._database}.information_schema.task_history(result_limit => 1))"
+        )
+        async for _ in self._sql.query(statement):
+            pass
+
+    @property
+    def _database(self) -> str:
+        return (
+            '"' + self.settings.database.strip('"') + '"'
+            if '"' in self.settings.database
+            else self.settings.database
+        )
+
+    # ── translating ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _told(self, rows: Sequence[Row], ask: Ask) -> list[Run]:
+        return [self._run(row, ask) for row in rows]
+
+    def _run(self, row: Row, ask: Ask) -> Run:
+        task = _task_id(row)
+        state = row["STATE"] or ""
+        status = _status(state, row)
+        group = row["GRAPH_RUN_GROUP_ID"] or row["RUN_ID"] or row["QUERY_ID"] or row["SCHEDULED_TIME"] or ""
+        native_id = f"{group}/{row['NAME']}"
+        attempt = max(1, int(row["ATTEMPT_NUMBER"] or 1))
+        scheduled, started = _time(row["SCHEDULED_TIME"]), _time(row["QUERY_START_TIME"])
+        completed = _time(row["COMPLETED_TIME"])
+        facts = {"query_id": "QUERY_ID", "error_code": "ERROR_CODE", "root_task_id": "ROOT_TASK_ID"}
+        metadata = {key: value for key, column in facts.items() if (value := row[column])}
+        if state == "FAILED_AND_AUTO_SUSPENDED":
+            metadata["auto_suspended"] = "true"
+        return Run(
+            uid=run_uid(PLATFORM, self.name, task, native_id, attempt),
+            platform=PLATFORM,
+            instance=self.name,
+            job_id=task,
+            job_name=ask.names.get(task, row["NAME"] or task),
+            kind="task",
+            native_run_id=native_id,
+            attempt=attempt,
+            trigger=row["SCHEDULED_FROM"] or "",
+            status=status,
+            native_status=state,
+            scheduled_for=scheduled,
+            started_at=started,
+            ended_at=None if status.open else completed or started or scheduled,
+            updated_at=completed or started or scheduled,
+            error_message=row["ERROR_MESSAGE"] if status.bad or status is Status.cancelled else None,
+            metadata=metadata,
+            observed_at=ask.now,
+        )
+
+    def _job(self, row: Row, now: datetime) -> Job:
+        after = _predecessors(row.get("PREDECESSORS"))
+        schedule = Schedule(kind=ScheduleKind.after) if after else _schedule(row.get("SCHEDULE"))
+        reason = row.get("LAST_SUSPENDED_REASON") or ""
+        return Job(
+            platform=PLATFORM,
+            instance=self.name,
+            job_id=_task_id(row),
+            name=row.get("NAME") or _task_id(row),
+            kind="task",
+            state=_state(row.get("STATE") or "", reason),
+            state_reason=reason,
+            schedule=schedule,
+            after=after,
+            owner=row.get("OWNER"),
+            metadata={"task_id": row.get("ID"), "warehouse": row.get("WAREHOUSE")},
+            observed_at=now,
+        )
+
+
+def _task_id(row: Row) -> str:
+    """``DATABASE.SCHEMA.NAME``; Snowflake hides the first two from a role without USAGE there."""
+    return ".".join(row.get(part) or "?" for part in ("DATABASE_NAME", "SCHEMA_NAME", "NAME"))
+
+
+def _status(state: str, row: Row) -> Status:
+    status = STATUS.get(state, Status.unknown)
+    if status is Status.failed and (
+        row["ERROR_CODE"] in _TIMEOUT_CODES or _TIMEOUT_WORDS.search(row["ERROR_MESSAGE"] or "")
+    ):
+        return Status.timed_out
+    return status
+
+
+def _state(state: str, reason: str) -> JobState:
+    if state.lower() == "started":
+        return JobState.active
+    if state.lower() != "suspended":
+        return JobState.unknown
+    return JobState.suspended if "ERROR" in reason.upper() or "FAIL" in reason.upper() else JobState.paused
+
+
+def _moment(moment: datetime) -> str:
+    return f"'{moment.astimezone(UTC).isoformat(timespec='milliseconds')}'::timestamp_ltz"
+
+
+def _time(text: str | None) -> datetime | None:
+    """A timestamp: by default epoch seconds with nanoseconds, else what an output format made of it."""
+    if not text:
+        return None
+    epoch = _EPOCH.fullmatch(text)
+    if epoch is None:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    return datetime.fromtimestamp(float(epoch.group(1)), UTC)
+
+
+def _predecessors(text: str | None) -> tuple[str, ...]:
+    """A JSON list of qualified names, in older answers names with commas; quotes are not part of a name."""
+    if not text or text == "[]":
+        return ()
+    names = _TEXTS.validate_json(text) if text.startswith("[") else text.split(",")
+    return tuple(name.strip().replace('"', "") for name in names if name.strip())
+
+
+def _schedule(text: str | None) -> Schedule | None:
+    """``USING CRON 0 2 * * * Europe/Berlin``, ``60 MINUTE``; without one a task waits for an event."""
+    if not text:
+        return Schedule(kind=ScheduleKind.event)
+    if text.upper().startswith("USING CRON "):
+        *fields, zone = text.split()[2:]
+        return Schedule(kind=ScheduleKind.cron, expression=" ".join(fields), timezone=zone)
+    match = _SCHEDULE.fullmatch(text.strip())
+    if match is None:
+        return None
+    unit = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600}[match.group(2).upper()]
+    return Schedule(
+        kind=ScheduleKind.interval, expression=text, every_seconds=float(int(match.group(1)) * unit)
+    )
+
+
+# ── ways in ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _login(settings: SnowflakeSettings, doors: Doors) -> Login:
+    if settings.access_token is not None:
+        return FixedToken(settings.access_token, doors.secrets, _PAT_HEADER)
+    if settings.private_key is not None:
+        return KeyPair(
+            settings.private_key,
+            settings.private_key_passphrase,
+            account=settings.issuer,
+            user=settings.user,
+            clock=doors.clock,
+            secrets=doors.secrets,
+        )
+    return _oauth(settings, doors)
+
+
+def _oauth(settings: SnowflakeSettings, doors: Doors) -> TokenLogin:
+    secret, refresh = settings.oauth_client_secret, settings.oauth_refresh_token
+    client = (settings.oauth_client_id or "", secret.get_secret_value() if secret else "")
+    form = {"grant_type": "client_credentials"}
+    if refresh is not None:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh.get_secret_value()}
+    if settings.oauth_scope:
+        form["scope"] = settings.oauth_scope
+    for value in (client[1], form.get("refresh_token")):
+        if value:
+            doors.secrets.add(value)
+
+    async def buy(http: Http) -> Answer:
+        return await http.exchange(settings.oauth_token_url or "oauth/token-request", form=form, basic=client)
+
+    return TokenLogin(buy, clock=doors.clock, secrets=doors.secrets, extra=_OAUTH_HEADER)

@@ -1,0 +1,119 @@
+"""Snowflake's SQL API v2: one statement in, its rows out, however slow or large (``sqlapi.yaml``)."""
+
+import re
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from pydantic import BaseModel, TypeAdapter
+
+from dogwatch.errors import AuthError, ConnectorError, UnexpectedAnswer, Unreachable
+from dogwatch.wire.answer import Answer
+from dogwatch.wire.clock import Clock
+from dogwatch.wire.http import Http
+
+LONGEST = 600.0
+"""Seconds after which a statement is given up."""
+
+_NO_RIGHT = re.compile(r"not authorized|insufficient privileges|does not exist", re.IGNORECASE)
+
+Row = Mapping[str, str | None]
+"""Column name (upper case) -> cell; every cell is text or null."""
+
+
+class _RowType(BaseModel):
+    name: str
+
+
+class _Partition(BaseModel):
+    rowCount: int = 0  # noqa: N815  # the wire's spelling
+
+
+class _MetaData(BaseModel):
+    partitionInfo: list[_Partition] = []  # noqa: N815
+    rowType: list[_RowType]  # noqa: N815
+
+
+class _ResultSet(BaseModel):
+    statementHandle: str  # noqa: N815
+    resultSetMetaData: _MetaData  # noqa: N815
+    data: list[list[str | None]]
+
+
+class _Handle(BaseModel):
+    statementHandle: str  # noqa: N815
+
+
+class _More(BaseModel):
+    data: list[list[str | None]]
+
+
+_RESULT = TypeAdapter(_ResultSet)
+_HANDLE = TypeAdapter(_Handle)
+_REST = TypeAdapter(_More)
+
+
+class SqlApi:
+    """Statements on one account, as one role with one warehouse."""
+
+    def __init__(self, http: Http, clock: Clock, *, warehouse: str, role: str | None) -> None:
+        self._http = http
+        self._clock = clock
+        self._warehouse = warehouse
+        self._role = role
+
+    async def query(self, statement: str) -> AsyncIterator[Sequence[Row]]:
+        """The rows of one statement, partition by partition. Sent again it is not run twice (requestId)."""
+        request = {
+            "statement": statement,
+            "timeout": int(LONGEST),
+            "warehouse": self._warehouse,
+            "role": self._role,
+            "parameters": {"timezone": "UTC", "query_tag": "dogwatch"},
+        }
+        body = {key: value for key, value in request.items() if value is not None}
+        params: dict[str, str | int] = {
+            "requestId": str(uuid.uuid4()),
+            "retry": "true",
+            "async": "false",
+            "nullable": "true",
+        }
+        try:
+            answer = await self._http.ask("api/v2/statements", body, params)
+            answer = await self._finished(answer)
+        except UnexpectedAnswer as error:
+            raise _refused(error) from error
+        result = answer.parse(_RESULT)
+        names = [column.name.upper() for column in result.resultSetMetaData.rowType]
+        yield _named(answer, names, result.data)
+        for number in range(1, len(result.resultSetMetaData.partitionInfo)):
+            path = f"api/v2/statements/{result.statementHandle}"
+            more = await self._http.get(path, {"partition": number})
+            yield _named(more, names, more.parse(_REST).data)
+
+    async def _finished(self, answer: Answer) -> Answer:
+        """Wait for a slow statement: 202 means that it still runs."""
+        waited, pause = 0.0, 1.0
+        while answer.status == 202:
+            handle = answer.parse(_HANDLE).statementHandle
+            if waited >= LONGEST:
+                raise Unreachable(
+                    f"a statement did not end within {LONGEST:.0f} s",
+                    "is the warehouse overloaded?",
+                )
+            await self._clock.sleep(pause)
+            waited, pause = waited + pause, min(pause * 2, 15.0)
+            answer = await self._http.get(f"api/v2/statements/{handle}")
+        return answer
+
+
+def _named(answer: Answer, names: Sequence[str], data: Sequence[Sequence[str | None]]) -> list[Row]:
+    if any(len(row) != len(names) for row in data):
+        raise answer.unexpected("rows that do not match their columns")
+    return [dict(zip(names, row, strict=True)) for row in data]
+
+
+def _refused(error: UnexpectedAnswer) -> ConnectorError:
+    """A statement that failed for lack of a right is the user's to grant, not an unknown answer."""
+    if error.status == 422 and _NO_RIGHT.search(error.message):
+        return AuthError(error.message, "grant it to the role; the docs page lists every grant", status=403)
+    return error

@@ -1,6 +1,5 @@
 """What dogwatch.yaml, .env and the environment say, and how it is told that they are wrong."""
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -324,9 +323,3 @@ def test_the_schema_describes_every_key_and_knows_no_secret() -> None:
     assert "token" not in schema["$defs"]["lighthouse"]["properties"]
     for block in (schema, *(schema["$defs"][kind] for kind in connectors.names())):
         assert all(value.get("description") for value in block["properties"].values())
-
-
-def test_the_published_schema_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connectors, "__path__", connectors.__path__[:-1])
-    published = Path(__file__).parents[1] / "docs" / "dogwatch.schema.json"
-    assert json.loads(published.read_text()) == settings.schema(), "run: make docs"

@@ -2,17 +2,54 @@
 
 import json
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from dogwatch import connectors
-from dogwatch.settings.model import PREFIX, General, is_secret, variable
+from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
 
 SCHEMA_FILE = ".dogwatch.schema.json"
 """Where editors find the schema, beside dogwatch.yaml."""
 _WIDTH = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting as it is told to people."""
+
+    key: str
+    variable: str
+    secret: bool
+    required: bool
+    default: str
+    """As it would stand in YAML; empty if there is none."""
+    meaning: str
+
+
+def rows(model: type[BaseModel], prefix: str) -> list[Row]:
+    """All settings of a model whose variables begin with ``prefix``."""
+    properties = model.model_json_schema()["properties"]
+    found: list[Row] = []
+    for name, info in model.model_fields.items():
+        meaning = " ".join((info.description or "").split())
+        if (other := properties[name].get("environment")) is not None:
+            meaning += f" Also read from {other}."
+        default = _literal(properties[name].get("default"))
+        variable = f"{prefix}{name.upper()}"
+        found.append(Row(name, variable, is_secret(info), info.is_required(), default, meaning))
+    return found
+
+
+def general_rows() -> list[Row]:
+    """The settings that stand at the top of dogwatch.yaml."""
+    return rows(General, PREFIX)
+
+
+def connector_rows(kind: str) -> list[Row]:
+    """The settings of a connector of this kind that is named after it."""
+    return rows(connectors.load(kind).Settings, prefix_of(kind))
 
 
 def yaml_head(timezone: str) -> str:
@@ -24,36 +61,24 @@ def yaml_head(timezone: str) -> str:
         f"# A variable wins over a key: {PREFIX}HISTORY_DAYS, {PREFIX}<CONNECTOR>_<KEY>.",
         "",
     ]
-    for name, info in General.model_fields.items():
-        value = timezone if name == "timezone" else _default(General, name)
-        lines += [*_comment(info, ""), f"# {name}: {_literal(value)}", ""]
+    for row in general_rows():
+        default = timezone if row.key == "timezone" else row.default
+        lines += [*_comment(row.meaning, ""), f"# {row.key}: {default}", ""]
     return "\n".join([*lines, "connectors:", ""])
 
 
 def yaml_block(kind: str, indent: int = 2) -> str:
     """A connector's block: what has to be filled in stands open, what may stay away is a comment."""
-    model = connectors.load(kind).Settings
     name, key = " " * indent, " " * (2 * indent)
     lines = [f"{name}{kind}:"]
-    for field, info in model.model_fields.items():
-        if is_secret(info):
-            continue
-        lines += _comment(info, key)
-        if info.is_required():
-            lines.append(f"{key}{field}:")
-        else:
-            lines.append(f"{key}# {field}: {_literal(_default(model, field))}".rstrip())
-        lines.append("")
-    secrets = [variable(kind, field) for field, info in model.model_fields.items() if is_secret(info)]
+    for row in connector_rows(kind):
+        if not row.secret:
+            value = f"{row.key}:" if row.required else f"# {row.key}: {row.default}".rstrip()
+            lines += [*_comment(row.meaning, key), f"{key}{value}", ""]
+    secrets = secret_variables(kind)
     if secrets:
-        lines += textwrap.wrap(
-            f"From the environment or .env: {', '.join(secrets)}",
-            _WIDTH,
-            initial_indent=f"{key}# ",
-            subsequent_indent=f"{key}#   ",
-            break_on_hyphens=False,
-        )
-    return "\n".join([*lines, ""])
+        lines += _comment(f"From the environment or .env: {', '.join(secrets)}", key)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def env_head() -> str:
@@ -66,32 +91,23 @@ def env_head() -> str:
 
 def env_section(kind: str) -> str:
     """A connector's variables: where each credential is made and what it needs to be allowed."""
-    connector = connectors.load(kind)
-    lines = ["", f"# ── {connector.title} {'─' * (_WIDTH - 6 - len(connector.title))}"]
-    for field, info in connector.Settings.model_fields.items():
-        if is_secret(info):
-            lines += [*_comment(info, ""), f"{variable(kind, field)}=", ""]
+    title = connectors.load(kind).title
+    lines = ["", f"# ── {title} {'─' * (_WIDTH - 6 - len(title))}"]
+    for row in connector_rows(kind):
+        if row.secret:
+            lines += [*_comment(row.meaning, ""), f"{row.variable}=", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def secret_variables(kind: str) -> list[str]:
     """The variables that a connector of this kind, named after it, may need."""
-    fields = connectors.load(kind).Settings.model_fields
-    return [variable(kind, field) for field, info in fields.items() if is_secret(info)]
+    return [row.variable for row in connector_rows(kind) if row.secret]
 
 
-def _comment(info: FieldInfo, indent: str) -> list[str]:
-    said = " ".join((info.description or "").split())
-    extra: Any = info.json_schema_extra
-    if isinstance(extra, dict) and "environment" in extra:
-        said += f" Also read from {extra['environment']}."
+def _comment(said: str, indent: str) -> list[str]:
     return textwrap.wrap(
         said, _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ", break_on_hyphens=False
     )
-
-
-def _default(model: type[BaseModel], field: str) -> Any:
-    return model.model_json_schema()["properties"][field].get("default")
 
 
 def _literal(value: Any) -> str:

@@ -1,0 +1,104 @@
+"""Writes the documents that follow from the code: cli.md, the schema, and a part of configuration.md.
+
+python docs/generate.py            write them
+python docs/generate.py --check    say which are out of date; exit code 1 if any is
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from dogwatch import connectors, settings
+from dogwatch.cli import COMMANDS, dogwatch
+from dogwatch.settings import scaffold
+
+DOCS = Path(__file__).parent
+_WIDTH = 88
+_BEGIN, _END = "<!-- begin: make docs -->", "<!-- end: make docs -->"
+
+
+def cli_reference() -> str:
+    """docs/cli.md: the help of every command."""
+    parts = ["# The command line\n\nWritten by `make docs` from `--help`.\n"]
+    root = click.Context(dogwatch, info_name="dogwatch", terminal_width=_WIDTH, max_content_width=_WIDTH)
+    parts.append(_section(root, 2))
+    for name in COMMANDS:
+        command = dogwatch.get_command(root, name)
+        assert command is not None
+        parts += _tree(command, name, root, 2)
+    return "\n".join(parts)
+
+
+def _tree(command: click.Command, name: str, parent: click.Context, level: int) -> list[str]:
+    ctx = click.Context(
+        command, info_name=name, parent=parent, terminal_width=_WIDTH, max_content_width=_WIDTH
+    )
+    parts = [_section(ctx, level)]
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(ctx):
+            found = command.get_command(ctx, inner)
+            assert found is not None
+            parts += _tree(found, inner, ctx, level + 1)
+    return parts
+
+
+def _section(ctx: click.Context, level: int) -> str:
+    return f"{'#' * level} {ctx.command_path}\n\n```text\n{ctx.get_help()}\n```\n"
+
+
+def schema() -> str:
+    """docs/dogwatch.schema.json."""
+    return json.dumps(settings.schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def configuration() -> str:
+    """docs/configuration.md, with what stands between its marks written anew."""
+    tables = ["### For all", "", *_table(scaffold.general_rows())]
+    for kind in connectors.names():
+        tables += [
+            "",
+            f"### {kind}: {connectors.load(kind).title}",
+            "",
+            *_table(scaffold.connector_rows(kind)),
+        ]
+    inner = "\n".join([_BEGIN, "", *tables, "", _END])
+    current = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    return re.sub(f"{_BEGIN}.*{_END}", lambda _: inner, current, flags=re.DOTALL)
+
+
+def _table(rows: Sequence[scaffold.Row]) -> list[str]:
+    lines = ["| key | variable | default | meaning |", "|---|---|---|---|"]
+    for row in rows:
+        key = "*variable only*" if row.secret else f"`{row.key}`"
+        default = "*required*" if row.required else f"`{row.default}`" if row.default else ""
+        meaning = row.meaning.replace("|", "\\|").replace("<", "&lt;")
+        lines.append(f"| {key} | `{row.variable}` | {default} | {meaning} |")
+    return lines
+
+
+def main(check: bool) -> int:
+    """Write the documents, or count those that are out of date."""
+    stale = 0
+    for name, make in DOCUMENTS.items():
+        file, text = DOCS / name, make()
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        if not check:
+            file.write_text(text, encoding="utf-8")
+        click.echo(f"{name} {'is out of date: run make docs' if check else 'written'}")
+    return 1 if check and stale else 0
+
+
+DOCUMENTS: Mapping[str, Callable[[], str]] = {
+    "cli.md": cli_reference,
+    "configuration.md": configuration,
+    "dogwatch.schema.json": schema,
+}
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -116,7 +117,7 @@ class Store:
         if not rows:
             return
         with self._write() as connection:
-            connection.execute(_RECORD, rows)
+            connection.exec_driver_sql(_RECORD, rows)
 
     def runs(self, wanted: RunFilter) -> list[Run]:
         """Runs by filter, newest first."""
@@ -427,7 +428,8 @@ class Store:
             lease.require(connection, _ROUND, self._holder)
 
 
-def _record_statement() -> sa.sql.Executable:
+def _record_statement() -> str:
+    """The upsert of a run as SQL text; its parameters are the columns of ``runs`` in their order."""
     table = schema.runs
     statement = insert(table)
     new = statement.excluded
@@ -436,11 +438,12 @@ def _record_statement() -> sa.sql.Executable:
         sa.tuple_(table.c.version_at, table.c.terminal),
     )
     as_telling = sa.or_(new.error_message.is_not(None), table.c.error_message.is_(None))
-    return statement.on_conflict_do_update(
+    upsert = statement.on_conflict_do_update(
         index_elements=["uid"],
         set_={column.name: new[column.name] for column in table.columns if column.name != "uid"},
         where=sa.or_(incoming > stored, sa.and_(incoming == stored, as_telling)),
     )
+    return str(upsert.compile(dialect=sqlite.dialect(paramstyle="qmark")))
 
 
 _RECORD = _record_statement()

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import JsonValue
+from pydantic_core import to_json
 
 from dogwatch.model import Run, Status
 from dogwatch.store import schema
@@ -13,15 +15,51 @@ from dogwatch.store import schema
 _RUN_FIELDS = tuple(Run.model_fields)
 
 
-def run_row(run: Run) -> dict[str, Any]:
-    """The run as bound values of the ``runs`` table."""
-    row = dict(run.__dict__)
-    moment, terminal = run.version
-    row["status"] = run.status.value
-    row["began_at"] = run.began_at
-    row["version_at"] = moment
-    row["terminal"] = int(terminal)
-    return row
+def run_row(run: Run) -> tuple[str | int | None, ...]:
+    """The run as SQLite stores it, in the order of the ``runs`` table's columns.
+
+    This is the hot path of a round: it does by hand what the column types would do (``Moment`` to text of
+    fixed width, JSON to text), at a third of the time.
+    """
+    scheduled_for, queued_at, started_at = run.scheduled_for, run.queued_at, run.started_at
+    ended_at, updated_at, observed_at = run.ended_at, run.updated_at, run.observed_at
+    began = started_at or queued_at or scheduled_for or ended_at or observed_at
+    changed = updated_at or ended_at or started_at or queued_at or scheduled_for or observed_at
+    return (
+        run.uid,
+        run.platform,
+        run.instance,
+        run.job_id,
+        run.job_name,
+        run.kind,
+        run.native_run_id,
+        run.attempt,
+        run.parent_uid,
+        run.trigger,
+        run.status.value,
+        run.native_status,
+        _text(scheduled_for),
+        _text(queued_at),
+        _text(started_at),
+        _text(ended_at),
+        _text(updated_at),
+        run.error_message,
+        _json(run.metrics),
+        run.url,
+        _json(run.metadata),
+        _text(observed_at),
+        _text(began),
+        _text(changed),
+        0 if run.status.open else 1,
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="microseconds")
+
+
+def _json(value: Mapping[str, JsonValue] | Mapping[str, float]) -> str:
+    return to_json(value).decode() if value else "{}"
 
 
 def run_from_row(row: Mapping[Any, Any]) -> Run:

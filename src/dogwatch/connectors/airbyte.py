@@ -64,6 +64,7 @@ _UNITS = {"MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800, "MONTH": 2
 
 PACE = Pace(per_second=10.0, concurrency=8, unhinted_429=60.0)
 """No quota is published. Load shedding answers 429 without Retry-After and lasts for minutes."""
+_CONFIG_PACE = replace(PACE, tries=2, timeout=10.0)  # a round does not wait long for what it can do without
 
 _PAGE = 100  # the most that one page may hold
 _TOGETHER = 8  # failure reasons asked for at once
@@ -211,7 +212,7 @@ def _quartz(told: str) -> Schedule | None:
     zone = fields.pop() if last_is_zone else "UTC"
     try:
         ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (ValueError, OSError, KeyError):
         return None
     if len(fields) not in {6, 7}:
         return None
@@ -279,7 +280,7 @@ class Airbyte(Connector[AirbyteSettings]):
         self._http = doors.open(self._bases.api, login=login, pace=PACE)
         self._config: Http | None = None
         if self._bases.config is not None:
-            self._config = doors.open(self._bases.config, login=login, pace=replace(PACE, tries=2))
+            self._config = doors.open(self._bases.config, login=login, pace=_CONFIG_PACE)
         self._where: dict[str, Param] = {}
         if settings.workspace_ids:
             self._where["workspaceIds"] = [str(workspace) for workspace in settings.workspace_ids]
@@ -349,11 +350,13 @@ class Airbyte(Connector[AirbyteSettings]):
             seen.update(run.native_run_id for run in runs)
             yield await _explained(runs, ask, reasons)
         rest = [run for run in ask.known.values() if run.native_run_id not in seen]
-        again = await asyncio.gather(*(self._again(run, ask) for run in rest if run.status.open))
-        yield await _explained([run for run in again if run is not None], ask, reasons)
+        again = (self._again(run, ask) for run in rest if run.status.open)
+        outcomes = await asyncio.gather(*again, return_exceptions=True)
+        yield await _explained([run for run in outcomes if isinstance(run, Run)], ask, reasons)
         yield await _explained([run for run in rest if _lacks_reason(run, ask)], ask, reasons)
-        if bad is not None:
-            raise bad
+        for outcome in (*outcomes, bad):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _again(self, known: Run, ask: Ask) -> Run | None:
         """An open run that the listing does not hold, asked by id; None if it is gone.
@@ -546,9 +549,12 @@ def _with_reason(run: Run, details: _Details) -> Run:
     if details.attempts:
         last = max(details.attempts, key=lambda attempt: attempt.id)
         update["metrics"] = {**run.metrics, "retries": float(len(details.attempts) - 1)}
-        streams = sorted(last.streams or [], key=_Stream.lost, reverse=True)
-        metadata |= {"streams": [stream.model_dump() for stream in streams[:_MOST_STREAMS]]}
-        metadata |= {"stream_count": len(streams)}
+        if last.streams:
+            worst = sorted(last.streams, key=_Stream.lost, reverse=True)[:_MOST_STREAMS]
+            metadata |= {
+                "streams": [stream.model_dump() for stream in worst],
+                "stream_count": len(last.streams),
+            }
         # What follows a timeout is its consequence; else the first failure is the one that Airbyte shows.
         timeouts = [failure for failure in last.failures or [] if failure.timeout()]
         for failure in (timeouts or last.failures or [])[:1]:

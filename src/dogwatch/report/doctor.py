@@ -39,13 +39,12 @@ def sentence(one: Diagnosis, zone: ZoneInfo, now: datetime) -> str:
     """Reachable, authenticated, permitted, and how fresh; or what stands in the way."""
     said = one_line(one.line, 400)
     state = f"reachable, authenticated, permitted: {said}" if one.ok else f"{_FAULTS[one.fault]}: {said}"
-    fresh = (
-        "never read by a round yet"
-        if one.read_until is None
-        else f"last read whole {words.since(one.read_until, now, zone)}"
-    )
+    parts = [state]
+    if one.read_until is not None:
+        parts.append(f"last read whole {words.since(one.read_until, now, zone)}")
+    elif one.ok:
+        parts.append("not read by a round yet")
     skew = one.skew_seconds
-    off = ""
     if skew is not None and abs(skew) >= _NOTABLE_SKEW:
-        off = f" · its clock is {span(skew)} {'ahead of' if skew > 0 else 'behind'} this machine"
-    return f"{state} · {fresh}{off}"
+        parts.append(f"its clock is {span(skew)} {'ahead of' if skew > 0 else 'behind'} this machine")
+    return " · ".join(parts)

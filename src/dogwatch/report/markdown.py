@@ -25,7 +25,8 @@ def code(text: str) -> str:
     """The text as a code span, with a fence longer than any run of backticks within."""
     flat = one_line(text, 400)
     fence = "`" * (max((len(ticks) for ticks in re.findall("`+", flat)), default=0) + 1)
-    return f"{fence}{flat}{fence}" if not flat.startswith("`") else f"{fence} {flat} {fence}"
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{pad}{flat}{pad}{fence}"
 
 
 def check(report: CheckReport) -> str:

@@ -1,0 +1,176 @@
+"""The board: what it says, in which order, and that nothing a platform says can spoil it."""
+
+from datetime import timedelta
+
+import pytest
+from rich.cells import cell_len
+
+from dogwatch.model import Evidence, EvidenceKind, Finding, Severity
+from dogwatch.model.report import CheckReport, PlatformView, Sight
+from dogwatch.report import markdown
+from dogwatch.report.board import board
+from support.cast import NOON
+
+RUN = Evidence.of(
+    EvidenceKind.run, source="airbyte", subject="airbyte/orders", content={"native_run_id": "4711"}, at=NOON
+)
+AIRBYTE = PlatformView(
+    instance="airbyte", platform="airbyte", title="Airbyte", sight=Sight.clear, jobs=13, jobs_as_expected=12
+)
+DATABRICKS = PlatformView(
+    instance="databricks",
+    platform="databricks",
+    title="Databricks",
+    sight=Sight.blind,
+    blind_since=NOON - timedelta(hours=4),
+    reason="401 from GET /api/2.2/jobs/runs/list",
+    hint="renew the token",
+    read_until=NOON - timedelta(hours=4, minutes=15),
+    jobs=4,
+)
+
+
+def a_finding(severity: Severity = Severity.ERROR, **changes: object) -> Finding:
+    values: dict[str, object] = {
+        "rule": "failed",
+        "subject": "airbyte/orders",
+        "severity": severity,
+        "summary": "Orders PG → RAW failed: permission denied for table orders",
+        "evidence": (RUN.id,),
+        "fingerprint": "f1",
+        "at": NOON - timedelta(hours=4, minutes=26),
+        "next_step": "https://cloud.airbyte.com/x  or: dogwatch runs --job orders",
+    }
+    return Finding.model_validate({**values, **changes})
+
+
+def a_report(*findings: Finding, **changes: object) -> CheckReport:
+    values: dict[str, object] = {
+        "at": NOON,
+        "timezone": "Europe/Berlin",
+        "previous_round_at": NOON - timedelta(minutes=14),
+        "exit_code": 1,
+        "findings": findings,
+        "evidence": (RUN,),
+        "platforms": (AIRBYTE, DATABRICKS),
+    }
+    return CheckReport.model_validate({**values, **changes})
+
+
+def lines(report: CheckReport, width: int = 80) -> list[str]:
+    return board(report, width).plain.splitlines()
+
+
+def test_the_board_as_a_tired_person_sees_it() -> None:
+    assert lines(a_report(a_finding())) == [
+        "dogwatch · 3 Mar 13:00 Berlin · 17 jobs on 2 platforms · last round 14 min ago",
+        "",
+        "● 1 finding   ◐ 1 platform blind   ○ 12 jobs as expected",
+        "",
+        " ERROR    Orders PG → RAW failed: permission denied for table orders",
+        "          started   08:34, 4 h 26 min ago",
+        f"          evidence  {RUN.id[:8]} run 4711",
+        "          next      https://cloud.airbyte.com/x",
+        "                    dogwatch runs --job orders",
+        "",
+        " BLIND    Databricks not readable since 09:00: 401 from GET",
+        "          /api/2.2/jobs/runs/list",
+        "          unseen    nothing after 08:45, 4 h 15 min ago, is known of its 4 jobs",
+        "          next      renew the token",
+        "                    dogwatch doctor databricks",
+        "",
+        " quiet    Airbyte 12/13 · Databricks ?/4",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 110])
+def test_nothing_but_links_and_commands_is_wider_than_the_terminal(width: int) -> None:
+    findings = [
+        a_finding(summary="日本語のジョブ名前 " * 20, fingerprint="a"),
+        a_finding(summary="x" * 300, fingerprint="b"),
+        a_finding(Severity.INFO, summary="old and quiet " * 9, fingerprint="c"),
+    ]
+    report = a_report(
+        *findings, platforms=(AIRBYTE.model_copy(update={"caveats": ("so " * 50,)}), DATABRICKS)
+    )
+    for line in lines(report, width):
+        if "https://" not in line and "dogwatch " not in line:
+            assert cell_len(line) <= width, line
+
+
+def test_what_is_new_since_the_last_round_says_so() -> None:
+    report = a_report(a_finding(), a_finding(fingerprint="f2", summary="Users failed"), new=("f2",))
+    started = [line for line in lines(report) if "started" in line]
+    assert [line.endswith("· new") for line in started] == [False, True]
+    first = a_report(a_finding(), new=("f1",), previous_round_at=None)
+    assert not any("· new" in line for line in lines(first))
+
+
+def test_many_findings_are_all_there_the_worst_in_full() -> None:
+    findings = [a_finding(fingerprint=str(n), summary=f"job {n} failed") for n in range(30)]
+    shown = lines(a_report(*findings))
+    assert all(any(f"job {n} failed" in line for line in shown) for n in range(30))
+    assert sum("started" in line for line in shown) == 6
+
+
+def test_a_quiet_morning_is_short_and_ends_in_something_to_do() -> None:
+    well = AIRBYTE.model_copy(update={"jobs_as_expected": 13})
+    assert lines(a_report(exit_code=0, platforms=(well,)))[2:] == [
+        "● 0 findings   ◐ 0 platforms blind   ○ 13 jobs as expected",
+        "",
+        " quiet    Airbyte 13/13",
+        " next     dogwatch runs",
+    ]
+
+
+def test_an_old_failure_of_a_sleeping_job_is_mentioned_but_does_not_count() -> None:
+    shown = lines(a_report(a_finding(Severity.INFO, summary="Backfill failed in autumn")))
+    assert shown[2].startswith("● 0 findings")
+    assert " INFO     Backfill failed in autumn" in shown
+
+
+def test_first_sight_clock_and_caveats_are_remarked() -> None:
+    seen = AIRBYTE.model_copy(
+        update={"baseline": True, "runs_read": 1980, "skew_seconds": -200.0, "caveats": ("no reasons",)}
+    )
+    shown = lines(a_report(platforms=(seen,)))
+    assert " learned  Airbyte for the first time: 1,980 runs of 13 jobs; old failures are" in shown
+    assert " clock    Airbyte is 3 min behind this machine" in shown
+    assert " unseen   Airbyte: no reasons" in shown
+
+
+def test_a_platform_that_was_never_read_says_so() -> None:
+    never = DATABRICKS.model_copy(update={"read_until": None, "jobs": 0})
+    shown = "\n".join(lines(a_report(platforms=(never,))))
+    assert "it was never read whole; nothing is known of its jobs" in shown
+
+
+def test_times_of_other_days_carry_the_day() -> None:
+    shown = lines(a_report(a_finding(at=NOON - timedelta(days=2))))
+    assert "          started   1 Mar 13:00, 2 d ago" in shown
+    shown = lines(a_report(a_finding(at=NOON - timedelta(days=100))))
+    assert "          started   23 Nov 2025 13:00, 100 d ago" in shown
+
+
+HOSTILE = "[bold]a[/bold]\x1b[2J\x07b\u202ec\r\nERROR \u200bd <script>@here</script> ![x](http://evil) `q` |"
+
+
+def test_a_hostile_name_can_neither_move_reorder_nor_colour() -> None:
+    finding = a_finding(summary=HOSTILE, next_step=HOSTILE)
+    platform = DATABRICKS.model_copy(update={"title": HOSTILE, "reason": HOSTILE, "hint": HOSTILE})
+    shown = board(a_report(finding, platforms=(platform,)), 80)
+    assert not any(char in shown.plain for char in "\x1b\x07\r\u202e\u200b")
+    assert "[bold]a[/bold]" in shown.plain
+    assert not any(line.startswith(("ERROR", " ERROR \u200b")) for line in shown.plain.splitlines())
+
+
+def test_markdown_says_the_same_and_a_hostile_name_stays_text() -> None:
+    finding = a_finding(summary=HOSTILE, next_step="dogwatch runs --job `x`")
+    told = markdown.check(a_report(finding))
+    assert told.startswith("# dogwatch: 1 finding · 1 platform blind · 12 jobs as expected\n")
+    assert "<script>" not in told
+    assert "@here" not in told
+    assert "\\[x\\](" in told
+    assert "http://evil" not in told
+    assert "- next: `` dogwatch runs --job `x` ``\n" in told
+    assert not any(char in told for char in "\x1b\x07\r\u202e\u200b")

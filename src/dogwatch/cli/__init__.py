@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "check": "Ask all platforms, remember every run, and say what is broken.",
     "logs": "Turn log files into a page of templates: what is said, how often, and what is new.",
     "runs": "List remembered runs, newest first.",
+    "causes": "Examine exported incidents offline: classify errors, rank culprits, replay a stream.",
     "lab": "Simulated platforms: serve them, run scenarios, score dogwatch.",
 }
 """Command name -> its one-line help, so that ``--help`` need not import them; file ``cli/<name>.py`` holds

@@ -1,0 +1,1 @@
+"""Why it happened, by rules alone: classify an error text, rank the culprits, find the start in a stream."""

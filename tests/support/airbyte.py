@@ -137,3 +137,23 @@ def all_runs(airbyte: Airbyte, asked: Ask | None = None) -> dict[str, Run]:
     runs, error = asyncio.run(read(airbyte, asked or ask()))
     assert error is None, error
     return {str(int(run.native_run_id) - 48_000_000): run for run in runs}
+
+
+def call(
+    twin: AirbyteTwin, path: str, *, body: Any = None, token: str | None = None, **params: Any
+) -> httpx2.Response:
+    """One request to the twin: a GET, or a POST if there is a body; with a fresh token if none is given."""
+
+    async def conversation() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app=twin.app())
+        async with httpx2.AsyncClient(transport=transport, base_url=HOST) as client:
+            bearer = token
+            if bearer is None:
+                bought = await client.post("/api/public/v1/applications/token", json=twin.credentials())
+                bearer = bought.json()["access_token"]
+            headers = {"Authorization": f"Bearer {bearer}"}
+            if body is None:
+                return await client.get(path, params=params, headers=headers)
+            return await client.post(path, json=body, headers=headers)
+
+    return asyncio.run(conversation())

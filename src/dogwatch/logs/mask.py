@@ -21,7 +21,8 @@ LONGEST = 4096
 
 _BLANK, _ZERO, _NEWLINE = 32, 48, 10
 KEY_TABLE = bytes(
-    _BLANK if (b < _BLANK and b != _NEWLINE) or b == 127 else _ZERO if 49 <= b <= 57 else b for b in range(256)
+    _BLANK if (b < _BLANK and b != _NEWLINE) or b == 127 else _ZERO if 49 <= b <= 57 else b
+    for b in range(256)
 )
 """The translation from line to key."""
 
@@ -29,7 +30,6 @@ _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*+"
 _WEEKDAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*+"
 _CLOCK = rb"0{1,2}:00(?::00(?:[.,]0++)?)?(?: ?[AP]M)?"
 _HEX = rb"[0a-fA-F]"
-_BYTES_UNIT = rb"(?: [kKMGTP]?i?B(?!\w))?"
 _TLD = (
     rb"(?:com|net|org|edu|gov|mil|info|biz|local|internal|lan"
     rb"|(?:com|co|net|org|ac|edu|gov|ne|or|go)\.[a-z]{2}"
@@ -38,7 +38,13 @@ _TLD = (
 
 _VALUES = (
     # a date with a clock, as ctime, syslog, RFC 3339, Apache and their relatives write it
-    _WEEKDAY + rb",? (?:" + _MONTH + rb" +0{1,2}|0{1,2} " + _MONTH + rb"),?(?: 0000)? " + _CLOCK
+    _WEEKDAY
+    + rb",? (?:"
+    + _MONTH
+    + rb" +0{1,2}|0{1,2} "
+    + _MONTH
+    + rb"),?(?: 0000)? "
+    + _CLOCK
     + rb"(?: (?:[A-Z]{3,4}|[+-]0000))?(?: 0000)?(?!\w)",
     _MONTH + rb" +0{1,2}(?:,? 0000)?,? " + _CLOCK + rb"(?: 0000)?(?!\w)",
     rb"0000[-/.]00[-/.]00(?:[T ]00:?00(?::?00(?:[.,:]0++)?)?(?:Z| ?[+-]00:?00)?)?(?!\w)",
@@ -58,15 +64,16 @@ _VALUES = (
     rb"\\\\[^ \n\"'<>|,;)\]]++",
     rb"(?<![/<.])(?:~|\.{1,2})?/(?:[\w@%+~$#*\\{}&?!-]|/|[:=](?=[\w/.])|\.(?=[\w/-]))*+",
     rb"[\w.-]++(?:/[\w.@%+~$#-]++){2,}+",
-    # numbers: hexadecimal, versions, everything that begins with a digit, with a unit if there is one
+    # numbers: hexadecimal, versions, everything that begins with a digit
     rb"0[xX]" + _HEX + rb"++(?!\w)",
-    rb"v?0++(?:\.0\w*+)++(?:[-_+~](?:0|rc|alpha|beta|snapshot|SNAPSHOT|release|RELEASE|final|dev|git|el|p)[\w.]*+)*+"
-    + _BYTES_UNIT,
-    rb"[-+]?0\w*+(?:[.,:/+]0\w*+)*+%?" + _BYTES_UNIT,
+    rb"v?0++(?:\.0\w*+)++(?:[-_+~](?:0|rc|alpha|beta|snapshot|SNAPSHOT|release|RELEASE|final|dev|git|el|p)[\w.]*+)*+",
+    rb"[-+]?0\w*+(?:[.,:/+]0\w*+)*+%?",
     rb"(?<!\.)[-+]?\.0++(?!\w)",
     rb"(?=[a-fA-F]*+0)(?:[0a-f]{4,}+|[0A-F]{4,}+)(?!\w)",
     rb"[a-f]{8,}+(?!\w)",
-    # identifiers: blk_0, rdd_0_0, attempt_0_m_0, R0-M0-N0, and random letters and digits
+    # Kubernetes pods; identifiers: blk_0, rdd_0_0, attempt_0_m_0, R0-M0-N0, and random letters and digits
+    rb"[a-z][a-z0-]*?-[0a-f]{8,10}-[a-z0]{5}(?![\w-])",
+    rb"(?=[A-Za-z_-]*+0\w*+-[A-Za-z_-]*+0)[\w-]++",
     rb"[A-Za-z]\w*?_-?0\w*+(?:[.-]0\w*+)*+",
     rb"[A-Za-z]{1,3}0++(?:[-:][A-Za-z]{1,3}0*+)++(?!\w)",
     rb"(?=(?:[A-Za-z]*+0++[A-Za-z]++){2})\w{8,}+",

@@ -3,7 +3,7 @@
 Only shapes are looked at here, a few hundred to a few thousand of them, so that care costs little:
 
 1. Shapes that are equal but for one place are a *family*; what stands in that place is judged by how many
-   different words there are, whether they are English, and what stands before them.
+   different words there are, whether they look like names, and what stands around them (``place``).
 2. Shapes that differ in several places, in each of which stands an unlikely word, are one message.
 3. Lists of values of different length and empty brackets are the same as full ones.
 4. What was learned (after ``user`` stands a name) is applied to the shapes that have no relatives.
@@ -14,128 +14,68 @@ All of it is a function of the set of shapes; ties are broken by the text itself
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from dogwatch.logs.words import ACCOUNTS, BAD, GOOD, LEVELS, is_english
-
-V = "\0"
-"""A variable in a text."""
-
-_TOKENS = re.compile(r" +|\.{2,}|[,;:=()\[\]{}<>\"'|]|[^ ,;:=()\[\]{}<>\"'|.]+(?:\.(?!\.)[^ ,;:=()\[\]{}<>\"'|.]*)*|\.")
-_NAMELESS = re.compile(r"[^0-9A-Za-z\0\x80-\U0010ffff]*")
-_MOST_TOKENS = 200
-
-Tokens = tuple[str, ...]
-
-_CUES = frozenset(
-    """
-user username users account accounts host hostname domain node device file filename table database schema topic queue bucket
-job task dag pod container service process program module class method function package plugin key named called
-instance cluster namespace partition region zone group role member rule command property parameter option field column
-application app image volume disk network daemon
-""".split()
+from dogwatch.logs.place import (
+    NAME_CUES,
+    Place,
+    Tokens,
+    V,
+    before,
+    is_variable,
+    is_word,
+    letters,
+    without_units,
 )
-_NAME_CUES = frozenset("user username account host hostname ruser login".split())
+from dogwatch.logs.words import ACCOUNTS, weight
+
+_TOKENS = re.compile(
+    r" +|\.{2,}|[,;:=()\[\]{}<>\"'|]|[^ ,;:=()\[\]{}<>\"'|.]*(?:\.[^ ,;:=()\[\]{}<>\"'|.]+)+|[^ ,;:=()\[\]{}<>\"'|.]+|\."
+)
+_MOST_TOKENS = 200
+_LIST = re.compile(r"\0(?:,? ?\0)+")
+_MOST_NAMES = 8
+_FEWEST_RELATIVES = 4
+_FIRST_PLACE = 12
 
 
 def tokens(text: str) -> Tokens:
     """Words, marks and blanks; joined they are the text again."""
-    return tuple(_TOKENS.findall(text)[:_MOST_TOKENS])
-
-
-def is_word(token: str) -> bool:
-    """Whether something could be a name here: not a blank, a mark or dashes."""
-    return not _NAMELESS.fullmatch(token)
-
-
-def letters(token: str) -> str:
-    """A token without its variables."""
-    return token.replace(V, "")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One place of a family of shapes: what stands around it and what stands in it."""
-
-    around: Tokens
-    at: int
-    values: list[str]
-
-    def before(self, steps: int = 1) -> str:
-        """The nearest token before it that is no blank."""
-        return _before(self.around, self.at, steps)
-
-    @property
-    def fixed(self) -> int:
-        """How many words of text are around it."""
-        return sum(
-            1 for i, token in enumerate(self.around) if i != self.at and is_word(token) and V not in token
-        )
-
-    @property
-    def first(self) -> bool:
-        """Whether it is the first word."""
-        return not any(is_word(token) for token in self.around[: self.at])
-
-
-def _before(around: Tokens, at: int, steps: int = 1) -> str:
-    for i in range(at - 1, -1, -1):
-        if around[i][0] != " ":
-            steps -= 1
-            if not steps:
-                return around[i]
-    return ""
-
-
-def is_variable(place: _Place) -> bool:
-    """Whether the different words in a place are values."""
-    words = [word for word in map(letters, place.values) if is_word(word)]
-    bare = len(words) < len(place.values)
-    lower = {word.lower() for word in words}
-    if len(lower & LEVELS) > 1 or (lower & GOOD and lower & BAD):
-        return False
-    names = [word for word in words if not is_english(word)]
-    before = place.before().lower()
-    if before == "=":
-        return True
-    if place.first:
-        return place.fixed >= 2 and (len(names) >= 12 or (bare and len(names) == len(words)))
-    if not words:
-        return True
-    if bare:
-        return place.fixed >= 1 and 2 * len(names) >= len(words)
-    if all(word.isupper() for word in words):
-        return len(words) >= 8 and place.fixed >= 1
-    if before in _NAME_CUES:
-        likely = sum(1 for word in words if word.lower() in ACCOUNTS or not is_english(word))
-        return place.fixed >= 1 and likely >= 2 and 2 * likely >= len(words)
-    if before in _CUES:
-        return place.fixed >= 1 and len(names) >= 2 and 2 * len(names) >= len(words)
-    if place.fixed >= 2 and len(names) >= 4 and 2 * len(names) >= len(words):
-        return True
-    return len(words) >= 12 and place.fixed >= 2
+    found = _TOKENS.findall(text)
+    return tuple(found) if len(found) <= _MOST_TOKENS else (*found[:_MOST_TOKENS], V)
 
 
 class _Merger:
-    """Shapes on their way to templates: for each current text the shapes that have become it."""
+    """Shapes on their way to templates."""
 
     def __init__(self, shapes: Iterable[str]) -> None:
         self.members: dict[Tokens, list[str]] = {}
-        for shape in shapes:
-            self.members.setdefault(tokens(shape), []).append(shape)
+        """For each current text the shapes that have become it."""
+        self.named: dict[Tokens, frozenset[int]] = {}
+        """Per text the places that were found to hold names."""
         self.learned: dict[tuple[str, str], set[str]] = defaultdict(set)
         """Per context, the two tokens before a place, the names that were found to be values there."""
+        self.values: dict[str, set[str]] = defaultdict(set)
+        """The same per token before a place."""
+        for shape in shapes:
+            self.members.setdefault(tokens(shape), []).append(shape)
 
-    def replace(self, old: Iterable[Tokens], new: Tokens) -> None:
-        """Make several texts one."""
-        shapes = [shape for one in old for shape in self.members.pop(one)]
-        self.members.setdefault(new, []).extend(shapes)
+    def unite(self, family: list[Tokens], text: Tokens, places: Iterable[int]) -> None:
+        """Make several texts one, because different names stand in these places."""
+        same = [one for one in family if len(one) == len(text)]
+        named = frozenset(places).union(*(self.named.get(one, frozenset()) for one in same))
+        shapes = [shape for one in family for shape in self.members.pop(one)]
+        self.members.setdefault(text, []).extend(shapes)
+        self.named[text] = named | self.named.get(text, frozenset())
+        for at in places:
+            names = {letters(one[at]) for one in family}
+            self.learned[before(text, at, 2), before(text, at)] |= names
+            self.values[before(text, at)] |= names
 
     def single_places(self) -> bool:
-        """Unite families that differ in one place. Returns whether any was found."""
+        """Unite families that differ in one place. Returns whether there was one."""
         families: dict[tuple[int, int, int], list[Tokens]] = defaultdict(list)
         for text in self.members:
-            hashes = [hash((i, token)) for i, token in enumerate(text)]
+            hashes = [hash(f"{i} {token}") for i, token in enumerate(text)]
             whole = sum(hashes)
             for i, token in enumerate(text):
                 if is_word(token):
@@ -144,47 +84,56 @@ class _Merger:
             (family for family in families.items() if len(family[1]) > 1),
             key=lambda family: (-len(family[1]), family[0][1], min(family[1])),
         )
-        changed = False
-        for (_, at, _), family in found:
-            family = [text for text in family if text in self.members]
-            if len(family) < 2:
-                continue
-            around = family[0]
-            place = _Place(around, at, sorted(text[at] for text in family))
-            if not is_variable(place):
-                continue
-            self.learned[place.before(2), place.before()].update(letters(value) for value in place.values)
-            self.replace(family, (*around[:at], V, *around[at + 1 :]))
-            changed = True
-        return changed
+        return sum(self._judge(family, at) for (_, at, _), family in found) > 0
+
+    def _judge(self, family: list[Tokens], at: int) -> bool:
+        family = sorted(text for text in family if text in self.members)
+        if len(family) < 2:
+            return False
+        around = family[0]
+        proven = any(text[at] == V and at in self.named.get(text, ()) for text in family)
+        place = Place(around, at, [text[at] for text in family], proven)
+        shorter = without_units(place)
+        if shorter is not None:
+            self.unite(family, shorter, ())
+            return True
+        kept = set(place.without_outcomes())
+        if len(kept) < len(family):
+            family = [text for text in family if text[at] in kept]
+            place = Place(around, at, [text[at] for text in family], proven)
+        if len(family) < 2 or not is_variable(place):
+            return False
+        self.unite(family, (*around[:at], V, *around[at + 1 :]), (at,))
+        return True
 
     def several_places(self) -> bool:
-        """Unite families that differ in two or more places, all of which hold unlikely words."""
-        families: dict[Tokens, list[Tokens]] = defaultdict(list)
+        """Unite families that differ in several places, all of which hold names. Returns whether there was one."""
+        families: dict[tuple[Tokens, tuple[int, ...]], list[Tokens]] = defaultdict(list)
         for text in self.members:
-            names = [i for i, token in enumerate(text) if is_word(token) and V not in token and not is_english(token)]
-            if not 2 <= len(names) <= 8:
+            names = [i for i, token in enumerate(text) if is_word(token) and token != V and weight(token)]
+            if not 2 <= len(names) <= _MOST_NAMES:
                 continue
             pairs = [(a, b) for k, a in enumerate(names) for b in names[k + 1 :]]
-            for open_places in [*pairs, tuple(names)] if len(names) > 2 else [tuple(names)]:
-                families[tuple(V if i in open_places else t for i, t in enumerate(text)) + tuple(map(str, open_places))].append(text)
-        found = sorted((f for f in families.items() if len(f[1]) > 3), key=lambda f: (-len(f[1]), f[0]))
-        changed = False
-        for key, family in found:
-            family = [text for text in family if text in self.members]
-            if len(family) < 4:
-                continue
-            open_places = [int(i) for i in key[len(family[0]) :]]
-            around = key[: len(family[0])]
-            fixed = sum(1 for token in around if is_word(token) and V not in token)
-            enough = max(3, len(family) // 2)
-            if fixed < len(open_places) or any(len({text[i] for text in family}) < enough for i in open_places):
-                continue
-            for i in open_places:
-                self.learned[_before(around, i, 2), _before(around, i)].update(text[i] for text in family)
-            self.replace(family, around)
-            changed = True
-        return changed
+            for places in {*pairs, tuple(names)}:
+                families[tuple(V if i in places else t for i, t in enumerate(text)), places].append(text)
+        found = sorted(
+            (family for family in families.items() if len(family[1]) >= _FEWEST_RELATIVES),
+            key=lambda family: (-len(family[1]), family[0]),
+        )
+        return sum(self._judge_several(around, places, family) for (around, places), family in found) > 0
+
+    def _judge_several(self, around: Tokens, places: tuple[int, ...], family: list[Tokens]) -> bool:
+        family = sorted(text for text in family if text in self.members)
+        if len(family) < _FEWEST_RELATIVES:
+            return False
+        place = Place(around, places[0], [])
+        if place.fixed < len(places) or (place.first and len(family) < _FIRST_PLACE):
+            return False
+        enough = max(3, len(family) // 2)
+        if any(len({text[i] for text in family}) < enough for i in places):
+            return False
+        self.unite(family, around, places)
+        return True
 
     def lists(self) -> None:
         """Lists of values that differ in length are one list; an empty bracket is a value that is missing."""
@@ -193,35 +142,31 @@ class _Merger:
             by_list[_LIST.sub(V, "".join(text).replace("()", f"({V})"))].append(text)
         for short, family in sorted(by_list.items()):
             lengths = {"".join(text).count(V) for text in family}
-            if len(family) > 1 and (len(lengths) > 2 or any("()" in "".join(text) for text in family) or max(lengths) > 6):
-                self.replace(family, tokens(short))
+            gap = any("()" in "".join(text) for text in family)
+            if len(family) > 1 and (len(lengths) > 2 or gap or max(lengths) > 6):
+                self.unite(family, tokens(short), ())
 
     def strays(self) -> None:
         """Apply what was learned to texts without relatives."""
         for text in sorted(self.members):
-            new = list(text)
-            for i, token in enumerate(text):
-                if is_word(token) and self._is_known_value(text, i, token):
-                    new[i] = V
-            if new != list(text):
-                self.replace([text], tuple(new))
+            places = [i for i, token in enumerate(text) if is_word(token) and self._is_known(text, i)]
+            if places:
+                self.unite([text], tuple(V if i in places else token for i, token in enumerate(text)), places)
 
-    def _is_known_value(self, text: Tokens, at: int, token: str) -> bool:
-        word = letters(token)
-        if not is_word(word):
+    def _is_known(self, text: Tokens, at: int) -> bool:
+        word = letters(text[at])
+        near, far = before(text, at), before(text, at, 2)
+        if not is_word(word) or not near or near == V:
             return False
-        before, earlier = _before(text, at), _before(text, at, 2)
-        if not before or before == V:
-            return False
-        known = self.learned.get((earlier, before))
-        if known is not None and (word in known or not is_english(word)):
+        known = self.learned.get((far, near), frozenset())
+        unlikely_text = weight(word) or word.lower() in ACCOUNTS
+        if word in known or (unlikely_text and is_word(near) and word in self.values.get(near, ())):
             return True
-        if before.lower() in _NAME_CUES and text[at - 1] == " ":
-            return not is_english(word) or word.lower() == "root"
-        return False
-
-
-_LIST = re.compile(r"\0(?:,? ?\0)+")
+        if weight(word) and len(known) >= _FEWEST_RELATIVES and is_word(far) and far != V:
+            return True
+        called = at + 1 < len(text) and text[at + 1] == "("
+        is_name = weight(word) or word.lower() == "root"
+        return bool(is_name) and near.lower() in NAME_CUES and text[at - 1] == " " and not called
 
 
 def templates(shapes: Iterable[str]) -> dict[str, str]:
@@ -233,10 +178,12 @@ def templates(shapes: Iterable[str]) -> dict[str, str]:
     merger.strays()
     while merger.single_places():
         pass
-    return {shape: "".join(text) for text, members in merger.members.items() for shape in members}
+    return {shape: _JOINED.sub(V, "".join(text)) for text, members in merger.members.items() for shape in members}
 
 
 _FIXED_NUMBER = re.compile(r"(?i)(?:sha|utf|base|u?int|float|aes|rsa|crc|rfc|amd|arm|i|x|win|cp|iso)\d+")
+_NUMBERED_NAME = re.compile(r"[A-Za-z]+\d{3,}")
+_JOINED = re.compile(r"\0(?:[.:/#@_+]?\0)+")
 
 
 def spell(words: Iterable[bytes | None], digits: Mapping[tuple[int, int], bytes | None]) -> str:
@@ -251,10 +198,7 @@ def spell(words: Iterable[bytes | None], digits: Mapping[tuple[int, int], bytes 
         for nth, part in enumerate(parts[1:]):
             value = digits.get((number, nth))
             text += (value.decode() if value else V) + part
-        spelled.append(V if _is_numbered_name(text) else text)
+        # a word that ends in many digits (storage442) is one of many, though we saw only one
+        one_of_many = _NUMBERED_NAME.fullmatch(text) and not _FIXED_NUMBER.fullmatch(text)
+        spelled.append(V if one_of_many else _JOINED.sub(V, text))
     return " ".join(spelled)
-
-
-def _is_numbered_name(text: str) -> bool:
-    """Whether a word ends in so many digits that it is one of many (storage442), though we saw only one."""
-    return re.fullmatch(r"[A-Za-z]+\d{3,}", text) is not None and _FIXED_NUMBER.fullmatch(text) is None

@@ -194,7 +194,9 @@ class Shapes:
             for shape, old in self._exact.items():
                 leaf, words = self._trie.insert(tuple(shape.split(b" ")))
                 self._into[old] = leaf
-                self._join_digits(leaf, {s: v for s, v in self._digits[old].items() if words[s[0]] is not None})
+                self._join_digits(
+                    leaf, {s: v for s, v in self._digits[old].items() if words[s[0]] is not None}
+                )
                 self._digits[old] = self._digits[leaf]
             self._alive -= len(self._exact)
             self._exact.clear()

@@ -102,8 +102,7 @@ workspace world would wrap write writer wrong yellow yes yet yield you your zero
 """Base forms; inflected forms are derived."""
 
 LEVELS = frozenset(
-    "trace debug verbose info information notice warn warning error err severe critical crit alert fatal emerg panic"
-    .split()
+    "trace debug verbose info information notice warn warning error err severe critical crit alert fatal emerg panic".split()
 )
 """Words that say how bad it is. Two of them in one place are two messages."""
 
@@ -122,6 +121,12 @@ ACCOUNTS = frozenset(
     "monitor system master manager public anonymous owner demo info web".split()
 )
 """English words that are also names of accounts."""
+
+SIZE_UNITS = frozenset("B kB KB MB GB TB PB KiB MiB GiB TiB K M G T bytes byte".split())
+TIME_UNITS = frozenset(
+    "ns us µs ms s sec secs second seconds m min mins minute minutes h hr hour hours d day days".split()
+)
+"""Units that a program chooses by the size of the number before them."""
 
 _SUFFIXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ies", ("y",)),
@@ -151,6 +156,32 @@ def is_english(word: str) -> bool:
         return len(word) <= 2 or word in _VOCABULARY or _inflected(word)
     parts = [part for part in _PARTS.split(word) if part]
     return len(parts) > 1 and all(is_english(part) for part in parts)
+
+
+_IDENTIFIER = re.compile(r"[\0\d_@/\\$#~]|[A-Za-z]\.[A-Za-z]")
+_CAMEL = re.compile(r"[a-z][A-Z]")
+_HUMPS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+@lru_cache(maxsize=100_000)
+def outcome_of(word: str) -> str:
+    """A level as it is, ``good`` or ``bad`` for a word that says how it went (also NodeNotReady); else empty."""
+    lower = word.lower()
+    if lower in LEVELS:
+        return lower
+    parts = {part.lower() for part in _HUMPS.findall(word)} | {lower}
+    if parts & BAD or (parts & GOOD and parts & {"not", "un", "non"}):
+        return "bad"
+    return "good" if parts & GOOD else ""
+
+
+def weight(word: str) -> int:
+    """How likely a word is the name of something: 0 English, 1 not, 2 it even has the form of an identifier."""
+    if _IDENTIFIER.search(word):
+        return 2
+    if _CAMEL.search(word):
+        return 1 if all(is_english(hump) for hump in _HUMPS.findall(word)) else 2
+    return 0 if is_english(word) else 1
 
 
 def _inflected(word: str) -> bool:

@@ -1,0 +1,152 @@
+"""One place in a family of shapes that are equal elsewhere: do values stand there, or different messages?"""
+
+import re
+from dataclasses import dataclass
+
+from dogwatch.logs.words import ACCOUNTS, LEVELS, SIZE_UNITS, TIME_UNITS, outcome_of, weight
+
+V = "\0"
+"""A variable in a text."""
+
+Tokens = tuple[str, ...]
+"""A text as words, marks and blanks."""
+
+NAME_CUES = frozenset("user username account host hostname ruser".split())
+"""Words that a name follows."""
+
+_CUES = frozenset(
+    """
+    users accounts domain node device file filename table database schema topic queue bucket job task dag pod container
+    service process program module class method function package plugin key named called instance cluster namespace
+    partition region zone group role member rule command property parameter option field column application app image
+    volume disk network daemon interface server driver
+    """.split()
+)
+"""Words that the name of a thing may follow."""
+
+_NAMELESS = re.compile(r"[^0-9A-Za-z\0\x80-\U0010ffff]*")
+_MANY = 12
+_MANY_CAPITALS = 8
+
+
+def is_word(token: str) -> bool:
+    """Whether something could be a name here: not a blank, a mark or dashes."""
+    return not _NAMELESS.fullmatch(token)
+
+
+def letters(token: str) -> str:
+    """A token without its variables."""
+    return token.replace(V, "")
+
+
+def before(text: Tokens, at: int, steps: int = 1) -> str:
+    """The nearest token before a place that is no blank, or the one before that; empty if there is none."""
+    for i in range(at - 1, -1, -1):
+        if text[i][0] != " ":
+            steps -= 1
+            if not steps:
+                return text[i]
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What stands around a place and what stands in it."""
+
+    around: Tokens
+    at: int
+    values: list[str]
+    proven: bool = False
+    """Whether names were found in this place before."""
+
+    @property
+    def fixed(self) -> int:
+        """How many words of text are around it."""
+        return sum(
+            1 for i, token in enumerate(self.around) if i != self.at and is_word(token) and V not in token
+        )
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the first word."""
+        return not any(is_word(token) for token in self.around[: self.at])
+
+    @property
+    def quoted(self) -> bool:
+        """Whether it is all that stands between two quotes."""
+        i = self.at
+        return (
+            0 < i < len(self.around) - 1
+            and self.around[i - 1] == self.around[i + 1]
+            and self.around[i - 1] in "\"'"
+        )
+
+    def without_outcomes(self) -> list[str]:
+        """The values; those that say how it went or how bad it is are left out if they are not of one mind."""
+        outcome = {value: outcome_of(value) for value in self.values}
+        found = set(outcome.values())
+        if len(found & LEVELS) > 1 or {"good", "bad"} <= found:
+            return [value for value in self.values if not outcome[value]]
+        return self.values
+
+
+def without_units(place: Place) -> Tokens | None:
+    """If a place holds different units of the number before it: the text without any such unit; else None."""
+    words = set(place.values)
+    for units in (SIZE_UNITS, TIME_UNITS):
+        if words <= units and _is_unit(place.around, place.at, units):
+            text = (*place.around[: place.at - 1], *place.around[place.at + 1 :])
+            short = frozenset(unit for unit in units if len(unit) < 4)
+            return tuple(
+                token
+                for i, token in enumerate(text)
+                if not (_is_unit(text, i, short) or _is_unit(text, i + 1, short))
+            )
+    return None
+
+
+def _is_unit(text: Tokens, at: int, units: frozenset[str]) -> bool:
+    return 1 < at < len(text) and text[at] in units and text[at - 1] == " " and text[at - 2].endswith(V)
+
+
+def is_variable(place: Place) -> bool:
+    """Whether the different words in a place are values."""
+    words = [value for value in place.values if value != V]
+    bare = len(words) < len(place.values)
+    weights = [weight(word) for word in words]
+    likely = sum(weights)
+    near = before(place.around, place.at).lower()
+    if near == "=":
+        return True
+    if place.first:
+        return _first_is_variable(place, words, weights, bare)
+    if not place.fixed:
+        return False
+    if place.proven or not words:
+        return True
+    if bare:
+        return 2 * likely >= len(words)
+    if all(word.isupper() for word in words) and not any(weight == 2 for weight in weights):
+        return len(words) >= _MANY_CAPITALS
+    if place.quoted and len(words) > 2:
+        return True
+    if near in NAME_CUES or near in _CUES or place.quoted:
+        likely = sum(1 for word in words if word.lower() in ACCOUNTS or weight(word))
+        return likely >= 2 and 2 * likely >= len(words)
+    return _enough(place, weights)
+
+
+def _enough(place: Place, weights: list[int]) -> bool:
+    """Whether there are enough different words, and enough names among them, where nothing announces a name."""
+    if place.fixed < 2 or len(weights) >= _MANY:
+        return place.fixed >= 2
+    if all(weights) and place.fixed >= 3 and (len(weights) > 2 or min(weights) == 2):
+        return True
+    return len(weights) > 2 and sum(weights) >= 4 and 2 * sum(weights) >= len(weights)
+
+
+def _first_is_variable(place: Place, words: list[str], weights: list[int], bare: bool) -> bool:
+    """The first word is what a message is about: it takes a lot to call it a value."""
+    if place.fixed < 2:
+        return False
+    return sum(1 for weight in weights if weight) >= _MANY or (bare and all(weights))

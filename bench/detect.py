@@ -28,8 +28,10 @@ FIRST = int(datetime(2025, 1, 6, 2, tzinfo=UTC).timestamp())
 RUNS = 180
 JUDGED_FROM = 11
 SPREADS = (0.05, 0.10, 0.15)
-KINDS = ("plain", "Monday peak", "month-end peak", "1 %/day drift", "6 % outliers", "flat")
-KINDS += ("noisy", "step change", "intermittent")
+KINDS = (
+    *("plain", "Monday peak", "month-end peak", "1 %/day drift", "6 % outliers", "flat"),
+    *("noisy", "step change", "intermittent"),
+)
 PLANTED = frozenset(KINDS) - {"step change", "intermittent"}
 NORMAL, OUTLIER, STEP = 0, 1, 2
 

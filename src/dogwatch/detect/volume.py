@@ -1,0 +1,170 @@
+"""Runs that succeeded and moved nothing, much less, or much more than the job usually does."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+
+from pydantic import JsonValue
+
+from dogwatch.detect.baseline import Baseline, Judgement
+from dogwatch.detect.facts import Detection, Facts, JobKey, run_evidence
+from dogwatch.detect.rules import Rulebook, Rules
+from dogwatch.model import Evidence, EvidenceKind, Finding, Run, Severity, content_id, job_subject
+from dogwatch.model.text import one_line, plural
+
+_METRICS = ("rows", "bytes")
+_ENOUGH = 10
+_UNLIKELY = 0.035
+"""So many empty runs in a row are told if, by how often the job was empty before, they are no likelier."""
+_RECENT = 120
+_PLOTTED = 40
+_WEEK = 7 * 86_400.0
+_NEAR = 3 * 3_600.0
+
+
+def volume(
+    facts: Facts, now: datetime, found: Detection, rulebook: Rulebook | None = None, zone: tzinfo = UTC
+) -> None:
+    """One finding for each job whose newest success moved an unusual volume; a later usual one ends it.
+
+    Rows are asked first; bytes only where the platform tells no rows.
+    """
+    rulebook = rulebook or Rulebook()
+    for key, history in facts.histories.items():
+        for metric in _METRICS:
+            told = [run for run in history if run.status.good and metric in run.metrics]
+            if told:
+                rules = rulebook.of(job_subject(*key), told[-1].job_name)
+                _judge(key, told[-_RECENT:], metric, rules, zone, found)
+                break
+
+
+def _judge(
+    key: JobKey, told: Sequence[Run], metric: str, rules: Rules, zone: tzinfo, found: Detection
+) -> None:
+    values = [run.metrics[metric] for run in told]
+    if values[-1] <= 0:
+        _judge_empty(key, told, values, metric, found)
+        return
+    least = rules.least_rows if metric == "rows" else rules.least_bytes
+    # The reciprocal turns "too little" into the side on which a baseline looks closely.
+    points = [
+        (run.began_at.timestamp(), 1 / value) for run, value in zip(told, values, strict=True) if value > 0
+    ]
+    baseline = Baseline(rules.volume, zone)
+    baseline.learn(points[:-1])
+    judgement = baseline.judge(*points[-1])
+    if judgement is None or 1 / judgement.usual < least:
+        return
+    few = judgement.high
+    severity = Severity.INFO if not few else Severity.ERROR if judgement.ratio >= 10 else Severity.WARNING
+    rule = "few_rows" if few else "many_rows"
+    if metric != "rows":
+        rule = "few_bytes" if few else "many_bytes"
+    _tell(
+        key, told, rule, severity, _sentence(told[-1], metric, judgement), _content(judgement, metric), found
+    )
+
+
+def _judge_empty(
+    key: JobKey, told: Sequence[Run], values: Sequence[float], metric: str, found: Detection
+) -> None:
+    """A success with nothing in it is told unless the job is now and then, or on this weekday, empty."""
+    streak = next((n for n, value in enumerate(reversed(values)) if value > 0), len(values))
+    before = values[: len(values) - streak]
+    if len(before) < _ENOUGH:
+        return
+    empty = sum(value <= 0 for value in before)
+    chance = ((empty + 1) / (len(before) + 2)) ** streak
+    if (empty and chance > _UNLIKELY) or _empty_weekday(told, values):
+        return
+    name = one_line(told[-1].job_name, 80)
+    moved = sorted(value for value in before if value > 0)
+    usual = moved[len(moved) // 2]
+    often = f" {streak} times in a row" if streak > 1 else ""
+    seen = f"{empty or 'none'} of {len(before)} successes before were empty"
+    _tell(
+        key,
+        told,
+        "empty",
+        Severity.WARNING if empty else Severity.ERROR,
+        f"{name} succeeded{often} with no {metric}; it usually moves {_amount(usual, metric)} ({seen})",
+        {"metric": metric, "usual": usual, "runs": len(before), "empty_before": empty, "in_a_row": streak},
+        found,
+    )
+
+
+def _empty_weekday(told: Sequence[Run], values: Sequence[float]) -> bool:
+    """Whether the job was empty at the same time of the week in most of the last four weeks."""
+    at = told[-1].began_at.timestamp()
+    same = [
+        value <= 0
+        for run, value in zip(told[:-1], values[:-1], strict=True)
+        if at - run.began_at.timestamp() < 4.5 * _WEEK
+        and abs((at - run.began_at.timestamp() + _WEEK / 2) % _WEEK - _WEEK / 2) <= _NEAR
+        and at - run.began_at.timestamp() > _WEEK / 2
+    ]
+    return bool(same) and 2 * sum(same) >= len(same)
+
+
+def _tell(
+    key: JobKey,
+    told: Sequence[Run],
+    rule: str,
+    severity: Severity,
+    summary: str,
+    numbers: dict[str, JsonValue],
+    found: Detection,
+) -> None:
+    run, subject = told[-1], job_subject(*key)
+    metric = str(numbers["metric"])
+    recent: list[JsonValue] = [earlier.metrics[metric] for earlier in told[-_PLOTTED - 1 : -1]]
+    evidence = Evidence.of(
+        EvidenceKind.metric,
+        source=run.instance,
+        subject=subject,
+        content={**numbers, "recent": recent},
+        at=run.began_at,
+    )
+    found.add(
+        [
+            Finding(
+                rule=rule,
+                subject=subject,
+                severity=severity,
+                summary=summary,
+                evidence=found.cite(run_evidence(run), evidence),
+                fingerprint=content_id([rule, subject]),
+                at=run.ended_at or run.began_at,
+                url=run.url,
+                next_step=run.url or f"dogwatch runs --platform {run.instance} --job {run.job_id}",
+            )
+        ]
+    )
+
+
+def _sentence(run: Run, metric: str, judgement: Judgement) -> str:
+    name = one_line(run.job_name, 80)
+    moved, usual = _amount(1 / judgement.value, metric), _amount(1 / judgement.usual, metric)
+    side = "fewer" if judgement.high else "more"
+    border = f"{side} than {_amount(1 / judgement.limit, metric)} are unusual"
+    return f"{name} moved {moved}; it usually moves {usual} ({plural(judgement.known, 'run')}; {border})"
+
+
+def _content(judgement: Judgement, metric: str) -> dict[str, JsonValue]:
+    return {
+        "metric": metric,
+        "usual": round(1 / judgement.usual),
+        "limit": round(1 / judgement.limit),
+        "spread": round(judgement.spread, 3),
+        "runs": judgement.known,
+    }
+
+
+def _amount(value: float, metric: str) -> str:
+    if metric == "rows":
+        return plural(round(value), "row")
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:,.0f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} TB"

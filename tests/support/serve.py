@@ -41,6 +41,8 @@ def served(app: ASGIApp) -> Iterator[str]:
     )
     server = _Announced(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # asyncio does this for the sockets it makes; without it an answer in two parts takes 40 ms (RFC 896)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         thread = threading.Thread(target=server.run, args=([listener],), name="served", daemon=True)
         thread.start()
         try:

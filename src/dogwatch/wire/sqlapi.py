@@ -14,7 +14,9 @@ from dogwatch.wire.http import Http
 LONGEST = 600.0
 """Seconds after which a statement is given up."""
 
-_NO_RIGHT = re.compile(r"not authorized|insufficient privileges|does not exist", re.IGNORECASE)
+_NO_RIGHT = re.compile(
+    r"not authorized|insufficient privileges|does not exist|no active warehouse", re.IGNORECASE
+)
 
 Row = Mapping[str, str | None]
 """Column name (upper case) -> cell; every cell is text or null."""

@@ -207,8 +207,6 @@ class Snowflake(Twin):
             return self.execute(statement)
         if match := _USAGE.fullmatch(text):
             return self._account_usage(_columns(match["columns"]), match["where"])
-        if text.lower() == "select current_role() r, current_warehouse() w":
-            return ["R", "W"], [["DOGWATCH_RO", "MONITOR_WH"]]
         raise _Refused("001003", "42000", f"SQL compilation error: unexpected '{text[:40]}'.")
 
     def _task_history(self, columns: list[str], arguments: str) -> Table:

@@ -1,0 +1,301 @@
+"""A whole round at size: 10,000 jobs and 100,000 runs over four platforms, against the bare fetch of its pages.
+
+The answers are rendered once by the lab's twins and served by a plain server in another process, keyed by
+method, path, query and body. In the same run it is measured what it costs merely to fetch those pages
+concurrently and parse their JSON; the round also validates, records and detects. Then 1 % new runs appear and
+a second round reads what is new. Our own rate limits are lifted; credentials and logins stay.
+
+    python bench/round.py [--jobs 10000] [--runs 100000]
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import pickle
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from pydantic import SecretStr
+
+from dogwatch import connectors
+from dogwatch.app import Dogwatch
+from dogwatch.lab.twin import twin_class
+from dogwatch.lab.world import LabAttempt, LabJob, LabRun, Outcome, Trigger, World
+from dogwatch.settings import ConnectorConfig, Settings
+from dogwatch.wire.http import Pace
+
+PLATFORMS = ("airbyte", "databricks", "power_automate", "snowflake")
+PREFIXES = {
+    "/api/2.2/": "databricks",
+    "/oidc": "databricks",
+    "/api/v2/": "snowflake",
+    "/api/data/": "power_automate",
+}
+NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=15)
+LIFTED = Pace(per_second=0, concurrency=8, timeout=60)
+FAILED_SHARE = 0.01
+
+
+@dataclass
+class FixedClock:
+    """The present, as told."""
+
+    at: datetime = NOW
+
+    def now(self) -> datetime:
+        """The told time."""
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        """Nobody sleeps here."""
+
+
+def made_world(jobs: int, runs: int, clock: FixedClock) -> World:
+    """Runs spread evenly over five days, then 1 % more in the quarter of an hour after NOW."""
+    rng = random.Random(7)
+    per_platform = jobs // len(PLATFORMS)
+    told = {
+        f"{platform}/job-{number}": LabJob(f"{platform}/job-{number}", f"Job {number}", schedule="0 * * * *")
+        for platform in PLATFORMS
+        for number in range(per_platform)
+    }
+    made: list[LabRun] = []
+    for platform in PLATFORMS:
+        old, new = runs // len(PLATFORMS), runs // len(PLATFORMS) // 100
+        step = timedelta(days=5) / old
+        begun = [NOW - timedelta(days=5, minutes=20) + step * index for index in range(old)]
+        begun += [NOW + timedelta(minutes=10) / max(new, 1) * index for index in range(1, new + 1)]
+        for number, start in enumerate(begun, 1):
+            bad = rng.random() < FAILED_SHARE
+            attempt = LabAttempt(
+                started=start,
+                ended=start + timedelta(seconds=rng.randint(30, 240)),
+                outcome=Outcome.failed if bad else Outcome.success,
+                error='relation "raw.orders" does not exist' if bad else None,
+                rows=rng.randint(1_000, 200_000),
+            )
+            key = f"{platform}/job-{rng.randrange(per_platform)}"
+            made.append(LabRun(key, number, Trigger.schedule, start, (attempt,), scheduled_for=start))
+    made.sort(key=lambda run: run.created)
+    return World("bench", "UTC", told, made, clock)
+
+
+@dataclass
+class Recorder(httpx2.AsyncBaseTransport):
+    """Lets the twins answer and keeps what they said."""
+
+    apps: dict[str, httpx2.ASGITransport]
+    kept: dict[bytes, bytes] = field(default_factory=dict)
+    order: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer, and remember the answer under the request's key."""
+        path = request.url.path
+        platform = next((name for prefix, name in PREFIXES.items() if path.startswith(prefix)), "airbyte")
+        platform = "power_automate" if path.startswith("/entra/") else platform
+        response = await self.apps[platform].handle_async_request(request)
+        body = await response.aread()
+        headers = [(k, v) for k, v in response.headers.raw if k.lower() not in {b"content-length", b"date"}]
+        head = b"".join(k + b": " + v + b"\r\n" for k, v in headers)
+        raw = (
+            b"HTTP/1.1 %d OK\r\n%scontent-length: %d\r\n\r\n" % (response.status_code, head, len(body)) + body
+        )
+        target = request.url.raw_path.decode()
+        self.kept[key_of(request.method, target, request.content)] = raw
+        wanted = {k: v for k, v in request.headers.items() if k not in {"host", "content-length"}}
+        self.order.append((request.method, target, wanted, request.content))
+        return httpx2.Response(response.status_code, headers=response.headers.raw, content=body)
+
+
+def key_of(method: str, target: str, body: bytes) -> bytes:
+    """Method, path, query and body; the SQL API's requestId is new each time and does not count."""
+    path, _, query = target.partition("?")
+    kept = sorted(part for part in query.split("&") if not part.startswith("requestId="))
+    return hashlib.sha256(f"{method} {path}?{'&'.join(kept)}\n".encode() + body).digest()
+
+
+def settings_for(base: str, world: World, folder: Path) -> Settings:
+    """What a user would have configured, with the twins' credentials."""
+    configured: dict[str, ConnectorConfig] = {}
+    for platform in PLATFORMS:
+        twin = twin_class(platform)(world)
+        secrets = {name: SecretStr(value) for name, value in twin.credentials().items()}
+        given = connectors.load(platform).Settings(**twin.settings(base), **secrets)
+        configured[platform] = ConnectorConfig(name=platform, kind=platform, settings=given)
+    return Settings(timezone="UTC", store=str(folder / "bench.db"), history_days=6, connectors=configured)
+
+
+async def one_round(
+    settings: Settings, at: datetime, transport: httpx2.AsyncBaseTransport | None
+) -> dict[str, Any]:
+    """One round at ``at``; wall and CPU seconds, runs read and requests made."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    async with Dogwatch(settings, clock=FixedClock(at), transport=transport, pace=LIFTED) as dog:
+        report = await dog.check()
+    blind = [view for view in report.platforms if view.blind_since]
+    if blind:
+        raise SystemExit(f"blind: {blind}")
+    return {
+        "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
+        "runs": sum(view.runs_read for view in report.platforms),
+        "requests": sum(view.requests for view in report.platforms),
+        "findings": len(report.findings),
+        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+async def bare(base: str, requests: list[tuple[str, str, dict[str, str], bytes]]) -> dict[str, Any]:
+    """Fetch the same pages with the same client, eight at a time for each of the four platforms, parse the JSON."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    limits = httpx2.Limits(max_connections=32, max_keepalive_connections=32)
+    async with httpx2.AsyncClient(base_url=base, limits=limits, timeout=60) as client:
+        queue = list(reversed(requests))
+
+        async def worker() -> None:
+            while queue:
+                method, target, headers, body = queue.pop()
+                answer = await client.request(method, target, headers=headers, content=body)
+                json.loads(answer.content)
+
+        await asyncio.gather(*(worker() for _ in range(32)))
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "requests": len(requests)}
+
+
+async def recorded(world: World, clock: FixedClock, base: str, folder: Path) -> list[Recorder]:
+    """Both rounds played once against the twins, each with its own record."""
+    settings = settings_for(base, world, folder)
+    records: list[Recorder] = []
+    apps = {name: httpx2.ASGITransport(twin_class(name)(world).app()) for name in PLATFORMS}
+    for at in (NOW, LATER):
+        clock.at = at
+        recorder = Recorder(apps)
+        await one_round(settings, at, recorder)
+        records.append(recorder)
+    return records
+
+
+SERVER = r"""
+import asyncio, pickle, sys
+sys.path.insert(0, sys.argv[3])
+from round import key_of
+answers = pickle.load(open(sys.argv[2], "rb"))
+async def serve(reader, writer):
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            first, *lines = head.decode().split("\r\n")
+            method, target, _ = first.split(" ")
+            size = next((int(l.split(":")[1]) for l in lines if l.lower().startswith("content-length:")), 0)
+            body = await reader.readexactly(size) if size else b""
+            writer.write(answers.get(key_of(method, target, body), b"HTTP/1.1 404 Not\r\ncontent-length: 0\r\n\r\n"))
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]), limit=2**20)
+    print("ready", flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def serving(port: int, answers: dict[bytes, bytes], folder: Path) -> Iterator[None]:
+    """The plain server in another process."""
+    file = folder / "answers.pickle"
+    file.write_bytes(pickle.dumps(answers))
+    here = str(Path(__file__).parent)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(port), str(file), here], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def free_port() -> int:
+    """A loopback port nobody uses."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def measured(settings: Settings, at: datetime) -> dict[str, Any]:
+    """One round in a process of its own, so that its memory is its own."""
+    code = (
+        "import asyncio, json, pickle, sys; sys.path.insert(0, sys.argv[1]); import round as bench\n"
+        "settings, at = pickle.loads(sys.stdin.buffer.read())\n"
+        "print(json.dumps(asyncio.run(bench.one_round(settings, at, None))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent)],
+        input=pickle.dumps((settings, at)),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=100_000)
+    args = parser.parse_args()
+    clock = FixedClock()
+    world = made_world(args.jobs, args.runs, clock)
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print("rendering the answers …", file=sys.stderr)
+        (folder / "draft").mkdir()
+        first, second = asyncio.run(recorded(world, clock, base, folder / "draft"))
+        settings = settings_for(base, world, folder)
+        with serving(port, first.kept, folder):
+            floor = min(
+                (asyncio.run(bare(base, first.order)) for _ in range(3)), key=lambda taken: taken["wall"]
+            )
+            full = measured(settings, NOW)
+        with serving(port, second.kept, folder):
+            more = measured(settings, LATER)
+    show(floor, full, more)
+
+
+def show(floor: dict[str, Any], full: dict[str, Any], more: dict[str, Any]) -> None:
+    """The figures, each beside its goal."""
+    print(f"bare fetch + json    {floor['wall']:.2f} s wall, {floor['requests']} requests")
+    print(f"first round          {full['wall']:.2f} s wall, {full['cpu']:.2f} s CPU, {full['runs']} runs")
+    print(f"  ratio to bare      {full['wall'] / floor['wall']:.2f}x            (goal <= 4)")
+    print(f"  CPU a run          {full['cpu'] / full['runs'] * 1e6:.1f} us        (goal <= 40)")
+    print(f"  peak RSS           {full['rss_mb']:.0f} MB         (goal <= 250)")
+    print(f"second round         {more['wall']:.2f} s wall, {more['requests']} requests, {more['runs']} runs")
+    print(f"  requests           {more['requests'] / full['requests']:.1%}          (goal <= 5 %)")
+    print(f"  time               {more['wall'] / full['wall']:.1%}          (goal <= 10 %)")
+
+
+if __name__ == "__main__":
+    main()

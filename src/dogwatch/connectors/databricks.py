@@ -10,7 +10,7 @@ ended is looked up with its history: attempt 1 is the original, 2 and up are the
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -431,7 +431,7 @@ class Databricks(Connector[DatabricksSettings]):
         texts = [(key, await self._error(task_run) or message) for key, task_run, message in asked]
         lines = [f"{key}: {text}" if key and len(asked) > 1 else text for key, text in texts if text]
         update: dict[str, object] = {
-            "metadata": {**run.metadata, "tasks": _told_tasks(latest.values()), "task_count": len(latest)}
+            "metadata": {**run.metadata, "tasks": _told_tasks(list(latest.values())), "task_count": len(latest)}
         }
         if lines:
             update["error_message"] = _bounded("\n".join(lines))
@@ -478,7 +478,9 @@ class Databricks(Connector[DatabricksSettings]):
             started_at=started,
             ended_at=ended,
             updated_at=ended or started,
-            error_message=None if status.good else _bounded(record.message or record.old_message),
+            error_message=None
+            if status.good or status.open
+            else _bounded(record.message or record.old_message),
             metrics=_metrics(record),
             url=url if url and url.startswith(("https://", "http://")) else None,
             metadata=metadata,
@@ -651,9 +653,11 @@ def _terminated(record: _Timed, code: str) -> Status:
     return CODE.get(code, Status.success if record.fault == "SUCCESS" else Status.failed)
 
 
-def _told_tasks(tasks: Collection[_Task]) -> list[JsonValue]:
-    """The state of a failed run's tasks; of very many, those that went wrong first."""
-    judged = sorted(((task, *_judged(task)) for task in tasks), key=lambda told: told[1].good)
+def _told_tasks(tasks: Sequence[_Task]) -> list[JsonValue]:
+    """The state of a failed run's tasks; of very many, those that did not go well first."""
+    judged = [(task, *_judged(task)) for task in tasks]
+    if len(judged) > _TASKS_TOLD:
+        judged.sort(key=lambda told: told[1].good)
     return [
         {
             "task_key": task.task_key[:100],

@@ -1,0 +1,130 @@
+"""A small Databricks workspace of the lab, and the connector that reads it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+from pydantic import SecretStr
+from starlette.requests import Request
+
+from dogwatch.connectors.databricks import Databricks, DatabricksSettings
+from dogwatch.errors import ConnectorError
+from dogwatch.lab.platforms import databricks as lab
+from dogwatch.lab.twin import Gate
+from dogwatch.lab.world import LabAttempt, LabJob, LabRun, Outcome, PlatformFault, Trigger, World
+from dogwatch.model import Run
+from dogwatch.wire.connector import Ask
+from dogwatch.wire.http import Doors, Pace
+from support.clock import NOON, JumpingClock
+
+URL = "http://databricks.lab"
+SILVER = "databricks/silver"
+GOLD = "databricks/gold"
+ERROR = "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column with name `region` cannot be resolved. SQLSTATE: 42703"
+_MINUTE = timedelta(minutes=1)
+
+JOBS = (
+    LabJob(
+        SILVER, "silver_orders", schedule="30 3 * * *", timezone="Europe/Berlin", owner="data@shop.example"
+    ),
+    LabJob(GOLD, "gold_sales", every=timedelta(hours=2), paused=True),
+    LabJob("databricks/report", "Report", after=(GOLD,)),
+)
+
+
+def at(minutes: float) -> datetime:
+    """So many minutes before noon; negative ones lie after it."""
+    return NOON - minutes * _MINUTE
+
+
+def tried(
+    begin: float,
+    end: float | None,
+    outcome: Outcome = Outcome.success,
+    *,
+    error: str | None = None,
+    repair: bool = False,
+) -> LabAttempt:
+    """An attempt, its times in minutes before noon."""
+    return LabAttempt(at(begin), None if end is None else at(end), outcome, error, repair=repair)
+
+
+def ran(number: int, *attempts: LabAttempt, job: str = SILVER, **changes: Any) -> LabRun:
+    """A scheduled run, made when its first attempt began."""
+    values: dict[str, Any] = {"trigger": Trigger.schedule, "created": attempts[0].started, **changes}
+    return LabRun(job, number, attempts=attempts, **values)
+
+
+class Workspace:
+    """A world at noon, its twin, and a way to it without a network."""
+
+    def __init__(
+        self,
+        *runs: LabRun,
+        jobs: Sequence[LabJob] = JOBS,
+        faults: Sequence[PlatformFault] = (),
+        now: datetime = NOON,
+        name: str = "workspace",
+    ) -> None:
+        self.clock = JumpingClock(now)
+        self.world = World(
+            id=name,
+            timezone="UTC",
+            jobs={job.job: job for job in jobs},
+            runs=sorted(runs, key=lambda run: run.created),
+            clock=self.clock,
+            platform_faults=faults,
+        )
+        self.twin = lab.Databricks(self.world)
+        self.asked: list[httpx2.URL] = []
+        app = self.twin.app()
+        assert isinstance(app, Gate)
+        app.before = self._note
+        self.gate = app
+        self.app: Any = app
+
+    def _note(self, request: Request) -> None:
+        self.asked.append(httpx2.URL(str(request.url)))
+
+    @property
+    def paths(self) -> list[str]:
+        """What was asked, without the prefix of the API."""
+        return [url.path.removeprefix("/api/2.2/") for url in self.asked]
+
+    def client(self) -> httpx2.AsyncClient:
+        """A bare client with a good token."""
+        headers = {"Authorization": f"Bearer {self.twin.tokens.personal}"}
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url=URL, headers=headers)
+
+    def doors(self) -> Doors:
+        """Doors that lead here, in no hurry and with little patience."""
+        return Doors(
+            clock=self.clock, transport=httpx2.ASGITransport(self.app), pace=Pace(per_second=0, tries=2)
+        )
+
+    def connector(self, **settings: Any) -> Databricks:
+        """The connector with what a user would write for this twin, or with other settings."""
+        settings = settings or self.twin.settings(URL) | {
+            key: SecretStr(value) for key, value in self.twin.credentials().items()
+        }
+        return Databricks("databricks", DatabricksSettings(**{"url": URL, **settings}), self.doors())
+
+    def ask(self, known: Sequence[Run] = (), **changes: Any) -> Ask:
+        """Everything of the last three days, with all details."""
+        values: dict[str, Any] = {"since": self.clock.now() - timedelta(days=3), **changes}
+        values.setdefault("details_since", values["since"])
+        return Ask(now=self.clock.now(), known={run.native_run_id: run for run in known}, **values)
+
+
+async def read(databricks: Databricks, ask: Ask) -> tuple[list[Run], ConnectorError | None]:
+    """All runs that it tells, and the error it ends with."""
+    runs: list[Run] = []
+    try:
+        async for batch in databricks.runs(ask):
+            runs += batch
+    except ConnectorError as error:
+        return runs, error
+    finally:
+        await databricks.aclose()
+    return runs, None

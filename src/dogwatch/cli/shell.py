@@ -1,6 +1,7 @@
 """What all commands share: two options, the way errors look, the console."""
 
 import os
+import shlex
 import sys
 import traceback
 from dataclasses import dataclass
@@ -80,6 +81,12 @@ def read_settings(ctx: click.Context) -> "Settings":
     from dogwatch.settings import load
 
     return load(ctx.find_root().ensure_object(Given).config, os.environ, Path.cwd())
+
+
+def program(ctx: click.Context) -> str:
+    """How a command that we advise has to begin, so that it means the same configuration."""
+    config = ctx.find_root().ensure_object(Given).config
+    return "dogwatch" if config is None else f"dogwatch --config {shlex.quote(str(config))}"
 
 
 def console() -> "Console":

@@ -26,23 +26,23 @@ _STYLES = {
 _BLIND = "bold blue"
 
 
-def board(report: CheckReport, width: int) -> Text:
+def board(report: CheckReport, width: int, program: str = "dogwatch") -> Text:
     """The whole board for a terminal ``width`` columns wide. Colours carry nothing that words do not.
 
-    Commands and links are never broken: the terminal wraps them, so that they can be copied.
+    Commands and links are never broken: the terminal wraps them, so that they can be copied. ``program`` is
+    how the reader has to call dogwatch.
     """
-    zone = ZoneInfo(report.timezone)
     lines = flow([Text(part) for part in ("dogwatch", *words.heading(report))], " · ", width)
     lines += [Text(), *_counts(report, width), Text()]
     for number, finding in enumerate(report.incidents):
         lines += _title(finding.severity.value, _STYLES[finding.severity], finding.summary, width)
         if number < _IN_FULL:
-            lines += [*_details(report, finding, zone, width), Text()]
+            lines += [*_details(report, finding, width, program), Text()]
     if len(report.incidents) > _IN_FULL:
         lines.append(Text())
     for platform in report.blind:
-        lines += [*_blind(report, platform, zone, width), Text()]
-    return page([*lines, *_rest(report, width)])
+        lines += [*_blind(report, platform, width, program), Text()]
+    return page([*lines, *_rest(report, width, program)])
 
 
 def _counts(report: CheckReport, width: int) -> list[Text]:
@@ -62,23 +62,24 @@ def _detail(key: str, said: Iterable[str]) -> list[Text]:
     return hanging(Text.assemble(" " * _LABEL, (key, "dim")), list(said), _KEY)
 
 
-def _details(report: CheckReport, finding: Finding, zone: ZoneInfo, width: int) -> list[Text]:
+def _details(report: CheckReport, finding: Finding, width: int, program: str) -> list[Text]:
+    zone = ZoneInfo(report.timezone)
     evidence = {item.id: item for item in report.evidence}
     new = report.previous_round_at is not None and finding.fingerprint in report.new
     started = words.since(finding.at, report.at, zone) + (" · new" if new else "")
     return [
         *_detail("started", wrap(started, width - _KEY)),
         *_detail("evidence", wrap(words.evidence_line(finding, evidence), width - _KEY)),
-        *_next(words.next_steps(finding.next_step), width),
+        *_next(words.next_steps(finding.next_step, program), width),
     ]
 
 
-def _blind(report: CheckReport, platform: PlatformView, zone: ZoneInfo, width: int) -> list[Text]:
-    steps = [*words.next_steps(platform.hint), f"dogwatch doctor {platform.instance}"]
+def _blind(report: CheckReport, platform: PlatformView, width: int, program: str) -> list[Text]:
+    zone = ZoneInfo(report.timezone)
     return [
         *_title("BLIND", _BLIND, words.blindness(platform, report.at, zone), width),
         *_detail("unseen", wrap(words.unseen(platform, report.at, zone), width - _KEY)),
-        *_next(steps, width),
+        *_next(words.blind_steps(platform, program), width),
     ]
 
 
@@ -90,7 +91,7 @@ def _next(steps: Iterable[str], width: int) -> list[Text]:
     return _detail("next", said) if said else []
 
 
-def _rest(report: CheckReport, width: int) -> list[Text]:
+def _rest(report: CheckReport, width: int, program: str) -> list[Text]:
     """Everything that nobody has to get up for."""
     lines: list[Text] = []
     for finding in report.findings:
@@ -98,9 +99,14 @@ def _rest(report: CheckReport, width: int) -> list[Text]:
             lines += _title("INFO", "dim", finding.summary, width, "dim")
     for label, said in words.remarks(report):
         lines += _title(label, "dim", said, width, "dim")
+    gaps = words.gaps(report)
+    if not any(platform.baseline for platform in report.platforms):  # it has been told in full
+        gaps = [said for said in (words.gaps_in_short(report, program),) if said]
+    for said in gaps:
+        lines += _title("unseen", "dim", said, width, "dim")
     if report.platforms:
         platforms = flow([Text(part) for part in words.quiet(report)], " · ", width - _LABEL)
         lines += hanging(Text(" quiet", style="dim"), [line.plain for line in platforms], _LABEL, "dim")
     if not report.incidents and not report.blind:
-        lines += hanging(Text(" next", style="dim"), ["dogwatch runs"], _LABEL, "dim")
+        lines += hanging(Text(" next", style="dim"), [f"{program} runs"], _LABEL, "dim")
     return lines

@@ -29,8 +29,8 @@ def code(text: str) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}"
 
 
-def check(report: CheckReport) -> str:
-    """The answer of ``dogwatch check``."""
+def check(report: CheckReport, program: str = "dogwatch") -> str:
+    """The answer of ``dogwatch check``; ``program`` is how the reader has to call it."""
     zone = ZoneInfo(report.timezone)
     lines = [
         f"# dogwatch: {' · '.join(said for _, _, said in words.counts(report))}",
@@ -39,18 +39,19 @@ def check(report: CheckReport) -> str:
         "",
     ]
     for finding in report.incidents:
-        lines += _finding(report, finding, zone)
+        lines += _finding(report, finding, program)
     for platform in report.blind:
         lines += [f"## {words.BLIND_MARK} BLIND {plain(words.blindness(platform, report.at, zone))}", ""]
         lines += [f"- unseen: {plain(words.unseen(platform, report.at, zone))}"]
-        steps = [*words.next_steps(platform.hint), f"dogwatch doctor {platform.instance}"]
-        lines += [f"- next: {_step(step)}" for step in steps] + [""]
+        lines += [f"- next: {_step(step)}" for step in words.blind_steps(platform, program)] + [""]
     lines += [f"- {label}: {plain(said)}" for label, said in words.remarks(report)]
+    lines += [f"- unseen: {plain(said)}" for said in words.gaps(report)]
     lines += [f"- quiet: {plain(' · '.join(words.quiet(report)))}"]
     return "\n".join(lines)
 
 
-def _finding(report: CheckReport, finding: Finding, zone: ZoneInfo) -> list[str]:
+def _finding(report: CheckReport, finding: Finding, program: str) -> list[str]:
+    zone = ZoneInfo(report.timezone)
     evidence = {item.id: item for item in report.evidence}
     new = report.previous_round_at is not None and finding.fingerprint in report.new
     mark = f"{words.MARKS[finding.severity]} {finding.severity.value}"
@@ -59,7 +60,7 @@ def _finding(report: CheckReport, finding: Finding, zone: ZoneInfo) -> list[str]
         "",
         f"- started: {words.since(finding.at, report.at, zone)}{' · new' if new else ''}",
         f"- evidence: {plain(words.evidence_line(finding, evidence))}",
-        *(f"- next: {_step(step)}" for step in words.next_steps(finding.next_step)),
+        *(f"- next: {_step(step)}" for step in words.next_steps(finding.next_step, program)),
         "",
     ]
 

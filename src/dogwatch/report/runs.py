@@ -25,7 +25,8 @@ _MARKS = {
     Status.unknown: "◐",
 }
 _STYLES = {Status.failed: "bold red", Status.timed_out: "bold red", Status.unknown: "bold blue"}
-_NARROWEST_JOB = 12
+_GIVE_WAY = (("run", 12), ("job", 18), ("run", 7), ("job", 12), ("platform", 6), ("run", 4))
+"""Which columns are shortened first, and to how many cells; what was cut off is marked."""
 _GAP = "  "
 
 
@@ -48,30 +49,40 @@ def cells(run: Run, zone: ZoneInfo, now: datetime | None = None) -> tuple[str, .
 
 
 def listing(found: Sequence[Run], zone: ZoneInfo, now: datetime, width: int) -> Text:
-    """A line for each run, newest first, and its error under it; the job's name gives way if it is narrow."""
+    """A line for each run, newest first, and its error under it."""
     if not found:
         return page([Text("no remembered run fits; runs are read by: dogwatch check")])
     rows = [cells(run, zone, now) for run in found]
-    shown = [*zip(*(row[:-1] for row in rows), strict=True)]
-    sizes = [max(cell_len(text) for text in column) for column in shown]
-    job = COLUMNS.index("job")
-    rest = sum(sizes) - sizes[job] + len(_GAP) * (len(sizes) - 1)
-    sizes[job] = max(_NARROWEST_JOB, min(sizes[job], width - rest))
+    sizes = _sizes(rows, width)
     lines: list[Text] = []
     for run, row in zip(found, rows, strict=True):
-        lines.append(_line(row, sizes, _STYLES.get(run.status, ""), job))
+        lines.append(_line(row, sizes, _STYLES.get(run.status, "")))
         indent = sizes[0] + len(_GAP) + 2
         lines += [Text(" " * indent + line, style="dim") for line in _error(row[-1], width - indent)]
     return page(lines)
 
 
-def _line(row: Sequence[str], sizes: Sequence[int], style: str, job: int) -> Text:
+def _sizes(rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Columns as wide as their widest cell; if that is too much, those that can spare it give way."""
+    sizes = [
+        max(cell_len(text) for text in column) for column in zip(*(row[:-1] for row in rows), strict=True)
+    ]
+    over = sum(sizes) + len(_GAP) * (len(sizes) - 1) - width
+    for name, least in _GIVE_WAY:
+        at = COLUMNS.index(name)
+        given = max(0, min(over, sizes[at] - least))
+        sizes[at] -= given
+        over -= given
+    return sizes
+
+
+def _line(row: Sequence[str], sizes: Sequence[int], style: str) -> Text:
     line = Text()
     for at, size in enumerate(sizes):
         text = row[at]
-        if at == job and cell_len(text) > size:
+        if cell_len(text) > size:
             text = set_cell_size(text, size - 1).rstrip() + "…"
-        line.append(set_cell_size(text, max(size, cell_len(text))), style=style if at == 1 else "")
+        line.append(set_cell_size(text, size), style=style if at == 1 else "")
         line.append(_GAP)
     line.rstrip()
     return line

@@ -113,19 +113,39 @@ def remarks(report: CheckReport) -> list[tuple[str, str]]:
             said.append(
                 ("learned", f"{title} for the first time: {read}; old failures are history, not news")
             )
-    for platform in report.platforms:
-        title = one_line(platform.title, 60)
         skew = platform.skew_seconds
         if skew is not None and abs(skew) >= _NOTABLE_SKEW:
             said.append(
                 ("clock", f"{title} is {span(skew)} {'ahead of' if skew > 0 else 'behind'} this machine")
             )
-        said += [("unseen", f"{title}: {one_line(caveat, 300)}") for caveat in platform.caveats]
     return said
 
 
-def next_steps(text: str) -> list[str]:
-    """What to do, one thing each."""
+def gaps(report: CheckReport) -> list[str]:
+    """What the platforms cannot show, in full."""
     return [
-        one_line(part, 400) for part in text.replace("; then: ", "  or: ").split("  or: ") if part.strip()
+        f"{one_line(platform.title, 60)}: {one_line(caveat, 300)}"
+        for platform in report.platforms
+        for caveat in platform.caveats
     ]
+
+
+def gaps_in_short(report: CheckReport, program: str) -> str:
+    """How much the platforms cannot show, and where it is told; empty if nothing."""
+    number = sum(len(platform.caveats) for platform in report.platforms)
+    titles = [one_line(platform.title, 60) for platform in report.platforms if platform.caveats]
+    if not number:
+        return ""
+    return f"{plural(number, 'thing')} that {' and '.join(titles)} cannot show: {program} check --format md"
+
+
+def next_steps(text: str, program: str = "dogwatch") -> list[str]:
+    """What to do, one thing each; ``program`` is how the reader has to call dogwatch."""
+    parts = text.replace("; then: ", "  or: ").split("  or: ")
+    steps = [one_line(part, 400) for part in parts if part.strip()]
+    return [f"{program} {step[9:]}" if step.startswith("dogwatch ") else step for step in steps]
+
+
+def blind_steps(platform: PlatformView, program: str = "dogwatch") -> list[str]:
+    """What to do about a platform that cannot be read."""
+    return next_steps(f"{platform.hint}; then: dogwatch doctor {platform.instance}", program)

@@ -55,19 +55,22 @@ _VALUES = (
     # host name, IPv4 address with port or prefix, UUID, MAC address, IPv6 address
     rb"\w++(?:[.-]\w++)*\." + _TLD + rb"(?::0++)?(?![\w]|[.-]\w)",
     rb"(?=[\w-]*+0)[\w-]++(?:\.[\w-]++)+\.[a-z]{2}(?![\w.-])",
-    rb"/?0++(?:\.0++){3}(?::0++)?(?:/0++)?(?!\w)",
+    rb"(?:::ffff:|/)?0++(?:\.0++){3}(?::0++)?(?:/0++)?(?!\w)",
     _HEX + rb"{8}-(?:" + _HEX + rb"{4}-){3}" + _HEX + rb"{12}(?!\w)",
     _HEX + rb"{2}(?:[:-]" + _HEX + rb"{2}){5,}+(?!\w)",
     rb"(?=[:a-fA-F]*+0)" + _HEX + rb"{1,4}(?:::?" + _HEX + rb"{1,4}){3,7}(?![\w:])",
-    # paths: Windows, UNC, absolute, relative with at least two slashes
+    # paths: Windows, UNC, absolute, relative with two slashes or with a dot
     rb"[A-Za-z]:\\[^ \n\"'<>|,;)\]]*+",
     rb"\\\\[^ \n\"'<>|,;)\]]++",
-    rb"(?<![/<.])(?:~|\.{1,2})?/(?:[\w@%+~$#*\\{}&?!-]|/|[:=](?=[\w/.])|\.(?=[\w/-]))*+",
+    rb"(?<==)/(?![^ \n])",
+    rb"(?<![/<.])(?:~|\.{1,2})?/(?=[\w.@%+~$#*{}?-])(?:[\w@%+~$#*\\{}&?!-]|/|[:=](?=[\w/.])|\.(?=[\w/-]))*+",
     rb"[\w.-]++(?:/[\w.@%+~$#-]++){2,}+",
+    rb"[\w-]++(?:\.[\w-]++)++/[\w.$-]*+\w",
+    rb"[\w-]++/\.?(?!0)[\w-]*+(?:\.[\w$-]++)++",
     # numbers: hexadecimal, versions, everything that begins with a digit
     rb"0[xX]" + _HEX + rb"++(?!\w)",
     rb"v?0++(?:\.0\w*+)++(?:[-_+~](?:0|rc|alpha|beta|snapshot|SNAPSHOT|release|RELEASE|final|dev|git|el|p)[\w.]*+)*+",
-    rb"[-+]?0\w*+(?:[.,:/+]0\w*+)*+%?",
+    rb"(?:[-+]|(?<= )[<>~])?0\w*+(?:[.:/]0\w*+|,000(?!\w))*+%?",
     rb"(?<!\.)[-+]?\.0++(?!\w)",
     rb"(?=[a-fA-F]*+0)(?:[0a-f]{4,}+|[0A-F]{4,}+)(?!\w)",
     rb"[a-f]{8,}+(?!\w)",
@@ -75,7 +78,6 @@ _VALUES = (
     rb"[a-z][a-z0-]*?-[0a-f]{8,10}-[a-z0]{5}(?![\w-])",
     rb"(?=[A-Za-z_-]*+0\w*+-[A-Za-z_-]*+0)[\w-]++",
     rb"[A-Za-z]\w*?_-?0\w*+(?:[.-]0\w*+)*+",
-    rb"[A-Za-z]{1,3}0++(?:[-:][A-Za-z]{1,3}0*+)++(?!\w)",
     rb"(?=(?:[A-Za-z]*+0++[A-Za-z]++){2})\w{8,}+",
     # words that are values wherever they stand
     rb"(?i:true|false|null)(?![\w.-])",
@@ -83,7 +85,7 @@ _VALUES = (
 _MASK = re.compile(rb"(?<!\w)(?:" + rb"|".join(_VALUES) + rb")")
 _DIGITS = re.compile(rb"00++")
 _BLANKS = re.compile(rb"  ++")
-_JOINED = re.compile(rb"\0(?:(?:[.:/#@_+]?|-\0-(?=\0))\0)+|\0(?:,? ?\0){8,}+")
+_JOINED = re.compile(rb"\0(?:(?:[.:/#@_]?|-\0-(?=\0))\0)+|\0(?:,? ?\0){8,}+")
 
 
 def to_shapes(keys: list[bytes]) -> list[bytes]:

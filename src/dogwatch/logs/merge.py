@@ -38,9 +38,20 @@ _FEWEST_RELATIVES = 4
 _FIRST_PLACE = 12
 
 
+_QUOTED = re.compile(r"""("[^"]{1,100}"|(?<![A-Za-z0-9\0])'[^']{1,100}'(?![A-Za-z0-9\0]))""")
+
+
 def tokens(text: str) -> Tokens:
-    """Words, marks and blanks; joined they are the text again."""
-    found = _TOKENS.findall(text)
+    """Words, marks and blanks; joined they are the text again. What is quoted is one word if it has no variable."""
+    if text.count('"') % 2 or "'" not in text and '"' not in text:
+        found: list[str] = _TOKENS.findall(text)
+    else:
+        found = []
+        for part in _QUOTED.split(text):
+            if V not in part and len(part) > 2 and part[0] in "\"'" and part[0] == part[-1]:
+                found += (part[0], part[1:-1], part[0])
+            else:
+                found += _TOKENS.findall(part)
     return tuple(found) if len(found) <= _MOST_TOKENS else (*found[:_MOST_TOKENS], V)
 
 
@@ -183,7 +194,7 @@ def templates(shapes: Iterable[str]) -> dict[str, str]:
 
 _FIXED_NUMBER = re.compile(r"(?i)(?:sha|utf|base|u?int|float|aes|rsa|crc|rfc|amd|arm|i|x|win|cp|iso)\d+")
 _NUMBERED_NAME = re.compile(r"[A-Za-z]+\d{3,}")
-_JOINED = re.compile(r"\0(?:[.:/#@_+]?\0)+")
+_JOINED = re.compile(r"\0(?:[.:/#@_]?\0)+")
 
 
 def spell(words: Iterable[bytes | None], digits: Mapping[tuple[int, int], bytes | None]) -> str:

@@ -27,6 +27,8 @@ _CUES = frozenset(
 _NAMELESS = re.compile(r"[^0-9A-Za-z\0\x80-\U0010ffff]*")
 _MANY = 12
 _MANY_CAPITALS = 8
+_SEVERAL = 5
+_NUMBERED = re.compile(r"[A-Za-z]+\0")
 
 
 def is_word(token: str) -> bool:
@@ -118,8 +120,10 @@ def is_variable(place: Place) -> bool:
     near = before(place.around, place.at).lower()
     if near == "=":
         return True
+    if words and all(_NUMBERED.fullmatch(word) for word in words):
+        return place.fixed > 0
     if place.first:
-        return _first_is_variable(place, words, weights, bare)
+        return _first_is_variable(place, weights, bare)
     if not place.fixed:
         return False
     if place.proven or not words:
@@ -138,15 +142,20 @@ def is_variable(place: Place) -> bool:
 
 def _enough(place: Place, weights: list[int]) -> bool:
     """Whether there are enough different words, and enough names among them, where nothing announces a name."""
-    if place.fixed < 2 or len(weights) >= _MANY:
-        return place.fixed >= 2
+    if place.fixed < 2:
+        return len(weights) >= _SEVERAL and all(weights)
+    if len(weights) >= _MANY or (len(weights) >= _SEVERAL and place.fixed >= 4):
+        return True
     if all(weights) and place.fixed >= 3 and (len(weights) > 2 or min(weights) == 2):
         return True
     return len(weights) > 2 and sum(weights) >= 4 and 2 * sum(weights) >= len(weights)
 
 
-def _first_is_variable(place: Place, words: list[str], weights: list[int], bare: bool) -> bool:
+def _first_is_variable(place: Place, weights: list[int], bare: bool) -> bool:
     """The first word is what a message is about: it takes a lot to call it a value."""
-    if place.fixed < 2:
-        return False
-    return sum(1 for weight in weights if weight) >= _MANY or (bare and all(weights))
+    if bare and place.fixed >= 2:
+        return all(weights)
+    likely = sum(1 for weight in weights if weight)
+    return likely >= (_MANY if place.fixed >= 2 else 2 * _MANY) or (
+        place.fixed > 0 and len(weights) >= _SEVERAL and min(weights) == 2
+    )

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 _VOCABULARY = frozenset(
     """
+am cs db ed et hd hi id io ip la le lo me mr my na ne nr os pc ps pt re rx sh tx ui un us vm vs we
 a abnormal abort about above absent accept access account ack acknowledge acquire across act action activate
 activity actual add address adjust admit after again against age agent ahead alarm alert alias alive all
 allocate allow already also always ambient among an analyze and announce anonymous another answer any appear
@@ -153,7 +154,7 @@ def is_english(word: str) -> bool:
     """Whether it is a word of the vocabulary, in any form, or several joined by a mark (``re-sync``)."""
     word = word.lower().strip(".!?*+-_#~")
     if word.isalpha():
-        return len(word) <= 2 or word in _VOCABULARY or _inflected(word)
+        return len(word) == 1 or word in _VOCABULARY or _inflected(word)
     parts = [part for part in _PARTS.split(word) if part]
     return len(parts) > 1 and all(is_english(part) for part in parts)
 

@@ -1,5 +1,6 @@
 """A small Databricks workspace of the lab, and the connector that reads it."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from dogwatch.model import Run
 from dogwatch.wire.connector import Ask
 from dogwatch.wire.http import Doors, Pace
 from support.clock import NOON, JumpingClock
+from support.door import Script, doors, ok
 
 URL = "http://databricks.lab"
 SILVER = "databricks/silver"
@@ -128,3 +130,88 @@ async def read(databricks: Databricks, ask: Ask) -> tuple[list[Run], ConnectorEr
     finally:
         await databricks.aclose()
     return runs, None
+
+
+START = 1_772_532_000_000  # 10:00 UTC, two hours before noon
+WORKLOAD = "failed with message: Workload failed, see run output for details."
+
+LISTED: dict[str, Any] = {
+    "job_id": 11223344,
+    "run_id": 455644833,
+    "run_name": "silver_orders",
+    "run_type": "JOB_RUN",
+    "trigger": "PERIODIC",
+    "run_page_url": "https://adb-1.2.azuredatabricks.net/?o=1#job/11223344/run/455644833",
+    "start_time": START,
+    "end_time": START + 1_230_000,
+    "run_duration": 1_230_000,
+    "queue_duration": 4_000,
+    "setup_duration": 0,
+    "original_attempt_run_id": 455644833,
+}
+
+
+def ended(code: str | None, kind: str | None = "CLIENT_ERROR", message: str = "") -> dict[str, Any]:
+    """A ``status`` that has come to its end."""
+    return {"state": "TERMINATED", "termination_details": {"code": code, "type": kind, "message": message}}
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    """A run as the listing tells it; a change to ... leaves the key out."""
+    told = {**LISTED, "status": ended("SUCCESS", "SUCCESS"), **changes}
+    return {key: value for key, value in told.items() if value is not ...}
+
+
+def page(*records: Any, **more: Any) -> httpx2.Response:
+    """One page of runs."""
+    return ok({**({"runs": list(records)} if records else {}), **more})
+
+
+def scripted(*answers: httpx2.Response) -> tuple[Databricks, Script]:
+    """A connector with a personal token whose workspace answers from a list."""
+    script = Script(*answers)
+    settings = DatabricksSettings(url=URL, token=SecretStr("dapi0123456789"))
+    return Databricks("databricks", settings, doors(script)), script
+
+
+def asking(known: Sequence[Run] = (), *, details: bool = False) -> Ask:
+    """Runs of the last day; without details unless wanted."""
+    since = NOON - timedelta(days=1)
+    told = {run.native_run_id: run for run in known}
+    return Ask(now=NOON, since=since, details_since=since if details else NOON, known=told)
+
+
+def told(*records: Any) -> list[Run]:
+    """What becomes of one page of runs."""
+    runs, error = asyncio.run(read(scripted(page(*records))[0], asking()))
+    assert error is None
+    return runs
+
+
+def all_of(workspace: Workspace, known: Sequence[Run] = (), **changes: Any) -> list[Run]:
+    """One whole reading that has to succeed, oldest attempt first."""
+    runs, error = asyncio.run(read(workspace.connector(), workspace.ask(known, **changes)))
+    assert error is None
+    return sorted(runs, key=lambda run: (run.began_at, run.attempt))
+
+
+def fail_on(workspace: Workspace, path: str) -> list[str]:
+    """From now on the platform answers 503 to calls of that path; returns those calls."""
+    whole: Any = workspace.app
+    calls: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].endswith(path):
+            calls.append(scope["path"])
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b"{}"})
+        else:
+            await whole(scope, receive, send)
+
+    workspace.app = app
+    return calls
+
+
+def mend(workspace: Workspace) -> None:
+    """All is well again."""
+    workspace.app = workspace.gate

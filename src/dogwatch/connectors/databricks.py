@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AliasPath,
     BaseModel,
+    ConfigDict,
     Field,
     JsonValue,
     SecretStr,
@@ -245,12 +246,15 @@ class _Job(_Wire):
 
 
 class _Page(_Wire):
-    """Of jobs or of runs, whose key is absent if there are none."""
+    """Of jobs or of runs, whose key is absent if there are none; then nothing else may be there."""
+
+    model_config = ConfigDict(extra="allow")
 
     jobs: list[_Job] | None = None
     runs: list[_Record] | None = None
     next_page_token: str | None = None
-    error_code: JsonValue = None
+    prev_page_token: JsonValue = None
+    has_more: JsonValue = None
 
 
 class _Output(_Wire):
@@ -579,8 +583,8 @@ def _page(answer: Answer) -> tuple[_Page, UnexpectedAnswer | None]:
         if not good:
             raise bad from None
         page = _Page(runs=good, next_page_token=str(whole.get("next_page_token") or "") or None)
-    if page.error_code is not None:
-        raise answer.unexpected("an error in place of a page")
+    if page.jobs is None and page.runs is None and page.model_extra:
+        raise answer.unexpected("something else in place of a page")
     return page, bad
 
 

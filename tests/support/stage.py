@@ -239,17 +239,33 @@ async def reading(connector: AnyConnector, ask: Ask) -> Reading:
 
 
 def records(value: Any, required: str) -> list[Any] | None:
-    """The first list of records that all have the field ``required``, wherever it is in a JSON value."""
+    """The first list of records in a JSON value: objects that all have the field ``required``, or the rows
+    of a table that stands under it."""
     if not isinstance(value, dict | list):
         return None
     items: list[Any] = list(value.values()) if isinstance(value, dict) else value
     if len(items) > 1 and all(isinstance(item, dict) and required in item for item in items):
         return items
+    rows = value.get(required) if isinstance(value, dict) else None
+    if isinstance(rows, list) and len(rows) > 1 and all(isinstance(row, list) for row in rows):
+        return rows
     for item in items:
         found = records(item, required)
         if found is not None:
             return found
     return None
+
+
+def damaged(record: Any, required: str, how: str) -> Any:
+    """A record as nobody should send it; ``how`` is missing, null, text, nothing or nested."""
+    rest: Any
+    if isinstance(record, dict):
+        rest = {key: item for key, item in record.items() if key != required}
+        broken: Any = {**rest, required: None}
+    else:
+        rest = record[1:]
+        broken = [None, *rest]
+    return {"missing": rest, "null": broken, "text": "gone", "nothing": None, "nested": [record]}[how]
 
 
 def as_json(body: bytes) -> Any:

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dogwatch.lab import platforms
-from dogwatch.lab.world import LabRun, PlatformFault, World
+from dogwatch.lab.world import LabJob, LabRun, PlatformFault, World
 
 
 class Twin(ABC):
@@ -45,6 +45,10 @@ class Twin(ABC):
     @abstractmethod
     def job_id(self, job: str) -> str:
         """The native id of ``<platform>/<key>``."""
+
+    def job_name(self, job: LabJob) -> str:
+        """The job's name as the platform shows it: any text, unless names are identifiers there."""
+        return job.name
 
     @abstractmethod
     def run_id(self, run: LabRun) -> str:

@@ -107,6 +107,10 @@ class Snowflake(Twin):
         """``DATABASE.SCHEMA.NAME``."""
         return f"{_DATABASE}.{_SCHEMA}.{_name(job)}"
 
+    def job_name(self, job: LabJob) -> str:
+        """A task's name is its identifier."""
+        return _name(job.job)
+
     def run_id(self, run: LabRun) -> str:
         """Group id and name, which every attempt of a run shares."""
         return f"{_group(run)}/{_name(run.job)}"

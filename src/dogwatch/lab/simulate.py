@@ -24,6 +24,8 @@ from dogwatch.lab.world import LabAttempt, LabClock, LabJob, LabRun, Outcome, Sk
 
 RETRY_PAUSE = timedelta(seconds=30)
 """Between a failed try and the platform's next one."""
+FAILS_AFTER = 0.5
+"""A run fails after this part of its usual duration, unless the fault says otherwise."""
 TIMEOUT = 2.0
 """A run that times out does so after this many times its usual duration."""
 SKIPS_ARE_RECORDED = frozenset({"databricks", "snowflake"})
@@ -351,7 +353,7 @@ class _Life:
             rows = round(spec.rows * weekly * math.exp(spec.spread / 2 * second) * orders.rows)
             yield LabAttempt(started, started + _milliseconds(length), Outcome.success, rows=rows)
         elif orders.outcome is Outcome.failed:
-            lasts = _milliseconds(length if orders.after is None else usual * orders.after)
+            lasts = _milliseconds(usual * (FAILS_AFTER if orders.after is None else orders.after))
             for _ in range(1 + spec.retries):
                 yield LabAttempt(started, started + lasts, Outcome.failed, orders.error)
                 started += lasts + RETRY_PAUSE

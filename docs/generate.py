@@ -24,7 +24,7 @@ _BEGIN, _END = "<!-- begin: make docs -->", "<!-- end: make docs -->"
 def cli_reference() -> str:
     """docs/cli.md: the help of every command."""
     parts = ["# The command line\n\nWritten by `make docs` from `--help`.\n"]
-    root = click.Context(dogwatch, info_name="dogwatch", terminal_width=_WIDTH, max_content_width=_WIDTH)
+    root = _context(dogwatch, "dogwatch", None)
     parts.append(_section(root, 2))
     for name in COMMANDS:
         command = dogwatch.get_command(root, name)
@@ -34,9 +34,7 @@ def cli_reference() -> str:
 
 
 def _tree(command: click.Command, name: str, parent: click.Context, level: int) -> list[str]:
-    ctx = click.Context(
-        command, info_name=name, parent=parent, terminal_width=_WIDTH, max_content_width=_WIDTH
-    )
+    ctx = _context(command, name, parent)
     parts = [_section(ctx, level)]
     if isinstance(command, click.Group):
         for inner in command.list_commands(ctx):
@@ -44,6 +42,12 @@ def _tree(command: click.Command, name: str, parent: click.Context, level: int) 
             assert found is not None
             parts += _tree(found, inner, ctx, level + 1)
     return parts
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    return command.make_context(
+        name, [], parent, resilient_parsing=True, terminal_width=_WIDTH, max_content_width=_WIDTH
+    )
 
 
 def _section(ctx: click.Context, level: int) -> str:

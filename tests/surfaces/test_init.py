@@ -49,7 +49,9 @@ def test_every_platform_can_begin_alone_and_every_line_is_explained(kind: str, t
     assert told.exit_code == 0, told.stderr
     yaml, env = (tmp_path / "dogwatch.yaml").read_text(), (tmp_path / ".env.example").read_text()
     for row in scaffold.connector_rows(kind):
-        if row.secret:
+        if row.elsewhere:
+            assert row.key not in yaml + env
+        elif row.secret:
             assert f"\n{row.variable}=\n" in env
             assert f"    {row.key}:" not in yaml
             assert f"    # {row.key}:" not in yaml

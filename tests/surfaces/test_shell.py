@@ -22,6 +22,8 @@ from support.serve import served
 
 HEAVY = {"pydantic", "httpx2", "sqlalchemy", "alembic", "rich", "ruamel", "dotenv", "starlette", "uvicorn"}
 
+CONFIG = "timezone: UTC\nconnectors:\n  airbyte: {{url: '{url}'}}\n"
+
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +41,7 @@ def locked() -> Iterator[str]:
 def config(locked: str, tmp_path: Path) -> Path:
     """A configuration with that platform alone."""
     file = tmp_path / "dogwatch.yaml"
-    file.write_text(f"timezone: UTC\nconnectors:\n  airbyte: {{url: '{locked}'}}\n")
+    file.write_text(CONFIG.format(url=locked))
     return file
 
 
@@ -132,23 +134,6 @@ def test_a_hostile_name_in_an_error_cannot_move_the_cursor(tmp_path: Path) -> No
     assert "\u202e" not in told.stderr
 
 
-def test_colours_only_on_a_terminal_and_never_with_no_color(config: Path, tmp_path: Path) -> None:
-    assert "\x1b[" not in process("check", cwd=tmp_path).stdout
-    assert "\x1b[1;34mBLIND" in terminal(["check"], tmp_path)
-    plain = terminal(["check"], tmp_path, {"NO_COLOR": "1"})
-    assert "BLIND" in plain
-    assert "\x1b[1;34m" not in plain
-
-
-def test_progress_is_one_line_that_disappears(config: Path, tmp_path: Path) -> None:
-    shown = terminal(["check"], tmp_path)
-    before, _, after = shown.rpartition("\r\x1b[2K")
-    assert "airbyte: waiting" in before
-    assert "airbyte: " not in after
-    assert process("check", cwd=tmp_path).stderr == ""
-    assert "\x1b[2K" not in terminal(["check"], tmp_path, {"TERM": "dumb"})
-
-
 def terminal(args: list[str], cwd: Path, env: dict[str, str] | None = None) -> str:
     """All that ``dogwatch args`` writes to a terminal of 80 columns."""
     ours, theirs = pty.openpty()
@@ -170,6 +155,34 @@ def terminal(args: list[str], cwd: Path, env: dict[str, str] | None = None) -> s
         started.wait(timeout=30)
     os.close(ours)
     return shown.decode()
+
+
+@pytest.fixture(scope="module")
+def on_a_terminal(locked: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a check writes to a terminal."""
+    folder = tmp_path_factory.mktemp("terminal")
+    (folder / "dogwatch.yaml").write_text(CONFIG.format(url=locked))
+    return terminal(["check"], folder)
+
+
+def test_a_terminal_gets_colours_and_a_progress_line_that_disappears(on_a_terminal: str) -> None:
+    assert "\x1b[1;34mBLIND" in on_a_terminal
+    before, _, after = on_a_terminal.rpartition("\r\x1b[2K")
+    assert "airbyte: waiting" in before
+    assert "airbyte: " not in after
+
+
+def test_a_terminal_without_colours_gets_the_same_words(on_a_terminal: str, config: Path) -> None:
+    plain = terminal(["check"], config.parent, {"NO_COLOR": "1", "TERM": "dumb"})
+    assert "BLIND" in plain
+    assert "\x1b" not in plain
+
+
+def test_a_file_gets_neither_colours_nor_progress(config: Path) -> None:
+    done = process("check", cwd=config.parent)
+    assert "BLIND" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
 
 
 def test_a_reader_that_goes_away_is_no_error(config: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import click
 
 from dogwatch.cli.check import perform
 from dogwatch.cli.progress import ProgressLine
-from dogwatch.cli.shell import tell
+from dogwatch.cli.shell import show
 from dogwatch.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -55,11 +55,9 @@ def command() -> None:
     _prepare(_FOLDER)
     began = time.monotonic()
     learned = _learn(scenario)
-    for line in _story(scenario, learned, time.monotonic() - began):
-        tell(line)
+    _tell(_story(scenario, learned, time.monotonic() - began))
     _check(scenario)
-    for line in _ENDING:
-        tell(line)
+    _tell(_ENDING)
 
 
 def _story(scenario: "Scenario", learned: "CheckReport", seconds: float) -> list[str]:
@@ -72,9 +70,9 @@ def _story(scenario: "Scenario", learned: "CheckReport", seconds: float) -> list
     runs = sum(platform.runs_read for platform in learned.platforms)
     first = f"{clock(learned.at, scenario.now, zone)}: {len(learned.findings) or 'no'} findings"
     past = f"{runs:,} runs of {scenario.history.days} days in {seconds:.1f} s"
+    company = f"The lab: a company with {jobs} jobs on {len(learned.platforms)} platforms."
     lines = [
-        f"The lab: a company with {jobs} jobs on {len(learned.platforms)} platforms. They are simulated, but",
-        "speak their vendors' real APIs, so dogwatch sees what it would see at home.",
+        f"{company} They are simulated, but speak their vendors' real APIs.",
         "",
         f"1. {first}. dogwatch learned the past: {past}.",
         "2. Then three things broke:",
@@ -84,6 +82,22 @@ def _story(scenario: "Scenario", learned: "CheckReport", seconds: float) -> list
         name = job.name if job is not None else connectors.load(fault.on).title
         lines.append(f"     {name}: {_BREAKS[fault.kind]}")
     return [*lines, f"3. {clock(scenario.now, scenario.now, zone)}: cd {_FOLDER} && dogwatch check", ""]
+
+
+def _tell(lines: Sequence[str]) -> None:
+    """Print paragraphs, each line indented as it came and wrapped at the terminal's edge."""
+    from rich.text import Text
+
+    from dogwatch.report.lines import page, wrap
+
+    def render(width: int) -> Text:
+        pieces: list[Text] = []
+        for line in lines:
+            indent = " " * (len(line) - len(line.lstrip()))
+            pieces += [Text(f"{indent}{piece}".rstrip()) for piece in wrap(line, width - len(indent))]
+        return page(pieces)
+
+    show(render)
 
 
 def _prepare(folder: Path) -> None:

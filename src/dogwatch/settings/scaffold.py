@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -26,6 +26,8 @@ class Row:
     default: str
     """As it would stand in YAML; empty if there is none."""
     meaning: str
+    elsewhere: bool = False
+    """Whether another program sets it, so that nobody has to write it down."""
 
 
 def rows(model: type[BaseModel], prefix: str) -> list[Row]:
@@ -34,17 +36,20 @@ def rows(model: type[BaseModel], prefix: str) -> list[Row]:
     found: list[Row] = []
     for name, info in model.model_fields.items():
         meaning = " ".join((info.description or "").split())
-        if (other := properties[name].get("environment")) is not None:
+        other = properties[name].get("environment")
+        if other is not None:
             meaning += f" Also read from {other}."
         default = _literal(properties[name].get("default"))
         variable = f"{prefix}{name.upper()}"
-        found.append(Row(name, variable, is_secret(info), info.is_required(), default, meaning))
+        required, elsewhere = info.is_required(), other is not None
+        found.append(Row(name, variable, is_secret(info), required, default, meaning, elsewhere))
     return found
 
 
 def general_rows() -> list[Row]:
-    """The settings that stand at the top of dogwatch.yaml."""
-    return rows(General, PREFIX)
+    """The settings that stand at the top of dogwatch.yaml. The time zone's default is the machine's own."""
+    found = rows(General, PREFIX)
+    return [replace(row, default="") if row.key == "timezone" else row for row in found]
 
 
 def connector_rows(kind: str) -> list[Row]:
@@ -62,8 +67,7 @@ def yaml_head(timezone: str) -> str:
         "",
     ]
     for row in general_rows():
-        default = timezone if row.key == "timezone" else row.default
-        lines += [*_comment(row.meaning, ""), f"# {row.key}: {default}", ""]
+        lines += [*_comment(row.meaning, ""), f"# {row.key}: {row.default or timezone}", ""]
     return "\n".join([*lines, "connectors:", ""])
 
 
@@ -72,7 +76,7 @@ def yaml_block(kind: str, indent: int = 2) -> str:
     name, key = " " * indent, " " * (2 * indent)
     lines = [f"{name}{kind}:"]
     for row in connector_rows(kind):
-        if not row.secret:
+        if not row.secret and not row.elsewhere:
             value = f"{row.key}:" if row.required else f"# {row.key}: {row.default}".rstrip()
             lines += [*_comment(row.meaning, key), f"{key}{value}", ""]
     secrets = secret_variables(kind)
@@ -94,14 +98,14 @@ def env_section(kind: str) -> str:
     title = connectors.load(kind).title
     lines = ["", f"# ── {title} {'─' * (_WIDTH - 6 - len(title))}"]
     for row in connector_rows(kind):
-        if row.secret:
+        if row.secret and not row.elsewhere:
             lines += [*_comment(row.meaning, ""), f"{row.variable}=", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def secret_variables(kind: str) -> list[str]:
     """The variables that a connector of this kind, named after it, may need."""
-    return [row.variable for row in connector_rows(kind) if row.secret]
+    return [row.variable for row in connector_rows(kind) if row.secret and not row.elsewhere]
 
 
 def _comment(said: str, indent: str) -> list[str]:

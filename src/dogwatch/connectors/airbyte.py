@@ -7,11 +7,11 @@ files and server source of August 2026.
 """
 
 import asyncio
-import itertools
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,7 +20,6 @@ from pydantic import (
     AliasChoices,
     AliasPath,
     BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     SecretStr,
@@ -32,15 +31,14 @@ from pydantic.alias_generators import to_camel
 
 from dogwatch.errors import AuthError, ConnectorError, UnexpectedAnswer
 from dogwatch.model import Job, JobState, Run, Schedule, ScheduleKind, Status, UtcTime, run_uid
-from dogwatch.model.text import plural
-from dogwatch.wire.answer import Answer, describe
+from dogwatch.model.text import bounded, plural
+from dogwatch.wire.answer import Answer
 from dogwatch.wire.connector import Ask, Connector, ConnectorSettings
 from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.login import TokenLogin
-from dogwatch.wire.records import salvage
+from dogwatch.wire.paging import Where, by_offset
 
 T = TypeVar("T")
-Param = str | int | list[str]
 
 STATUS: Mapping[str, Status] = {
     "pending": Status.pending,
@@ -61,27 +59,19 @@ _STATE = {
 }
 _UNITS = {"MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800, "MONTH": 2_592_000}
 """Seconds by time unit of a basic schedule; Airbyte's month has 30 days (``ScheduleHelpers``)."""
+_EVERY = re.compile(rf"Every ([1-9][0-9]{{0,5}}) ({'|'.join(_UNITS)})S?")
+_TIMEOUTS = frozenset({"heartbeat_timeout", "destination_timeout"})
+"""Airbyte has no status for it: what timed out is ``failed`` with one of these types."""
 
 PACE = Pace(per_second=10.0, concurrency=8, unhinted_429=60.0)
 """No quota is published. Load shedding answers 429 without Retry-After and lasts for minutes."""
-_CONFIG_PACE = replace(PACE, tries=2, timeout=10.0)  # a round does not wait long for what it can do without
 
 _PAGE = 100  # the most that one page may hold
 _TOGETHER = 8  # failure reasons asked for at once
-_LONGEST_TEXT = 4_000
 _MOST_STREAMS = 50
 
 CLOUD_URL = "https://api.airbyte.com/v1"
 _CLOUD_HOSTS = frozenset({"api.airbyte.com", "cloud.airbyte.com"})
-
-
-class Bases(NamedTuple):
-    """Where one installation's APIs and pages are; None for what its URL does not tell."""
-
-    name: str
-    api: str
-    config: str | None
-    pages: str | None
 
 
 class AirbyteSettings(ConnectorSettings):
@@ -113,29 +103,20 @@ class AirbyteSettings(ConnectorSettings):
         return self
 
     @property
-    def bases(self) -> Bases:
-        """The addresses that follow from ``url`` and ``config_url``."""
+    def bases(self) -> tuple[str, str | None, str | None]:
+        """The API, the Configuration API and the web pages; None for what the settings do not tell."""
         url = self.url.strip().rstrip("/")
-        host = urlsplit(url).hostname
-        name = f"Airbyte at {host}"
         root = url.removesuffix("/api/public/v1").removesuffix("/api/v1")
-        if host in _CLOUD_HOSTS:
-            pages = "https://cloud.airbyte.com"
-            found = Bases("Airbyte Cloud", CLOUD_URL, f"{pages}/api/v1", pages)
-        elif root == url and url.endswith("/v1"):  # the layout of some gateway
-            found = Bases(name, url, None, None)
-        else:
-            found = Bases(name, f"{root}/api/public/v1", f"{root}/api/v1", root)
-        return found if self.config_url is None else found._replace(config=self.config_url)
+        if urlsplit(url).hostname in _CLOUD_HOSTS:
+            root = "https://cloud.airbyte.com"
+            return CLOUD_URL, self.config_url or f"{root}/api/v1", root
+        if root == url and url.endswith("/v1"):  # the layout of some gateway
+            return url, self.config_url, None
+        return f"{root}/api/public/v1", self.config_url or f"{root}/api/v1", root
 
 
-# ── what Airbyte says ───────────────────────────────────────────────────────────────────────────────────────
-
-
-class _Wire(BaseModel):
+class _Wire(BaseModel, alias_generator=to_camel):
     """Lenient: what we do not know is ignored, what may be missing has a default."""
-
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
 
 class _Page(_Wire, Generic[T]):
@@ -170,10 +151,6 @@ class _Stream(_Wire):
     namespace: str | None = Field(None, validation_alias=AliasChoices("streamNamespace", "namespace"))
     emitted: int | None = Field(None, validation_alias=AliasPath("stats", "recordsEmitted"))
     committed: int | None = Field(None, validation_alias=AliasPath("stats", "recordsCommitted"))
-
-    def lost(self) -> int:
-        """Records that were read but did not arrive."""
-        return (self.emitted or 0) - (self.committed or 0)
 
 
 class _Connection(_Wire):
@@ -214,32 +191,23 @@ def _quartz(told: str) -> Schedule | None:
         ZoneInfo(zone)
     except (ValueError, OSError, KeyError):
         return None
-    if len(fields) not in {6, 7}:
-        return None
-    return Schedule(kind=ScheduleKind.quartz, expression=" ".join(fields), timezone=zone)
+    known = len(fields) in {6, 7}
+    return Schedule(kind=ScheduleKind.quartz, expression=" ".join(fields), timezone=zone) if known else None
 
 
 def _interval(told: str) -> Schedule | None:
     """``Every 24 HOURS``."""
-    words = told.upper().split()
-    if len(words) != 3 or not words[1].isdecimal() or not 0 < int(words[1][:9]) < 10**6:
-        return None
-    unit = _UNITS.get(words[2].removesuffix("S"))
-    if unit is None:
-        return None
-    return Schedule(kind=ScheduleKind.interval, expression=told, every_seconds=float(int(words[1]) * unit))
+    match = _EVERY.fullmatch(told)
+    seconds = float(int(match[1]) * _UNITS[match[2]]) if match else None
+    return Schedule(kind=ScheduleKind.interval, expression=told, every_seconds=seconds) if match else None
 
 
 class _Failure(_Wire):
     failure_origin: str | None = None
     failure_type: str | None = None
-    external_message: str | None = None
-    internal_message: str | None = None
+    external_message: str | None = Field(None, exclude=True)
+    internal_message: str | None = Field(None, exclude=True)
     retryable: bool | None = None
-
-    def timeout(self) -> bool:
-        """Airbyte has no status for it: a run that times out is ``failed``, with one of these types."""
-        return self.failure_type in {"heartbeat_timeout", "destination_timeout"}
 
 
 class _Attempt(_Wire):
@@ -264,9 +232,6 @@ _DETAILS = TypeAdapter(_Details)
 _DURATION = TypeAdapter(timedelta)
 
 
-# ── the connector ───────────────────────────────────────────────────────────────────────────────────────────
-
-
 class Airbyte(Connector[AirbyteSettings]):
     """Runs, jobs, and the reasons of failed runs where the installation tells them."""
 
@@ -275,15 +240,12 @@ class Airbyte(Connector[AirbyteSettings]):
 
     def __init__(self, name: str, settings: AirbyteSettings, doors: Doors) -> None:
         super().__init__(name, settings, doors)
-        self._bases = settings.bases
-        login = _login(self._bases.api, settings, doors)
-        self._http = doors.open(self._bases.api, login=login, pace=PACE)
-        self._config: Http | None = None
-        if self._bases.config is not None:
-            self._config = doors.open(self._bases.config, login=login, pace=_CONFIG_PACE)
-        self._where: dict[str, Param] = {}
-        if settings.workspace_ids:
-            self._where["workspaceIds"] = [str(workspace) for workspace in settings.workspace_ids]
+        self._api, config, self._web = settings.bases
+        login = _login(self._api, settings, doors)
+        self._http = doors.open(self._api, login=login, pace=PACE)
+        short = replace(PACE, tries=2, timeout=10.0)  # a round can do without
+        self._config = None if config is None else doors.open(config, login=login, pace=short)
+        self._where: Where = {"workspaceIds": [str(workspace) for workspace in settings.workspace_ids]}
 
     @property
     def http(self) -> Http:
@@ -300,22 +262,19 @@ class Airbyte(Connector[AirbyteSettings]):
         """What can be read: connections, workspaces, and whether failure reasons are told."""
         connections = await self._connections()
         workspaces = {connection.workspace_id for connection in connections}
-        readable = (
-            f"{plural(len(connections), 'connection')} in {plural(len(workspaces), 'workspace')} readable"
-        )
+        name = "Airbyte Cloud" if self._api == CLOUD_URL else f"Airbyte at {urlsplit(self._api).hostname}"
+        read = f"{plural(len(connections), 'connection')} in {plural(len(workspaces), 'workspace')}"
         reasons = await self._tried_reasons()
-        why_not = reasons.refusal or ("no job to try it on" if self._config else "config_url is not set")
-        told = "available" if reasons.answered else f"not readable: {why_not}"
-        return f"{self._bases.name} · {readable} · failure reasons {told}"
+        told = reasons.why_not or ("available" if reasons.answered else "not tried: no jobs yet")
+        return f"{name} · {read} readable · failure reasons {told}"
 
     async def caveats(self) -> Sequence[str]:
         """Whether failure reasons cannot be read here, and why."""
         try:
-            reasons = await self._tried_reasons()
+            why_not = (await self._tried_reasons()).why_not
         except UnexpectedAnswer:
             return ()  # whoever reads jobs will tell
-        why_not = reasons.refusal or (None if self._config else "config_url is not set")
-        return () if why_not is None else (f"why syncs fail cannot be read: {why_not}",)
+        return () if why_not is None else (f"why syncs fail is {why_not}",)
 
     async def _tried_reasons(self) -> "_Reasons":
         """The Configuration API, asked about the newest job."""
@@ -359,11 +318,8 @@ class Airbyte(Connector[AirbyteSettings]):
                 raise outcome
 
     async def _again(self, known: Run, ask: Ask) -> Run | None:
-        """An open run that the listing does not hold, asked by id; None if it is gone.
-
-        For a job whose connection it no longer finds Airbyte may say 403 instead of 404. That our
-        credentials are good was shown by the listing.
-        """
+        """An open run that the listing does not hold, asked by id; None if it is gone: then Airbyte says 404,
+        or 403 because it no longer finds the connection. That we may read was shown by the listing."""
         try:
             answer = await self._http.get(f"jobs/{quote(known.native_run_id, safe='')}")
         except (UnexpectedAnswer, AuthError) as error:
@@ -380,41 +336,21 @@ class Airbyte(Connector[AirbyteSettings]):
             connections += page
         return connections
 
-    async def _pages(
-        self, path: str, where: Mapping[str, Param], page: TypeAdapter[_Page[T]], record: TypeAdapter[T]
+    def _pages(
+        self, path: str, where: Where, page: TypeAdapter[_Page[T]], record: TypeAdapter[T]
     ) -> AsyncIterator[tuple[list[T], UnexpectedAnswer | None]]:
-        """Each page's good records, and what was wrong with the bad ones.
-
-        The offset is our own: the ``next`` of a self-managed server may name a host that exists in its
-        cluster alone, and it is filled even on the last page.
-        """
-        before: list[T] | None = None
-        for offset in itertools.count(0, _PAGE):
-            answer = await self._http.get(path, {**where, "limit": _PAGE, "offset": offset})
-            problem: UnexpectedAnswer | None = None
-            try:
-                found = page.validate_json(answer.content).data
-                count = len(found)
-            except ValidationError as error:
-                found, whole = salvage(answer, "data", record)
-                count, problem = len(whole.get("data", ())), answer.unexpected(describe(error))
-            if count and found == before:
-                raise problem or answer.unexpected("the same page twice, whatever the offset")
-            yield found, problem
-            if count < _PAGE:
-                return
-            before = found
+        """By our own offset: the ``next`` of a self-managed server may name a host that exists in its
+        cluster alone, and it is filled even on the last page."""
+        return by_offset(
+            self._http, path, where, page, lambda found: found.data, key="data", record=record, size=_PAGE
+        )
 
     def _run(self, sync: _Sync, ask: Ask) -> Run:
         """One job as a run. When its work began Airbyte does not tell, only when it was created."""
         native_id = str(sync.job_id)
         status = STATUS.get(sync.status, Status.unknown)
         changed = sync.changed_at()
-        metrics: dict[str, float] = {}
-        if sync.rows_synced is not None:
-            metrics["rows"] = sync.rows_synced
-        if sync.bytes_synced is not None:
-            metrics["bytes"] = sync.bytes_synced
+        metrics = {"rows": sync.rows_synced, "bytes": sync.bytes_synced}
         only = self.settings.workspace_ids  # a job does not tell its workspace
         return Run(
             uid=run_uid("airbyte", self.name, sync.connection_id, native_id, 1),
@@ -430,27 +366,22 @@ class Airbyte(Connector[AirbyteSettings]):
             started_at=sync.start_time,
             ended_at=None if status.open else changed,
             updated_at=changed,
-            metrics=metrics,
+            metrics={name: value for name, value in metrics.items() if value is not None},
             url=self._page(str(only[0]), sync.connection_id) if len(only) == 1 else None,
             observed_at=ask.now,
         )
 
     def _page(self, workspace_id: str, connection_id: str) -> str | None:
-        if self._bases.pages is None:
-            return None
         workspace, connection = quote(workspace_id, safe=""), quote(connection_id, safe="")
-        return f"{self._bases.pages}/workspaces/{workspace}/connections/{connection}"
+        return self._web and f"{self._web}/workspaces/{workspace}/connections/{connection}"
 
     def _job(self, connection: _Connection, now: datetime) -> Job:
         streams = connection.streams or []
         metadata: dict[str, JsonValue] = {
-            "workspace_id": connection.workspace_id,
-            "source_id": connection.source_id,
-            "destination_id": connection.destination_id,
+            **connection.model_dump(include={"workspace_id", "source_id", "destination_id", "prefix"}),
+            "namespace": connection.namespace_format or connection.namespace_definition,
             "streams": [stream.name for stream in streams[:_MOST_STREAMS]],
             "stream_count": len(streams),
-            "prefix": connection.prefix,
-            "namespace": connection.namespace_format or connection.namespace_definition,
         }
         return Job(
             platform="airbyte",
@@ -485,9 +416,6 @@ def _login(api: str, settings: AirbyteSettings, doors: Doors) -> TokenLogin | No
     return TokenLogin(buy, clock=doors.clock, secrets=doors.secrets)
 
 
-# ── why a run failed ────────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(slots=True)
 class _Reasons:
     """The Configuration API during one round: asked until it refuses, and never the cause of a failure."""
@@ -495,6 +423,13 @@ class _Reasons:
     http: Http | None
     refusal: ConnectorError | None = None
     answered: bool = False
+
+    @property
+    def why_not(self) -> str | None:
+        """What stands in the way of reading reasons, as far as was tried."""
+        if self.http is None:
+            return "not readable: config_url is not set"
+        return None if self.refusal is None else f"not readable: {self.refusal}"
 
     async def read(self, native_ids: Sequence[str]) -> dict[str, _Details]:
         """What it tells of these jobs. One is asked first, several at once after it has answered."""
@@ -550,26 +485,16 @@ def _with_reason(run: Run, details: _Details) -> Run:
         last = max(details.attempts, key=lambda attempt: attempt.id)
         update["metrics"] = {**run.metrics, "retries": float(len(details.attempts) - 1)}
         if last.streams:
-            worst = sorted(last.streams, key=_Stream.lost, reverse=True)[:_MOST_STREAMS]
-            metadata |= {
-                "streams": [stream.model_dump() for stream in worst],
-                "stream_count": len(last.streams),
-            }
+            worst = sorted(last.streams, key=lambda it: (it.committed or 0) - (it.emitted or 0))
+            metadata["streams"] = [stream.model_dump() for stream in worst[:_MOST_STREAMS]]
+            metadata["stream_count"] = len(worst)
         # What follows a timeout is its consequence; else the first failure is the one that Airbyte shows.
-        timeouts = [failure for failure in last.failures or [] if failure.timeout()]
+        timeouts = [failure for failure in last.failures or [] if failure.failure_type in _TIMEOUTS]
         for failure in (timeouts or last.failures or [])[:1]:
-            message = failure.external_message or failure.internal_message
-            facts = failure.model_dump(exclude={"external_message"}, exclude_none=True)
-            facts["internal_message"] = _bounded(
-                failure.internal_message if message != failure.internal_message else None
-            )
-            metadata |= {key: value for key, value in facts.items() if value is not None}
-            update["error_message"] = _bounded(message)
+            texts = [text for text in (failure.external_message, failure.internal_message) if text]
+            metadata |= failure.model_dump(exclude_none=True)
+            if len(set(texts)) == 2:
+                metadata["internal_message"] = bounded(texts[1])
+            update["error_message"] = bounded(texts[0]) if texts else None
             update["status"] = Status.timed_out if timeouts else run.status
     return run.model_copy(update=update)
-
-
-def _bounded(text: str | None) -> str | None:
-    if text is None or len(text) <= _LONGEST_TEXT:
-        return text
-    return f"{text[:_LONGEST_TEXT]} … ({len(text) - _LONGEST_TEXT} characters more)"

@@ -12,6 +12,11 @@ def one_line(text: str, limit: int = 240) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
 
 
+def bounded(text: str, limit: int = 4_000) -> str:
+    """The text, or its beginning and how much was left out."""
+    return text if len(text) <= limit else f"{text[:limit]} … ({len(text) - limit:,} characters more)"
+
+
 def plural(number: int, noun: str, many: str = "") -> str:
     """``1 job``, ``2 jobs``; ``many`` where an s does not do."""
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"

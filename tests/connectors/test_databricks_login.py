@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -88,6 +89,34 @@ def test_refused_credentials_are_an_auth_error_that_tells_no_secret(way: str) ->
         asyncio.run(databricks.check())
     shown = " ".join(texts(caught.value)) + repr(databricks.settings) + repr(databricks.doors)
     assert wrong not in shown
+
+
+def test_a_workspace_that_names_no_audience_gets_an_id_token_for_its_token_endpoint() -> None:
+    endpoint = f"{URL}/oidc/v1/token"
+    script = Script(
+        ok({"token_endpoint": endpoint}),
+        status(404),
+        ok({"value": "eyJ.id.token"}),
+        ok({"access_token": "bought", "expires_in": 3600}),
+        ok({"jobs": [{"job_id": 1}]}),
+    )
+    settings = DatabricksSettings(
+        url=URL,
+        client_id="app",
+        id_token_request_url="https://runner.example/token?api-version=2.0",
+        id_token_request_token=SecretStr("runner-token"),
+    )
+    asyncio.run(Databricks("databricks", settings, doors(script)).check())
+    asked, bought = script.requests[2], script.requests[3]
+    assert asked.url.params["audience"] == endpoint
+    assert asked.headers["authorization"] == "Bearer runner-token"
+    assert dict(parse_qsl(bought.content.decode())) == {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "subject_token": "eyJ.id.token",
+        "client_id": "app",
+        "scope": "all-apis",
+    }
 
 
 def test_a_token_endpoint_on_another_host_gets_no_secret() -> None:

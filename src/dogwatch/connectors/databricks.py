@@ -265,11 +265,16 @@ class _Discovery(_Wire):
     token_endpoint: str
 
 
+class _Metadata(_Wire):
+    audiences: list[str] | None = Field(None, validation_alias="token_federation_default_oidc_audiences")
+
+
 _PAGE = TypeAdapter(_Page)
 _RECORD = TypeAdapter(_Record)
 _DETAIL = TypeAdapter(_Detail)
 _OUTPUT = TypeAdapter(_Output)
 _DISCOVERY = TypeAdapter(_Discovery)
+_METADATA = TypeAdapter(_Metadata)
 
 _UNITS = {"MINUTES": 60, "HOURS": 3600, "DAYS": 86_400, "WEEKS": 604_800}
 """Seconds by ``PeriodicTriggerConfigurationTimeUnit``."""
@@ -435,7 +440,11 @@ class Databricks(Connector[DatabricksSettings]):
         texts = [(key, await self._error(task_run) or message) for key, task_run, message in asked]
         lines = [f"{key}: {text}" if key and len(asked) > 1 else text for key, text in texts if text]
         update: dict[str, object] = {
-            "metadata": {**run.metadata, "tasks": _told_tasks(list(latest.values())), "task_count": len(latest)}
+            "metadata": {
+                **run.metadata,
+                "tasks": _told_tasks(list(latest.values())),
+                "task_count": len(latest),
+            }
         }
         if lines:
             update["error_message"] = _bounded("\n".join(lines))
@@ -559,10 +568,19 @@ class Databricks(Connector[DatabricksSettings]):
                 settings.id_token_request_url or "",
                 settings.id_token_request_token or SecretStr(""),
             )
-            id_token = await github_id_token(http, url, bearer.get_secret_value(), endpoint)
+            audience = await self._audience(http) or endpoint
+            id_token = await github_id_token(http, url, bearer.get_secret_value(), audience)
             return await exchanged_token(http, endpoint, settings.client[0], id_token, "all-apis")
         form = {"grant_type": "client_credentials", "scope": "all-apis"}
         return await http.exchange(endpoint, form=form, basic=settings.client)
+
+    async def _audience(self, http: Http) -> str | None:
+        """For whom an ID token has to be made out: the account, where the workspace tells which it is."""
+        try:
+            answer = await http.exchange(".well-known/databricks-config", method="GET")
+            return next(iter(answer.parse(_METADATA).audiences or ()), None)
+        except UnexpectedAnswer:
+            return None
 
 
 # ── what it means ───────────────────────────────────────────────────────────────────────────────────────────
@@ -623,7 +641,7 @@ def _outlasts(record: _Record) -> bool:
 
 
 def _unlisted(sight: _Sight) -> list[str]:
-    """Runs to look up by id: the open ones, and each job's last bad one, that no listing showed."""
+    """Runs to look up by id: open ones, and each broken job's last one, that no listing showed."""
     wanted: list[Run] = []
     latest: dict[str, Run] = {}
     for run in sight.ask.known.values():
@@ -632,7 +650,11 @@ def _unlisted(sight: _Sight) -> list[str]:
         elif run.job_id not in latest or run.began_at > latest[run.job_id].began_at:
             latest[run.job_id] = run
     since = sight.ask.now - _REPAIR_WATCH
-    wanted += [run for run in latest.values() if not run.status.good and run.began_at >= since]
+    wanted += [
+        run
+        for run in latest.values()
+        if not run.status.good and run.began_at >= since and run.job_id in sight.ask.broken
+    ]
     return [run.native_run_id for run in wanted if run.native_run_id not in sight.listed]
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dogwatch.lab.world import World, native_uuid
+from dogwatch.lab.world import World, native_number, native_uuid
 
 LIFETIME = timedelta(seconds=3600)
 ENTRA_SCOPE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default"
@@ -27,6 +27,8 @@ class Tokens:
         self.client_id = native_uuid("databricks service principal", world.id)
         self.client_secret = "dose" + self._hex("secret")
         self.tenant = native_uuid("entra tenant", world.id)
+        self.account = native_uuid("databricks account", world.id)
+        self.workspace = native_number("databricks workspace", world.id, digits=16)
         self.id_token_request_token = self._hex("id token request")
         self._ends = dict[str, float]()
         self._sold = 0
@@ -47,13 +49,26 @@ class Tokens:
         self._revocations += 1
 
     def routes(self) -> Sequence[Route]:
-        """RFC 8414 discovery and the token endpoint, Entra's v2.0 endpoint, the runner's ID tokens."""
+        """Discovery (RFC 8414) and the token endpoint, Entra's v2.0 endpoint, the runner's ID tokens."""
         return [
+            Route("/.well-known/databricks-config", self._describe),
             Route("/oidc/.well-known/oauth-authorization-server", self._discover),
             Route("/oidc/v1/token", self._sell, methods=["POST"]),
             Route("/entra/{tenant}/oauth2/v2.0/token", self._sell_as_entra, methods=["POST"]),
             Route("/actions/id-token", self._issue_id_token),
         ]
+
+    async def _describe(self, request: Request) -> Response:
+        """What clients ask of a host before anything else."""
+        return JSONResponse(
+            {
+                "oidc_endpoint": f"{request.base_url}oidc",
+                "account_id": self.account,
+                "workspace_id": str(self.workspace),
+                "cloud": "Azure",
+                "token_federation_default_oidc_audiences": [self.account],
+            }
+        )
 
     async def _discover(self, request: Request) -> Response:
         base = f"{request.base_url}oidc"
@@ -80,7 +95,7 @@ class Tokens:
             good = request.headers.get("authorization") == "Basic " + base64.b64encode(given).decode()
         elif grant == _EXCHANGE:
             told = (form.get("subject_token_type"), form.get("client_id"), form.get("subject_token"))
-            good = told == (_JWT, self.client_id, self._id_token(f"{request.base_url}oidc/v1/token"))
+            good = told == (_JWT, self.client_id, self._id_token(self.account))
         else:
             return _refusal("unsupported_grant_type", f"grant type {grant} is not supported", 400)
         if not good:

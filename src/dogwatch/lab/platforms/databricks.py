@@ -62,7 +62,6 @@ class Databricks(Twin):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.tokens = Tokens(world)
-        self._workspace = native_number("databricks workspace", world.id, digits=16)
         mine = [job for job in world.jobs.values() if job.platform == self.platform]
         self._job_ids = {job.job: native_number("databricks job", job.job, digits=15) for job in mine}
         for job in mine:
@@ -347,7 +346,9 @@ class Databricks(Twin):
         return output
 
     def _page_url(self, request: Request, native: RunRecord, run_id: int) -> str:
-        return f"{request.base_url}?o={self._workspace}#job/{self._job_ids[native.run.job]}/run/{run_id}"
+        return (
+            f"{request.base_url}?o={self.tokens.workspace}#job/{self._job_ids[native.run.job]}/run/{run_id}"
+        )
 
     def _told_time(self, moment: datetime | None) -> int:
         return 0 if moment is None else millis(moment + self.world.skew(self.platform))

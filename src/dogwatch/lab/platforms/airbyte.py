@@ -20,9 +20,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dogwatch.errors import LabError
+from dogwatch.lab.airbyte_attempts import failure, row_width, stream_names, stream_stats
 from dogwatch.lab.quartz import to_quartz
 from dogwatch.lab.twin import Twin
-from dogwatch.lab.world import LabAttempt, LabJob, LabRun, Outcome, World, native_number, native_uuid
+from dogwatch.lab.world import LabAttempt, LabJob, LabRun, Outcome, World, native_uuid
 
 _CLIENT_ID = "4f9c1d7e-52b0-4f6a-8d0c-6b1e7a3c9f20"
 _CLIENT_SECRET = "nJ4yq0ZPZbR6sVx2KfLw8mTgUcHe3aQd"
@@ -41,14 +42,6 @@ _TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 _STATUSES = frozenset({"pending", "queued", "running", "incomplete"}) | _TERMINAL
 _JOB_TYPES = frozenset({"sync", "reset", "refresh", "clear"})
 _ORDER = re.compile(r"(createdAt|updatedAt)\|(ASC|DESC)")
-
-_CONFIG_ERROR = re.compile(
-    r"permission|denied|privilege|authenticat|credential|password|forbidden|401|403", re.I
-)
-_TRANSIENT = re.compile(
-    r"timed? ?out|connection|refused|reset|unavailable|temporar|rate limit|too many|50[234]", re.I
-)
-_DESTINATION = re.compile(r"destination|warehouse|snowflake|bigquery|redshift|staging|\bRAW\b")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -297,7 +290,7 @@ class AirbyteTwin(Twin):
             told["duration"] = _duration(int(changed.timestamp()) - int(run.created.timestamp()))
         rows = self._committed(run)
         if rows is not None:
-            told |= {"bytesSynced": rows * _row_width(run.job), "rowsSynced": rows}
+            told |= {"bytesSynced": rows * row_width(run.job), "rowsSynced": rows}
         return told
 
     def _committed(self, run: LabRun) -> int | None:
@@ -329,7 +322,7 @@ class AirbyteTwin(Twin):
             "nonBreakingSchemaUpdatesBehavior": "propagate_columns",
             "namespaceDefinition": "destination",
             "prefix": "",
-            "configurations": {"streams": [_stream(name) for name in _streams(job.job)]},
+            "configurations": {"streams": [_stream(name) for name in stream_names(job.job)]},
             "createdAt": _LONG_AGO if job.created is None else self._epoch(job.created),
             "tags": [],
         }
@@ -370,7 +363,7 @@ class AirbyteTwin(Twin):
             "id": _FIRST_JOB + run.number,
             "configType": "sync",
             "configId": self.job_id(run.job),
-            "enabledStreams": [{"name": name} for name in _streams(run.job)],
+            "enabledStreams": [{"name": name} for name in stream_names(run.job)],
             "createdAt": self._epoch(run.created),
             "updatedAt": self._epoch(changed),
             "status": word,
@@ -396,11 +389,11 @@ class AirbyteTwin(Twin):
         good = attempt.outcome is Outcome.success
         ended = self._epoch(attempt.ended)
         told |= {"status": "succeeded" if good else "failed", "updatedAt": ended, "endedAt": ended}
-        told |= {"bytesSynced": attempt.rows * _row_width(run.job), "recordsSynced": attempt.rows}
-        told["streamStats"] = _stream_stats(run, number, attempt)
+        told |= {"bytesSynced": attempt.rows * row_width(run.job), "recordsSynced": attempt.rows}
+        told["streamStats"] = stream_stats(run, number, attempt)
         if not good:
-            failure = {**_failure(attempt), "timestamp": ended * 1000, "fromTraceMessage": True}
-            told["failureSummary"] = {"failures": [failure], "partialSuccess": attempt.rows > 0}
+            why = {**failure(attempt), "timestamp": ended * 1000, "fromTraceMessage": True}
+            told["failureSummary"] = {"failures": [why], "partialSuccess": attempt.rows > 0}
         return told
 
 
@@ -478,17 +471,6 @@ def _duration(seconds: int) -> str:
     return "PT" + ("".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0S")
 
 
-def _row_width(job: str) -> int:
-    """Bytes of one row."""
-    return 90 + native_number("row", job, digits=3)
-
-
-def _streams(job: str) -> list[str]:
-    """One to three streams named after the job."""
-    key = job.partition("/")[2]
-    return [key, f"{key}_items", f"{key}_events"][: 1 + native_number("streams", job) % 3]
-
-
 def _stream(name: str) -> dict[str, Any]:
     return {
         "name": name,
@@ -496,42 +478,6 @@ def _stream(name: str) -> dict[str, Any]:
         "cursorField": ["updated_at"],
         "primaryKey": [["id"]],
     }
-
-
-def _stream_stats(run: LabRun, number: int, attempt: LabAttempt) -> list[dict[str, Any]]:
-    """The attempt's rows spread over the streams; a failed one has read some that never arrived."""
-    names = _streams(run.job)
-    share, left = divmod(attempt.rows, len(names))
-    found: list[dict[str, Any]] = []
-    for index, name in enumerate(names):
-        committed = share + (left if index == 0 else 0)
-        pending = 0
-        if attempt.outcome is not Outcome.success:
-            pending = native_number("emitted", run.job, str(run.number), str(number), name) % 5000
-        stats = {"recordsEmitted": committed + pending, "recordsCommitted": committed}
-        found.append({"streamName": name, "stats": stats})
-    return found
-
-
-def _failure(attempt: LabAttempt) -> dict[str, Any]:
-    """Why an attempt failed, sorted by its words into Airbyte's types and origins."""
-    if attempt.outcome is Outcome.cancelled:
-        told = attempt.error or "The sync was cancelled by a user."
-        return _reason("manual_cancellation", "airbyte_platform", told, retryable=False)
-    if attempt.outcome is Outcome.timed_out:
-        told = attempt.error or "The source sent no records for longer than the heartbeat threshold allows."
-        return _reason("heartbeat_timeout", "source", told, retryable=True)
-    told = attempt.error or "Something went wrong in the connector. See the logs for more details."
-    origin = "destination" if _DESTINATION.search(told) else "source"
-    if _CONFIG_ERROR.search(told):
-        return _reason("config_error", origin, told, retryable=False)
-    kind = "transient_error" if _TRANSIENT.search(told) else "system_error"
-    return _reason(kind, origin, told, retryable=True)
-
-
-def _reason(kind: str, origin: str, told: str, *, retryable: bool) -> dict[str, Any]:
-    messages = {"externalMessage": told, "internalMessage": told}
-    return {"failureType": kind, "failureOrigin": origin, **messages, "retryable": retryable}
 
 
 def _schedule(job: LabJob) -> dict[str, str]:

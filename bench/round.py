@@ -108,7 +108,8 @@ class Recorder(httpx2.AsyncBaseTransport):
         platform = "power_automate" if path.startswith("/entra/") else platform
         response = await self.apps[platform].handle_async_request(request)
         body = await response.aread()
-        headers = [(k, v) for k, v in response.headers.raw if k.lower() not in {b"content-length", b"date"}]
+        dropped = {b"content-length", b"content-encoding", b"date"}
+        headers = [(k, v) for k, v in response.headers.raw if k.lower() not in dropped]
         head = b"".join(k + b": " + v + b"\r\n" for k, v in headers)
         raw = (
             b"HTTP/1.1 %d OK\r\n%scontent-length: %d\r\n\r\n" % (response.status_code, head, len(body)) + body
@@ -117,7 +118,7 @@ class Recorder(httpx2.AsyncBaseTransport):
         self.kept[key_of(request.method, target, request.content)] = raw
         wanted = {k: v for k, v in request.headers.items() if k not in {"host", "content-length"}}
         self.order.append((request.method, target, wanted, request.content))
-        return httpx2.Response(response.status_code, headers=response.headers.raw, content=body)
+        return httpx2.Response(response.status_code, headers=headers, content=body)
 
 
 def key_of(method: str, target: str, body: bytes) -> bytes:

@@ -1,13 +1,13 @@
 """One round, in order: read every platform, record, detect, remember. The only file that knows the order."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dogwatch.detect import Detection, Facts, detect
 from dogwatch.errors import ConnectorError, UnexpectedAnswer
-from dogwatch.model import Finding, Job, Severity, Source
+from dogwatch.model import Finding, Severity, Source
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
@@ -79,7 +79,8 @@ class Round:
         previous = await self._thread(self._store.last_round_at)
         number = await self._thread(self._store.start_round, now)
         readings = await asyncio.gather(*(self._read(connector, now) for connector in self._connectors))
-        detection, jobs = await self._detect(now)
+        detection = await self._detect(now)
+        jobs = await self._thread(self._store.job_counts)
         known = {finding.fingerprint for finding in await self._thread(self._store.open_findings)}
         report = self._report(now, previous, readings, detection, jobs, known)
         await self._thread(
@@ -153,13 +154,16 @@ class Round:
         if source.watermark is not None:
             behind = max(0.0, -(source.skew_seconds or 0.0) - _SUSPICIOUS_SKEW)
             since = max(earliest, source.watermark - connector.overlap - timedelta(seconds=behind))
-        jobs = await self._thread(self._store.jobs)
+        unsettled = await self._thread(self._store.unsettled_jobs)
         return Ask(
             now=now,
             since=since,
             details_since=max(since, now - _BASELINE_DETAILS) if reading.baseline else since,
-            names={job.job_id: job.name for job in jobs if job.instance == connector.name},
+            names=await self._thread(self._store.job_names, connector.name),
             known=await self._thread(self._store.known, connector.name, earliest),
+            broken=frozenset(
+                job_id for (name, job_id), broken in unsettled.items() if broken and name == connector.name
+            ),
         )
 
     async def _progressed(self, reading: _Reading, now: datetime) -> dict[str, object]:
@@ -175,19 +179,20 @@ class Round:
             "blind_hint": "",
         }
 
-    async def _detect(self, now: datetime) -> tuple[Detection, list[Job]]:
+    async def _detect(self, now: datetime) -> Detection:
         names = {connector.name for connector in self._connectors}
         unsettled = await self._thread(self._store.unsettled_jobs)
         suspects = [key for key in unsettled if key[0] in names]
-        jobs = [job for job in await self._thread(self._store.jobs) if job.instance in names]
+        jobs = await self._thread(self._store.jobs, suspects)
         facts = Facts(
             jobs={(job.instance, job.job_id): job for job in jobs},
             histories=await self._thread(self._store.histories, suspects, _HISTORY),
             sources=[
                 source for source in await self._thread(self._store.sources) if source.instance in names
             ],
+            lists_jobs=frozenset(await self._thread(self._store.job_counts)),
         )
-        return detect(facts, now), jobs
+        return detect(facts, now)
 
     def _report(
         self,
@@ -195,7 +200,7 @@ class Round:
         previous: datetime | None,
         readings: Sequence[_Reading],
         detection: Detection,
-        jobs: Sequence[Job],
+        jobs: Mapping[str, int],
         known: set[str],
     ) -> CheckReport:
         findings = tuple(detection.findings)
@@ -214,9 +219,9 @@ class Round:
         return report.model_copy(update={"exit_code": code})
 
 
-def _view(reading: _Reading, jobs: Sequence[Job], findings: Sequence[Finding]) -> PlatformView:
+def _view(reading: _Reading, jobs: Mapping[str, int], findings: Sequence[Finding]) -> PlatformView:
     source, connector = reading.source, reading.connector
-    known = sum(job.instance == source.instance for job in jobs)
+    known = jobs.get(source.instance, 0)
     troubled = {
         finding.subject
         for finding in findings

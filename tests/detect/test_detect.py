@@ -18,7 +18,8 @@ def judge(*runs: Run, jobs: Sequence[Job] = (), sources: Sequence[Source] = ()) 
     histories: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         histories.setdefault((run.instance, run.job_id), []).append(run)
-    return detect(Facts({(job.instance, job.job_id): job for job in jobs}, histories, sources), LATER)
+    listed = {(job.instance, job.job_id): job for job in jobs}
+    return detect(Facts(listed, histories, sources, frozenset(key[0] for key in listed)), LATER)
 
 
 def only(found: Detection) -> Finding:

@@ -135,12 +135,12 @@ def test_unsettled_jobs_are_the_broken_and_the_running(store: Store) -> None:
         + of("running", Status.success, Status.running)
         + of("cancelled", Status.cancelled)
     )
-    assert [job for _, job in store.unsettled_jobs()] == [
-        "broken",
-        "broken-then-skipped",
-        "cancelled",
-        "running",
-    ]
+    assert store.unsettled_jobs() == {
+        ("airbyte", "broken"): True,
+        ("airbyte", "broken-then-skipped"): True,
+        ("airbyte", "cancelled"): True,
+        ("airbyte", "running"): False,
+    }
 
 
 def test_histories_hold_the_newest_oldest_first(store: Store) -> None:
@@ -157,6 +157,9 @@ def test_a_changed_job_gets_a_new_version_and_a_vanished_one_ends(store: Store) 
     paused = a_job("orders", state=JobState.paused)
     store.save_jobs("airbyte", [paused], NOON + timedelta(hours=2))
     assert store.jobs() == [paused]
+    assert store.jobs([("airbyte", "orders"), ("airbyte", "users")]) == [paused]
+    assert store.job_names("airbyte") == {"orders": paused.name}
+    assert store.job_counts() == {"airbyte": 1}
     versions = sa.select(schema.job_versions.c.job_id, schema.job_versions.c.valid_to)
     with store._engine.connect() as connection:
         rows = connection.execute(versions).all()

@@ -161,7 +161,8 @@ class Snowflake(Connector[SnowflakeSettings]):
 
     Settings = SnowflakeSettings
     title = "Snowflake"
-    overlap: ClassVar[timedelta] = timedelta(hours=1)
+    overlap: ClassVar[timedelta] = timedelta(hours=6)
+    """An automatic retry keeps the time for which its run was scheduled."""
 
     def __init__(self, name: str, settings: SnowflakeSettings, doors: Doors) -> None:
         super().__init__(name, settings, doors)
@@ -221,30 +222,33 @@ class Snowflake(Connector[SnowflakeSettings]):
             yield batch
 
     async def _window(self, ask: Ask, start: datetime, end: datetime | None) -> AsyncIterator[Sequence[Run]]:
-        """The runs scheduled from ``start`` to ``end`` (None: the present), halved until none is cut off.
+        """The runs scheduled from ``start`` to ``end`` (None: the present), newest first.
 
-        TASK_HISTORY drops the oldest rows beyond its limit without a word, and a start outside the last
-        seven days is an error: the account's own clock decides what those are.
+        TASK_HISTORY drops the oldest rows beyond its limit without a word: then what is older than the
+        oldest row told is asked for next. A start outside the last seven days is an error, and the account's
+        own clock decides what those are.
         """
-        start_text = (
-            f"greatest({_moment(start)}, dateadd('minute', 1, dateadd('day', -7, current_timestamp())))"
-        )
-        end_text = "current_timestamp()" if end is None else _moment(end)
-        statement = (
-            f"select {', '.join(_COLUMNS)} from table({self._database}.information_schema.task_history("
-            f"scheduled_time_range_start => {start_text}, scheduled_time_range_end => {end_text}, "
-            f"result_limit => {MOST_ROWS}))"
-        )
-        rows = 0
-        async for batch in self._sql.query(statement):
-            rows += len(batch)
-            yield self._told(batch, ask)
-        until = end or ask.now + timedelta(minutes=5)
-        if rows >= MOST_ROWS and until - start > _NARROWEST:
-            middle = start + (until - start) / 2
-            for half in (self._window(ask, middle, end), self._window(ask, start, middle)):
-                async for more in half:
-                    yield more
+        earliest = "dateadd('minute', 1, dateadd('day', -7, current_timestamp()))"
+        while True:
+            rows, oldest = 0, end
+            until = "current_timestamp()" if end is None else _moment(end)
+            async for batch in self._sql.query(
+                f"select {', '.join(_COLUMNS)} from table({self._database}.information_schema.task_history("
+                f"scheduled_time_range_start => greatest({_moment(start)}, {earliest}), "
+                f"scheduled_time_range_end => {until}, result_limit => {MOST_ROWS}))"
+            ):
+                runs = [self._run(row, ask) for row in batch]
+                rows += len(runs)
+                oldest = min(
+                    [
+                        oldest or ask.now,
+                        *(run.began_at if run.scheduled_for is None else run.scheduled_for for run in runs),
+                    ]
+                )
+                yield runs
+            if rows < MOST_ROWS or oldest is None or oldest <= start:
+                return
+            end = oldest if end is None or oldest < end else end - _NARROWEST
 
     async def _older_runs(self, ask: Ask, start: datetime, end: datetime) -> AsyncIterator[Sequence[Run]]:
         """The settled runs of a time beyond TASK_HISTORY's reach; none if the view is not granted."""
@@ -254,7 +258,7 @@ class Snowflake(Connector[SnowflakeSettings]):
         )
         try:
             async for batch in self._sql.query(statement):
-                yield self._told(batch, ask)
+                yield [self._run(row, ask) for row in batch]
             self._older = ""
         except AuthError as error:
             if error.status != 403:
@@ -287,9 +291,6 @@ class Snowflake(Connector[SnowflakeSettings]):
         )
 
     # ── translating ─────────────────────────────────────────────────────────────────────────────────────────
-
-    def _told(self, rows: Sequence[Row], ask: Ask) -> list[Run]:
-        return [self._run(row, ask) for row in rows]
 
     def _run(self, row: Row, ask: Ask) -> Run:
         task = _task_id(row)
@@ -347,7 +348,7 @@ class Snowflake(Connector[SnowflakeSettings]):
 
 def _task_id(row: Row) -> str:
     """``DATABASE.SCHEMA.NAME``; Snowflake hides the first two from a role without USAGE there."""
-    return ".".join(row.get(part) or "?" for part in ("DATABASE_NAME", "SCHEMA_NAME", "NAME"))
+    return f"{row.get('DATABASE_NAME') or '?'}.{row.get('SCHEMA_NAME') or '?'}.{row.get('NAME') or '?'}"
 
 
 def _status(state: str, row: Row) -> Status:

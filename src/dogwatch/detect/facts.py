@@ -17,11 +17,13 @@ class Facts:
     """Everything a round knows that a rule may need."""
 
     jobs: Mapping[JobKey, Job]
-    """The jobs that exist, as last listed."""
+    """Those of the jobs in question that exist, as last listed."""
     histories: Mapping[JobKey, Sequence[Run]]
     """Attempts of the jobs in question, oldest first."""
     sources: Sequence[Source]
     """How far each platform was read."""
+    lists_jobs: frozenset[str] = frozenset()
+    """Instances whose jobs are listed: there, a job that is not in ``jobs`` was deleted."""
 
 
 @dataclass(slots=True)

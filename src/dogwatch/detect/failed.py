@@ -24,10 +24,9 @@ _CITED = 3
 
 def failed(facts: Facts, now: datetime, found: Detection) -> None:
     """One finding for each job that is broken now; a later success of the same job ends it."""
-    listed = {key[0] for key in facts.jobs}
     for key, history in facts.histories.items():
         job = facts.jobs.get(key)
-        if job is None and key[0] in listed:
+        if job is None and key[0] in facts.lists_jobs:
             continue  # deleted on its platform: nobody waits for it any more
         _judge(key, job, history, now, found)
 

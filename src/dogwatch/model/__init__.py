@@ -2,6 +2,7 @@
 
 from dogwatch.model.base import Noun, UtcTime
 from dogwatch.model.evidence import Evidence, EvidenceKind, content_id
+from dogwatch.model.expectation import Basis, Expectation, ExpectationState
 from dogwatch.model.finding import Finding, Severity
 from dogwatch.model.run import (
     Job,
@@ -16,8 +17,11 @@ from dogwatch.model.run import (
 from dogwatch.model.source import Source
 
 __all__ = [
+    "Basis",
     "Evidence",
     "EvidenceKind",
+    "Expectation",
+    "ExpectationState",
     "Finding",
     "Job",
     "JobState",

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, GetPydanticSchema
+from pydantic_core.core_schema import datetime_schema
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -15,6 +16,10 @@ def _to_utc(moment: datetime) -> datetime:
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 """An instant. A naive datetime is refused, any zone is converted to UTC."""
+
+
+Instant = Annotated[datetime, GetPydanticSchema(lambda _source, _handler: datetime_schema(tz_constraint=0))]
+"""An instant that must be UTC already: checked without a call into Python, for what there is much of."""
 
 
 class Noun(BaseModel):

@@ -1,5 +1,6 @@
 """Jobs and their runs, as every platform's records look once they are ours."""
 
+import hashlib
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from dogwatch.model.base import Noun, UtcTime
+from dogwatch.model.base import Instant, Noun, UtcTime
 
 _RUN_NAMESPACE = uuid.UUID("6f0a3f6e-5d0b-5c7e-9a3e-3b1f2d9c4a10")
 
@@ -48,8 +49,15 @@ _GOOD = frozenset({Status.success, Status.warned})
 
 def run_uid(platform: str, instance: str, job_id: str, native_run_id: str, attempt: int) -> str:
     """The identity of one attempt: the same five facts always give the same uuid (version 5)."""
-    name = "\x1f".join((platform, instance, job_id, native_run_id, str(attempt)))
-    return str(uuid.uuid5(_RUN_NAMESPACE, name))
+    name = f"{platform}\x1f{instance}\x1f{job_id}\x1f{native_run_id}\x1f{attempt}"
+    # RFC 9562 §5.5 by hand: the same as uuid.uuid5 at a third of the time, on the hot path of a round.
+    digest = bytearray(
+        hashlib.sha1(_RUN_NAMESPACE.bytes + name.encode(), usedforsecurity=False).digest()[:16]
+    )
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Run(Noun):
@@ -79,25 +87,25 @@ class Run(Noun):
     """Our word for the state."""
     native_status: str
     """The platform's word for the state, verbatim."""
-    scheduled_for: UtcTime | None = None
+    scheduled_for: Instant | None = None
     """The nominal time, if the platform tells one."""
-    queued_at: UtcTime | None = None
+    queued_at: Instant | None = None
     """When the platform created or queued it."""
-    started_at: UtcTime | None = None
+    started_at: Instant | None = None
     """When it began to work; the creation time where the platform tells no other."""
-    ended_at: UtcTime | None = None
+    ended_at: Instant | None = None
     """When it reached a terminal state."""
-    updated_at: UtcTime | None = None
+    updated_at: Instant | None = None
     """The platform's own time of the last change of this record, if it tells one."""
     error_message: str | None = None
     """Why it failed, in the platform's words; None where the platform does not say. Never invented."""
-    metrics: Mapping[str, float] = {}
+    metrics: Mapping[str, float] = Field(default_factory=dict[str, float])
     """Numbers of this run: ``rows``, ``bytes``, ``retries`` and the like."""
     url: str | None = None
     """Where a person can look at it."""
-    metadata: Mapping[str, JsonValue] = {}
+    metadata: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
     """Whatever else the platform says and somebody may need, small."""
-    observed_at: UtcTime
+    observed_at: Instant
     """When dogwatch read it."""
 
     @property
@@ -176,7 +184,7 @@ class Job(Noun):
     """Job ids, on the same instance, that this one waits for."""
     owner: str | None = None
     url: str | None = None
-    metadata: Mapping[str, JsonValue] = {}
+    metadata: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
     observed_at: UtcTime
 
     @property

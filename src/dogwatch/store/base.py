@@ -1,5 +1,6 @@
 """The store: everything that must survive a round. Sync; see ``StoreThread`` for async rooms."""
 
+import hashlib
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from dogwatch.errors import StoreError
-from dogwatch.model import Evidence, Finding, Job, Run, Source, Status, content_id
+from dogwatch.model import Evidence, Finding, Job, Run, Source, Status
 from dogwatch.store import lease, schema
 from dogwatch.store.migrate import migrate
 from dogwatch.store.rows import RunFilter, run_from_row, run_row
@@ -156,8 +157,8 @@ class Store:
         with self._read() as connection:
             return connection.execute(query).scalar()
 
-    def unsettled_jobs(self) -> list[tuple[str, str]]:
-        """(instance, job_id) of jobs with an open run, or whose newest settled run was not good."""
+    def unsettled_jobs(self) -> dict[tuple[str, str], bool]:
+        """Jobs by (instance, job_id): True if the newest settled run was not good, False if one is open."""
         table = schema.runs
         suspects = (
             sa.select(table.c.instance, table.c.job_id)
@@ -191,8 +192,9 @@ class Store:
             table.c.status != "success", table.c.terminal == 0
         )
         with self._read() as connection:
-            found = connection.execute(sa.union(broken, still_open)).all()
-        return sorted((instance, job_id) for instance, job_id in found)
+            found = {(row.instance, row.job_id): False for row in connection.execute(still_open.distinct())}
+            found |= {(row.instance, row.job_id): True for row in connection.execute(broken)}
+        return dict(sorted(found.items()))
 
     def histories(self, jobs: Sequence[tuple[str, str]], limit: int) -> dict[tuple[str, str], list[Run]]:
         """The newest ``limit`` attempts of each (instance, job_id), oldest first."""
@@ -220,10 +222,7 @@ class Store:
     def save_jobs(self, instance: str, jobs: Sequence[Job], now: datetime) -> None:
         """Remember the platform's jobs as they are now; a change or a disappearance ends the old version."""
         table = schema.job_versions
-        current = {
-            job.job_id: (content_id(job.model_dump(mode="json", exclude={"observed_at"})), job)
-            for job in jobs
-        }
+        current = {job.job_id: (_digest(job), job) for job in jobs}
         with self._write() as connection:
             stored = {
                 row.job_id: row.digest
@@ -261,16 +260,40 @@ class Store:
                 )
                 connection.execute(again, fresh)
 
-    def jobs(self) -> list[Job]:
-        """All jobs as last seen, those that disappeared left out."""
+    def jobs(self, chosen: Sequence[tuple[str, str]] | None = None) -> list[Job]:
+        """All jobs as last seen, or these (instance, job_id); those that disappeared are left out."""
         table = schema.job_versions
         query = (
             sa.select(table.c.body)
             .where(table.c.valid_to.is_(None))
             .order_by(table.c.instance, table.c.job_id)
         )
+        queries = [query]
+        if chosen is not None:
+            key = sa.tuple_(table.c.instance, table.c.job_id)
+            queries = [
+                query.where(key.in_(list(chosen[start : start + _CHUNK])))
+                for start in range(0, len(chosen), _CHUNK)
+            ]
         with self._read() as connection:
-            return [Job.model_validate(body) for body in connection.execute(query).scalars()]
+            bodies = [body for each in queries for body in connection.execute(each).scalars()]
+        return [Job.model_validate(body) for body in bodies]
+
+    def job_names(self, instance: str) -> dict[str, str]:
+        """Names by job id, of the jobs that exist."""
+        table = schema.job_versions
+        query = sa.select(table.c.job_id, table.c.body["name"].as_string()).where(
+            table.c.instance == instance, table.c.valid_to.is_(None)
+        )
+        with self._read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def job_counts(self) -> dict[str, int]:
+        """How many jobs exist on each instance."""
+        table = schema.job_versions
+        query = sa.select(table.c.instance, sa.func.count()).where(table.c.valid_to.is_(None))
+        with self._read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(table.c.instance))}
 
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -426,6 +449,12 @@ class Store:
     def _fence(self, connection: sa.Connection) -> None:
         if self._holder is not None:
             lease.require(connection, _ROUND, self._holder)
+
+
+def _digest(job: Job) -> str:
+    """The same for the same job, whenever it was observed."""
+    told = job.model_dump_json(exclude={"observed_at"})
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _record_statement() -> str:

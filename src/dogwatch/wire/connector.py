@@ -42,6 +42,8 @@ class Ask:
     """By native run id: the newest stored attempt of runs that are open, failed or cancelled. An open one
     has to be asked again by id if the listing does not hold it; a failed one that did not change since
     needs no details."""
+    broken: frozenset[str] = frozenset()
+    """Job ids whose newest settled run, as stored, did not do its work: where a repair would matter."""
 
 
 class Connector(ABC, Generic[S]):
@@ -50,7 +52,7 @@ class Connector(ABC, Generic[S]):
     Settings: ClassVar[type[ConnectorSettings]]
     title: ClassVar[str]
     """The platform's name for people."""
-    overlap: ClassVar[timedelta] = timedelta(hours=1)
+    overlap: ClassVar[timedelta] = timedelta(minutes=15)
     """How far before the watermark a round reads again, for records that the platform shows late."""
 
     def __init__(self, name: str, settings: S, doors: Doors) -> None:

@@ -36,7 +36,7 @@ _TLD = (
     rb"|de|fr|uk|jp|cn|ru|br|nl|eu|ca|au|ch|se|kr|tw|it|es|pl)"
 )
 
-_VALUES = (
+_WORDS = (
     # a date with a clock, as ctime, syslog, RFC 3339, Apache and their relatives write it
     _WEEKDAY
     + rb",? (?:"
@@ -47,6 +47,13 @@ _VALUES = (
     + _CLOCK
     + rb"(?: (?:[A-Z]{3,4}|[+-]0000))?(?: 0000)?(?!\w)",
     _MONTH + rb" +0{1,2}(?:,? 0000)?,? " + _CLOCK + rb"(?: 0000)?(?!\w)",
+    # words that are values wherever they stand; hexadecimal digits without a decimal one
+    rb"(?:[tT](?:rue|RUE)|[fF](?:alse|ALSE)|[nN](?:ull|ULL))(?![\w.-])",
+    rb"[a-f]{8,}+(?!\w)",
+)
+"""Values that look like words; everything else is tried only where there is more than a plain word."""
+
+_VALUES = (
     rb"0000[-/.]00[-/.]00(?:[T ]00:?00(?::?00(?:[.,:]0++)?)?(?:Z| ?[+-]00:?00)?)?(?!\w)",
     rb"0{1,2}[-/ ](?:" + _MONTH + rb"|0{1,2})[-/ ]0000(?:[: ]" + _CLOCK + rb")?(?: [+-]0000)?(?!\w)",
     # URL, e-mail address
@@ -73,16 +80,15 @@ _VALUES = (
     rb"(?:[-+]|(?<= )[<>~])?0\w*+(?:[.:/]0\w*+|,000(?!\w))*+%?",
     rb"(?<!\.)[-+]?\.0++(?!\w)",
     rb"(?=[a-fA-F]*+0)(?:[0a-f]{4,}+|[0A-F]{4,}+)(?!\w)",
-    rb"[a-f]{8,}+(?!\w)",
     # Kubernetes pods; identifiers: blk_0, rdd_0_0, attempt_0_m_0, R0-M0-N0, and random letters and digits
     rb"[a-z][a-z0-]*?-[0a-f]{8,10}-[a-z0]{5}(?![\w-])",
     rb"(?=[A-Za-z_-]*+0\w*+-[A-Za-z_-]*+0)[\w-]++",
     rb"[A-Za-z]\w*?_-?0\w*+(?:[.-]0\w*+)*+",
     rb"(?=(?:[A-Za-z]*+0++[A-Za-z]++){2})\w{8,}+",
-    # words that are values wherever they stand
-    rb"(?i:true|false|null)(?![\w.-])",
 )
-_MASK = re.compile(rb"(?<!\w)(?:" + rb"|".join(_VALUES) + rb")")
+_MASK = re.compile(
+    rb"(?<!\w)(?:(?![A-Za-z]++[ \n,;)\]])(?:" + rb"|".join(_VALUES) + rb")|" + rb"|".join(_WORDS) + rb")"
+)
 _DIGITS = re.compile(rb"00++")
 _BLANKS = re.compile(rb"  ++")
 _JOINED = re.compile(rb"\0(?:(?:[.:/#@_]?|-\0-(?=\0))\0)+|\0(?:,? ?\0){8,}+")
@@ -102,3 +108,12 @@ def soft_digits(key: bytes) -> list[tuple[int, int]]:
     """Where, as (start, end), the digits of a key stand that are still in its shape, in order."""
     masked = _MASK.sub(lambda match: VAR * len(match[0]), key)
     return [match.span() for match in _ZEROS.finditer(masked)]
+
+
+_MARKS = re.compile(rb"([ ,;:=()\[\]{}<>\"'|]+)")
+
+
+def split_shape(shape: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The words of a shape and the blanks and marks between them, of which there is one less."""
+    parts = _MARKS.split(shape)
+    return tuple(parts[::2]), tuple(parts[1::2])

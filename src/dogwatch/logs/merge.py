@@ -13,7 +13,7 @@ All of it is a function of the set of shapes; ties are broken by the text itself
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from dogwatch.logs.place import (
     NAME_CUES,
@@ -26,7 +26,7 @@ from dogwatch.logs.place import (
     letters,
     without_units,
 )
-from dogwatch.logs.words import ACCOUNTS, weight
+from dogwatch.logs.words import ACCOUNTS, outcome_of, weight
 
 _TOKENS = re.compile(
     r" +|\.{2,}|[,;:=()\[\]{}<>\"'|]|[^ ,;:=()\[\]{}<>\"'|.]*(?:\.[^ ,;:=()\[\]{}<>\"'|.]+)+|[^ ,;:=()\[\]{}<>\"'|.]+|\."
@@ -36,6 +36,7 @@ _LIST = re.compile(r"\0(?:,? ?\0)+")
 _MOST_NAMES = 8
 _FEWEST_RELATIVES = 4
 _FIRST_PLACE = 12
+_MOST_NAME_SETS = 40
 
 
 _QUOTED = re.compile(r"""("[^"]{1,100}"|(?<![A-Za-z0-9\0])'[^']{1,100}'(?![A-Za-z0-9\0]))""")
@@ -146,6 +147,39 @@ class _Merger:
         self.unite(family, around, places)
         return True
 
+    def absorb(self) -> bool:
+        """Unite with a template what differs from it only in places of names. Returns whether there was any."""
+        by_length: dict[int, dict[tuple[int, ...], list[Tokens]]] = defaultdict(lambda: defaultdict(list))
+        for text, places in self.named.items():
+            if places and len(self.members.get(text, ())) >= _FEWEST_RELATIVES:
+                by_length[len(text)][tuple(sorted(places))].append(text)
+        same_length: dict[int, list[Tokens]] = defaultdict(list)
+        for text in self.members:
+            same_length[len(text)].append(text)
+        changed = False
+        for length, by_places in sorted(by_length.items()):
+            likeliest = sorted(by_places.items(), key=lambda item: (-len(item[1]), item[0]))[:_MOST_NAME_SETS]
+            for places, templates in likeliest:
+                changed |= self._absorb(places, set(templates), same_length[length])
+        return changed
+
+    def _absorb(self, places: tuple[int, ...], templates: set[Tokens], candidates: list[Tokens]) -> bool:
+        found: dict[Tokens, list[Tokens]] = defaultdict(list)
+        for text in candidates:
+            if any(text[i] != V for i in places) and all(is_word(text[i]) for i in places):
+                opened = list(text)
+                for i in places:
+                    opened[i] = V
+                if tuple(opened) in templates:
+                    found[tuple(opened)].append(text)
+        changed = False
+        for template, texts in sorted(found.items()):
+            texts = [t for t in texts if t in self.members and not any(outcome_of(t[i]) for i in places)]
+            if texts and template in self.members and Place(template, places[0], []).fixed >= 2:
+                self.unite([template, *texts], template, places)
+                changed = True
+        return changed
+
     def lists(self) -> None:
         """Lists of values that differ in length are one list; an empty bracket is a value that is missing."""
         by_list: dict[str, list[Tokens]] = defaultdict(list)
@@ -183,7 +217,7 @@ class _Merger:
 def templates(shapes: Iterable[str]) -> dict[str, str]:
     """For each shape the text of its template, with ``\\0`` for a variable."""
     merger = _Merger(sorted(shapes))
-    while merger.single_places() or merger.several_places():
+    while merger.single_places() or merger.several_places() or merger.absorb():
         pass
     merger.lists()
     merger.strays()
@@ -197,19 +231,24 @@ _NUMBERED_NAME = re.compile(r"[A-Za-z]+\d{3,}")
 _JOINED = re.compile(r"\0(?:[.:/#@_]?\0)+")
 
 
-def spell(words: Iterable[bytes | None], digits: Mapping[tuple[int, int], bytes | None]) -> str:
+def spell(
+    words: Sequence[bytes | None], marks: Iterable[bytes], digits: Mapping[tuple[int, int], bytes | None]
+) -> str:
     """The text of a shape, with the digits that all its lines share."""
     spelled: list[str] = []
-    for number, word in enumerate(words):
-        if word is None:
-            spelled.append(V)
-            continue
-        parts = word.decode("utf-8", "replace").split("0")
-        text = parts[0]
-        for nth, part in enumerate(parts[1:]):
-            value = digits.get((number, nth))
-            text += (value.decode() if value else V) + part
-        # a word that ends in many digits (storage442) is one of many, though we saw only one
-        one_of_many = _NUMBERED_NAME.fullmatch(text) and not _FIXED_NUMBER.fullmatch(text)
-        spelled.append(V if one_of_many else _JOINED.sub(V, text))
-    return " ".join(spelled)
+    for number, (word, mark) in enumerate(zip(words, (*marks, b""), strict=True)):
+        spelled.append(V if word is None else _spell_word(word.decode("utf-8", "replace"), number, digits))
+        spelled.append(mark.decode())
+    return _JOINED.sub(V, "".join(spelled))
+
+
+def _spell_word(word: str, number: int, digits: Mapping[tuple[int, int], bytes | None]) -> str:
+    if "0" not in word:
+        return word
+    parts = word.split("0")
+    text = parts[0]
+    for nth, part in enumerate(parts[1:]):
+        value = digits.get((number, nth))
+        text += (value.decode() if value else V) + part
+    # a word that ends in many digits (storage442) is one of many, though we saw only one
+    return V if _NUMBERED_NAME.fullmatch(text) and not _FIXED_NUMBER.fullmatch(text) else text

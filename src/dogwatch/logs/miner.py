@@ -56,7 +56,7 @@ class Miner:
     def mine(self) -> Mined:
         """The templates of all lines so far. Feeding may go on afterwards."""
         leaves = self.shapes.leaves()
-        spelled = {number: spell(leaf.words, leaf.digits) for number, leaf in leaves.items()}
+        spelled = {number: spell(leaf.words, leaf.marks, leaf.digits) for number, leaf in leaves.items()}
         merged = templates(set(spelled.values()))
         texts = {shape: text.replace(V, MARK) for shape, text in merged.items()}
         lines = Counter[str]()

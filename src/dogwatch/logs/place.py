@@ -156,6 +156,8 @@ def _first_is_variable(place: Place, weights: list[int], bare: bool) -> bool:
     if bare and place.fixed >= 2:
         return all(weights)
     likely = sum(1 for weight in weights if weight)
+    if place.fixed >= 4 and likely >= _SEVERAL and 2 * likely >= len(weights):
+        return True
     return likely >= (_MANY if place.fixed >= 2 else 2 * _MANY) or (
         place.fixed > 0 and len(weights) >= _SEVERAL and min(weights) == 2
     )

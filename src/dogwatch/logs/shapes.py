@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import cast
 
-from dogwatch.logs.mask import KEY_TABLE, LONGEST, soft_digits, to_shapes
+from dogwatch.logs.mask import KEY_TABLE, LONGEST, soft_digits, split_shape, to_shapes
 from dogwatch.logs.trie import Trie
 
 _CACHED_KEYS = 60_000
@@ -51,7 +51,9 @@ class Leaf:
     """What is known of the lines of one shape."""
 
     words: tuple[bytes | None, ...]
-    """The shape, split at blanks; None for a word that the trie made a variable."""
+    """The words of the shape; None for one that the trie made a variable."""
+    marks: tuple[bytes, ...]
+    """The blanks and marks between them, one less."""
     digits: Digits
     lines: int
 
@@ -61,6 +63,8 @@ class _SoftKey:
     """A key whose shape still holds digits, and where they stand in the key."""
 
     leaf: int
+    digits: Digits
+    """Those of the leaf; replaced when leaves are united."""
     sites: list[tuple[int, int, Site]]
 
 
@@ -76,6 +80,9 @@ class Shapes:
         self._size = 0
         self._trie: Trie | None = None
         self._alive = 0
+        self._path: tuple[bytes | None, ...] | None = None
+        self._moved = False
+        """Whether leaves were united since the block began, so that soft keys may know the wrong digits."""
         self._cache: dict[bytes, int] = {}
         self._cache_size = 0
         self._soft: list[_SoftKey] = []
@@ -100,15 +107,18 @@ class Shapes:
         if max(lengths) > LONGEST:
             keys = [key if len(key) <= LONGEST else key[:LONGEST] + b" 0" for key in keys]
         leaves = cast("list[int]", list(map(self._cache.get, keys)))
-        if None in leaves:
-            self._learn(list({key for key, leaf in zip(keys, leaves, strict=True) if leaf is None}))
-            leaves = list(map(self._cache.__getitem__, keys))
+        missing = _places_of_none(leaves)
+        self._moved = False
+        if missing:
+            self._learn(list({keys[line] for line in missing}))
+            for line in missing:
+                leaves[line] = self._cache[keys[line]]
         if min(leaves) < 0:
             self._compare_digits(block, keys, lengths, leaves)
         count = self._count
         for leaf, lines in Counter(leaves).items():
             count[leaf] += lines
-        if len(self._cache) > _CACHED_KEYS or self._cache_size > _CACHED_BYTES:
+        if self._moved or len(self._cache) > _CACHED_KEYS or self._cache_size > _CACHED_BYTES:
             self._forget_keys()
         return leaves
 
@@ -126,8 +136,8 @@ class Shapes:
         for leaf, count in enumerate(self._count):
             lines[self.resolve(leaf)] += count
         return {
-            leaf: Leaf(words, self._digits[leaf], lines[leaf])
-            for words, leaf in ((words, self.resolve(leaf)) for words, leaf in self._paths())
+            leaf: Leaf(words, marks, self._digits[leaf], lines[leaf])
+            for words, marks, leaf in ((w, m, self.resolve(leaf)) for w, m, leaf in self._paths())
         }
 
     def absorb(self, other: "Shapes") -> list[int]:
@@ -138,10 +148,7 @@ class Shapes:
                 trie.coarsen(other._trie.words)
         here: dict[int, int] = {}
         for number, leaf in other.leaves().items():
-            if self._trie is None and None not in leaf.words:
-                mine, words = self._leaf(b" ".join(word or b"" for word in leaf.words))
-            else:
-                mine, words = self._open_trie().insert(leaf.words)
+            mine, words = self._place(leaf)
             here[number] = mine
             self._count[mine] += leaf.lines
             digits = self._digits[mine]
@@ -152,33 +159,42 @@ class Shapes:
         self._forget_keys()
         return [here[other.resolve(leaf)] for leaf in range(len(other._into))]
 
+    def _place(self, leaf: Leaf) -> tuple[int, tuple[bytes | None, ...]]:
+        """The leaf here of one from elsewhere."""
+        if self._trie is not None or None in leaf.words:
+            return self._open_trie().insert(leaf.words, leaf.marks)
+        words = [word for word in leaf.words if word is not None]
+        shape = b"".join(part for pair in zip(words, (*leaf.marks, b""), strict=True) for part in pair)
+        return self._leaf(shape), leaf.words
+
     def _learn(self, keys: list[bytes]) -> None:
         """Find the leaf of keys that are not in the cache, and put them there."""
         for key, shape in zip(keys, to_shapes(keys), strict=True):
-            leaf, words = self._leaf(shape)
+            leaf = self._leaf(shape)
             if b"0" not in shape:
                 self._cache[key] = leaf
                 continue
-            sites = _sites(key, shape, words)
+            sites = _sites(key, shape, self._path)
             digits = self._digits[leaf]
             for _, _, site in sites:
                 digits.setdefault(site, b"")
             self._cache[key] = ~len(self._soft)
-            self._soft.append(_SoftKey(leaf, sites))
+            self._soft.append(_SoftKey(leaf, digits, sites))
         self._cache_size += sum(map(len, keys))
         self._bound()
 
-    def _leaf(self, shape: bytes) -> tuple[int, tuple[bytes | None, ...]]:
-        words = tuple(shape.split(b" "))
-        if self._trie is not None:
-            return self._trie.insert(words)
-        leaf = self._exact.get(shape)
-        if leaf is None:
-            leaf = self._exact[shape] = self._new_leaf()
-            self._size += len(shape)
-            if len(self._exact) > self.limits.shapes or self._size > self.limits.size:
-                return self._open_trie().insert(words)
-        return leaf, words
+    def _leaf(self, shape: bytes) -> int:
+        """The leaf of a shape; ``_path`` gets the words that led to it."""
+        if self._trie is None:
+            leaf = self._exact.get(shape)
+            if leaf is None:
+                leaf = self._exact[shape] = self._new_leaf()
+                self._size += len(shape)
+            if len(self._exact) <= self.limits.shapes and self._size <= self.limits.size:
+                self._path = None
+                return leaf
+        leaf, self._path = self._open_trie().insert(*split_shape(shape))
+        return leaf
 
     def _new_leaf(self) -> int:
         self._into.append(len(self._into))
@@ -190,9 +206,10 @@ class Shapes:
     def _open_trie(self) -> Trie:
         """Move all shapes into the trie."""
         if self._trie is None:
+            self._moved = True
             self._trie = Trie(self.limits.words, self._new_leaf, self._unite)
             for shape, old in self._exact.items():
-                leaf, words = self._trie.insert(tuple(shape.split(b" ")))
+                leaf, words = self._trie.insert(*split_shape(shape))
                 self._into[old] = leaf
                 self._join_digits(
                     leaf, {s: v for s, v in self._digits[old].items() if words[s[0]] is not None}
@@ -204,6 +221,7 @@ class Shapes:
 
     def _unite(self, leaf: int, other: int, word: int) -> None:
         """Make ``other`` part of ``leaf``, whose word at this place is a variable now."""
+        self._moved = True
         leaf, other = self.resolve(leaf), self.resolve(other)
         if leaf != other:
             self._into[other] = leaf
@@ -228,22 +246,21 @@ class Shapes:
 
     def _compare_digits(self, block: bytes, keys: list[bytes], lengths: list[int], leaves: list[int]) -> None:
         """Look at the digits of every line whose shape has some; ``leaves`` gets their true leaves."""
-        starts = list(accumulate(lengths, lambda at, length: at + length + 1, initial=0))
-        for line, leaf in enumerate(leaves):
-            if leaf >= 0:
-                continue
-            soft = self._soft[~leaf]
+        ends = list(accumulate(lengths))
+        for line in [line for line, leaf in enumerate(leaves) if leaf < 0]:
+            soft = self._soft[~leaves[line]]
             leaves[line] = soft.leaf
-            digits, start, open_sites = self._digits[self.resolve(soft.leaf)], starts[line], 0
+            digits = self._digits[self.resolve(soft.leaf)] if self._moved else soft.digits
+            start, undecided = ends[line] - lengths[line] + line, False
             for begin, end, site in soft.sites:
                 known = digits.get(site)
                 if known is None:
                     continue
+                undecided = True
                 value = block[start + begin : start + end]
                 if known != value:
                     digits[site] = None if known else value
-                open_sites += 1
-            if not open_sites:
+            if not undecided:
                 self._cache[keys[line]] = soft.leaf
 
     def _forget_keys(self) -> None:
@@ -251,20 +268,33 @@ class Shapes:
         self._soft.clear()
         self._cache_size = 0
 
-    def _paths(self) -> Iterator[tuple[tuple[bytes | None, ...], int]]:
+    def _paths(self) -> Iterator[tuple[tuple[bytes | None, ...], tuple[bytes, ...], int]]:
         if self._trie is not None:
             yield from self._trie.leaves()
         for shape, leaf in self._exact.items():
-            yield tuple(shape.split(b" ")), leaf
+            yield (*split_shape(shape), leaf)
 
 
-def _sites(key: bytes, shape: bytes, words: tuple[bytes | None, ...]) -> list[tuple[int, int, Site]]:
-    """Where in the key the digits stand that are left in the shape and not part of a variable."""
+def _sites(key: bytes, shape: bytes, path: tuple[bytes | None, ...] | None) -> list[tuple[int, int, Site]]:
+    """Where in the key the digits stand that are left in the shape and not part of a variable of the path."""
     spans = iter(soft_digits(key))
     found: list[tuple[int, int, Site]] = []
-    for number, word in enumerate(shape.split(b" ")):
+    for number, word in enumerate(split_shape(shape)[0]):
         for nth in range(word.count(b"0")):
             span = next(spans, None)
-            if span is not None and number < len(words) and words[number] is not None:
+            if span is not None and (path is None or (number < len(path) and path[number] is not None)):
                 found.append((*span, (number, nth)))
     return found
+
+
+def _places_of_none(leaves: list[int]) -> list[int]:
+    """Where None stands in the list; quick if that is hardly anywhere."""
+    places: list[int] = []
+    at = -1
+    none = cast("int", None)
+    try:
+        while True:
+            at = leaves.index(none, at + 1)
+            places.append(at)
+    except ValueError:
+        return places

@@ -13,8 +13,11 @@ from dogwatch.logs.mask import VAR
 DEEPEST = 64
 """Words of a shape that are told apart; the rest is one variable."""
 
-Path = tuple[bytes | None, ...]
+Words = tuple[bytes | None, ...]
 """The words of a shape; None where the tree has a variable in their place."""
+
+Marks = tuple[bytes, ...]
+"""What stands between the words."""
 
 
 @dataclass(slots=True)
@@ -38,45 +41,45 @@ class Trie:
         self.words = words
         self._new_leaf = new_leaf
         self._unite = unite
-        self._roots: dict[int, _Node] = {}
+        self._roots: dict[Marks, _Node] = {}
+        """Shapes with different marks share nothing."""
 
-    def insert(self, shape: Path) -> tuple[int, Path]:
+    def insert(self, words: Words, marks: Marks) -> tuple[int, Words]:
         """The leaf of a shape, and the words that led to it. A None in the shape makes its place a variable."""
-        if len(shape) > DEEPEST:
-            shape = (*shape[:DEEPEST], VAR)
-        node = self._roots.setdefault(len(shape), _Node())
+        if len(words) > DEEPEST:
+            words, marks = (*words[:DEEPEST], VAR), marks[:DEEPEST]
+        node = self._roots.get(marks)
+        if node is None:
+            node = self._roots[marks] = _Node()
         path: list[bytes | None] = []
-        for depth, word in enumerate(shape):
-            if word is None and node.rest is None:
-                self._open(node, depth)
-            if node.rest is not None or word is None:
-                node.rest = node.rest or _Node()
-                node = node.rest
-                path.append(None)
+        for depth, word in enumerate(words):
+            if node.rest is None and word is not None:
+                child = node.children.get(word)
+                if child is None:
+                    child = node.children[word] = _Node()
+                    if len(node.children) > self.words:
+                        child, word = self._open(node, depth), None
+                node = child
+                path.append(word)
                 continue
-            child = node.children.get(word)
-            if child is None:
-                child = node.children[word] = _Node()
-                if len(node.children) > self.words:
-                    child = self._open(node, depth)
-                    word = None
-            node = child
-            path.append(word)
+            node = node.rest or self._open(node, depth)
+            path.append(None)
         if node.leaf is None:
             node.leaf = self._new_leaf()
         return node.leaf, tuple(path)
 
-    def leaves(self) -> Iterator[tuple[Path, int]]:
-        """All leaves with the words that lead to them."""
-        stack: list[tuple[_Node, Path]] = [(root, ()) for root in self._roots.values()]
-        while stack:
-            node, path = stack.pop()
-            if node.leaf is not None:
-                yield path, node.leaf
-            if node.rest is not None:
-                stack.append((node.rest, (*path, None)))
-            for word, child in node.children.items():
-                stack.append((child, (*path, word)))
+    def leaves(self) -> Iterator[tuple[Words, Marks, int]]:
+        """All leaves with the words that lead to them and the marks between them."""
+        for marks, root in self._roots.items():
+            stack: list[tuple[_Node, Words]] = [(root, ())]
+            while stack:
+                node, path = stack.pop()
+                if node.leaf is not None:
+                    yield path, marks, node.leaf
+                if node.rest is not None:
+                    stack.append((node.rest, (*path, None)))
+                for word, child in node.children.items():
+                    stack.append((child, (*path, word)))
 
     def coarsen(self, words: int) -> None:
         """Allow fewer words at a place from now on, everywhere."""

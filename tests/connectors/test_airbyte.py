@@ -1,57 +1,35 @@
 """The Airbyte connector against its twin, and against what the twin would never say."""
 
 import asyncio
-import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx2
 import pytest
-from pydantic import SecretStr, ValidationError
 
-from dogwatch.connectors.airbyte import CLOUD_URL, STATUS, Airbyte, AirbyteSettings
-from dogwatch.errors import AuthError, RateLimited, UnexpectedAnswer, Unreachable
+from dogwatch.connectors.airbyte import STATUS, Airbyte, AirbyteSettings
+from dogwatch.errors import UnexpectedAnswer
 from dogwatch.lab.platforms.airbyte import AirbyteTwin
-from dogwatch.lab.world import LabEdit, LabJob, Outcome, PlatformFault
+from dogwatch.lab.world import LabEdit, LabJob
 from dogwatch.model import JobState, ScheduleKind, Status
-from support import airbyte as estate
 from support.airbyte import (
-    ERROR,
     HOST,
     ORDERS,
     STOCK,
-    Without,
+    UUID,
     all_runs,
     ask,
     at,
     connector,
+    page,
     ran,
     read,
+    record,
+    scripted,
     tried,
     world,
 )
 from support.clock import NOON, JumpingClock
 from support.door import Script, doors, ok, status
-
-BASE = {"jobId": 7, "status": "succeeded", "jobType": "sync", "connectionId": "c-1"}
-UUID = "744cc0ed-7f05-4949-9e60-2a814f90c035"
-
-
-def record(**changes: Any) -> dict[str, Any]:
-    """One job as Airbyte lists it."""
-    return {**BASE, "startTime": "2026-03-03T09:00:00Z", "lastUpdatedAt": "2026-03-03T09:30:00Z", **changes}
-
-
-def page(*records: Any) -> httpx2.Response:
-    """One page of jobs."""
-    return ok({"previous": "", "next": "http://elsewhere/", "data": list(records)})
-
-
-def scripted(*answers: httpx2.Response) -> tuple[Airbyte, Script]:
-    """A connector without authentication whose platform answers from a list."""
-    script = Script(*answers)
-    return Airbyte("airbyte", AirbyteSettings(url=HOST), doors(script)), script
-
 
 # ── states and times ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -285,126 +263,6 @@ def test_an_open_run_that_cannot_be_read_is_an_error_after_the_others() -> None:
     assert isinstance(error, UnexpectedAnswer)
 
 
-# ── why a run failed ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_failed_run_tells_why_how_often_it_was_tried_and_what_its_streams_lost() -> None:
-    run = all_runs(connector(AirbyteTwin(world())))["2"]
-    assert (run.status, run.error_message) == (Status.failed, ERROR)
-    assert (run.metrics["retries"], run.metadata["attempts"]) == (1, 2)
-    facts = {key: run.metadata[key] for key in ("failure_type", "failure_origin", "retryable")}
-    assert facts == {"failure_type": "config_error", "failure_origin": "source", "retryable": False}
-    streams: Any = run.metadata["streams"]
-    assert sum(stream["committed"] for stream in streams) == 40
-    assert all(stream["emitted"] >= stream["committed"] for stream in streams)
-
-
-def test_a_timeout_is_told_apart_by_its_failure_type() -> None:
-    run = all_runs(connector(AirbyteTwin(world())))["3"]
-    assert (run.status, run.native_status) == (Status.timed_out, "failed")
-    assert run.metadata["failure_type"] == "heartbeat_timeout"
-
-
-@pytest.mark.parametrize("code", [401, 403, 404, 500, 503])
-def test_without_the_configuration_api_failed_runs_have_no_reason_and_nothing_else_is_lost(code: int) -> None:
-    twin = AirbyteTwin(world())
-    app = Without(twin.app(), "/api/v1/jobs", code)
-    runs = all_runs(connector(twin, app))
-    assert len(runs) == 8
-    assert {runs[number].status for number in ("2", "3")} == {Status.failed}
-    assert {runs[number].error_message for number in ("2", "3")} == {None}
-    assert app.refused <= 2, "one job is asked for, and that call is tried twice at most"
-
-
-def test_without_the_configuration_api_the_board_is_told_so() -> None:
-    twin = AirbyteTwin(world())
-    blocked = connector(twin, Without(twin.app(), "/api/v1/jobs", 403))
-    (caveat,) = asyncio.run(blocked.caveats())
-    assert "403" in caveat
-    assert asyncio.run(blocked.check()).endswith(
-        "failure reasons not readable: POST /api/v1/jobs/get_without_logs answered 403"
-    )
-    assert asyncio.run(connector(twin).caveats()) == ()
-
-
-def test_old_failures_are_not_asked_about() -> None:
-    twin = AirbyteTwin(world())
-    runs = all_runs(connector(twin), ask(details_since=at(6)))
-    assert runs["2"].error_message is None
-    assert runs["3"].status is Status.timed_out
-
-
-def test_a_failure_that_is_known_and_unchanged_is_not_asked_about_again() -> None:
-    twin = AirbyteTwin(world())
-    known = {run.native_run_id: run for run in all_runs(connector(twin)).values()}
-    app = Without(twin.app(), "/api/v1/jobs", 500)
-    runs = all_runs(connector(twin, app), ask(known=known, now=NOON + timedelta(minutes=15)))
-    assert app.refused == 0
-    assert (runs["2"].error_message, runs["3"].status) == (ERROR, Status.timed_out)
-    assert runs["2"].observed_at == NOON + timedelta(minutes=15)
-
-
-def test_a_reason_that_could_not_be_read_is_asked_for_in_the_next_round_even_outside_the_window() -> None:
-    twin = AirbyteTwin(world())
-    blind = all_runs(connector(twin, Without(twin.app(), "/api/v1/jobs", 503)))
-    known = {run.native_run_id: run for run in blind.values()}
-    runs = all_runs(connector(twin), ask(since=at(1), known=known))
-    assert (runs["2"].error_message, runs["3"].status) == (ERROR, Status.timed_out)
-
-
-def test_a_failure_without_any_reason_is_asked_about_once() -> None:
-    info = {"job": {}, "attempts": [{"attempt": {"id": 0, "status": "failed"}}]}
-    airbyte, _ = scripted(page(record(status="failed")), ok(info))
-    (run,), error = asyncio.run(read(airbyte, ask()))
-    assert (error, run.error_message, run.metadata) == (None, None, {"attempts": 1})
-    again, script = scripted(page(record(status="failed")))
-    asyncio.run(read(again, ask(known={"7": run})))
-    assert [path for path in script.paths if "without_logs" in path] == []
-
-
-def test_the_last_attempt_decides_and_a_technical_message_is_kept_beside_the_public_one() -> None:
-    def attempt(number: int, *failures: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "attempt": {"id": number, "failureSummary": {"failures": list(failures)}, "streamStats": None}
-        }
-
-    first = attempt(0, {"externalMessage": "first try", "failureType": "transient_error"})
-    last = attempt(
-        1,
-        {"externalMessage": "a consequence", "failureType": "system_error"},
-        {
-            "externalMessage": "no heartbeat",
-            "internalMessage": "x" * 5000,
-            "failureType": "destination_timeout",
-            "stacktrace": "at …",
-        },
-    )
-    airbyte, _ = scripted(page(record(status="failed")), ok({"attempts": [last, first]}))
-    (run,), _ = asyncio.run(read(airbyte, ask()))
-    assert (run.status, run.error_message, run.metrics["retries"]) == (Status.timed_out, "no heartbeat", 1)
-    assert str(run.metadata["internal_message"]).endswith("(1,000 characters more)")
-    assert "stacktrace" not in run.metadata
-
-
-def test_reasons_are_asked_for_together_once_one_has_answered() -> None:
-    failing = [ran(n, 9 - n / 100, tried(9 - n / 100, 1, Outcome.failed, f"no {n}")) for n in range(1, 31)]
-    twin = AirbyteTwin(world(failing))
-    under_way, most = 0, 0
-    inner = twin.app()
-
-    async def counting(scope: Any, receive: Any, send: Any) -> None:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        await asyncio.sleep(0)
-        await inner(scope, receive, send)
-        under_way -= 1
-
-    runs = all_runs(connector(twin, counting))
-    assert [runs[str(n)].error_message for n in range(1, 31)] == [f"no {n}" for n in range(1, 31)]
-    assert 1 < most <= 8
-
-
 # ── connections ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -516,119 +374,3 @@ def test_connections_are_read_over_all_pages_and_an_edit_shows() -> None:
     assert len({job.job_id for job in found}) == 203
     clock.move(timedelta(hours=2))
     assert {job.state for job in asyncio.run(connector(twin).jobs(NOON))} == {JobState.paused}
-
-
-# ── the way in ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-CLOUD = ("https://api.airbyte.com/v1", "https://cloud.airbyte.com/api/v1")
-OWN = ("https://ab.example/api/public/v1", "https://ab.example/api/v1")
-INNER = ("https://in.example/ab/api/public/v1", "https://in.example/ab/api/v1")
-GATEWAY = ("https://gw.example/ab/v1", None)
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        (CLOUD_URL, CLOUD),
-        ("https://cloud.airbyte.com/", CLOUD),
-        ("https://ab.example", OWN),
-        ("https://ab.example/api/public/v1/", OWN),
-        ("https://ab.example/api/v1", OWN),
-        ("https://in.example/ab", INNER),
-        ("https://gw.example/ab/v1", GATEWAY),
-    ],
-)
-def test_the_addresses_follow_from_what_a_person_pastes(url: str, expected: tuple[str, str | None]) -> None:
-    secret = SecretStr("secret-secret")
-    assert AirbyteSettings(url=url, client_id=secret, client_secret=secret).bases[:2] == expected
-
-
-def test_a_configuration_url_of_ones_own_wins() -> None:
-    assert AirbyteSettings(url=HOST, config_url="http://inner/api/v1").bases[1] == "http://inner/api/v1"
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"url": "https://api.airbyte.com/v1"},
-        {"url": HOST, "client_id": "only-this"},
-        {"url": HOST, "client_secret": "only-that"},
-        {"url": HOST, "workspace_ids": ["my workspace"]},
-    ],
-)
-def test_settings_that_cannot_work_are_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        AirbyteSettings.model_validate(given)
-
-
-def test_without_authentication_no_token_is_bought() -> None:
-    airbyte, script = scripted(page())
-    asyncio.run(read(airbyte, ask()))
-    assert script.paths == ["/api/public/v1/jobs"]
-    assert "authorization" not in script.requests[0].headers
-
-
-def test_a_token_is_bought_once_and_again_when_it_has_ended_or_was_revoked() -> None:
-    clock = JumpingClock()
-    twin = AirbyteTwin(world(clock=clock))
-    tokens = itertools.count(1)
-    bought = 0
-    gate: Any = twin.app()
-
-    def watch(request: Any) -> None:
-        nonlocal bought
-        if request.url.path.endswith("/token"):
-            bought = next(tokens)
-
-    gate.before = watch
-    airbyte = connector(twin, gate)
-
-    async def story() -> list[int]:
-        seen: list[int] = []
-        for change in (None, lambda: clock.move(timedelta(minutes=20)), twin.revoke):
-            if change is not None:
-                change()
-            await airbyte.jobs(NOON)
-            await airbyte.jobs(NOON)
-            seen.append(bought)
-        await airbyte.aclose()
-        return seen
-
-    assert asyncio.run(story()) == [1, 2, 3]
-
-
-def test_wrong_credentials_are_an_auth_error_that_tells_no_secret() -> None:
-    twin = AirbyteTwin(world())
-    airbyte = connector(twin, client_secret="planted-secret-value")
-    with pytest.raises(AuthError) as caught:
-        asyncio.run(airbyte.check())
-    assert "planted" not in repr(caught.value) + str(caught.value) + repr(airbyte.settings)
-
-
-def test_check_says_in_one_line_what_can_be_read() -> None:
-    line = asyncio.run(connector(AirbyteTwin(world())).check())
-    assert (
-        line == "Airbyte at airbyte.lab · 2 connections in 1 workspace readable · failure reasons available"
-    )
-    empty = asyncio.run(connector(AirbyteTwin(world((), jobs=JOBS_OF_ONE))).check())
-    assert empty.endswith("1 connection in 1 workspace readable · failure reasons not tried: no jobs yet")
-
-
-JOBS_OF_ONE = estate.JOBS[:1]
-
-
-def test_load_shedding_is_given_minutes_not_seconds() -> None:
-    shedding = PlatformFault("airbyte", "rate_limited", at(1), None)
-    clock = JumpingClock()
-    runs, error = asyncio.run(read(connector(AirbyteTwin(world(clock=clock, faults=[shedding]))), ask()))
-    assert runs == []
-    assert isinstance(error, RateLimited)
-    assert min(clock.slept) >= 60
-
-
-def test_a_platform_that_is_down_is_unreachable() -> None:
-    down = PlatformFault("airbyte", "platform_down", at(1), None)
-    _, error = asyncio.run(read(connector(AirbyteTwin(world(faults=[down]))), ask()))
-    assert isinstance(error, Unreachable)

@@ -19,6 +19,7 @@ from dogwatch.model import Run
 from dogwatch.wire.connector import Ask
 from dogwatch.wire.http import Doors, Pace
 from support.clock import NOON, JumpingClock
+from support.door import Script, doors, ok
 
 T = TypeVar("T")
 
@@ -157,3 +158,30 @@ def call(
             return await client.post(path, json=body, headers=headers)
 
     return asyncio.run(conversation())
+
+
+UUID = "744cc0ed-7f05-4949-9e60-2a814f90c035"
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    """One job as Airbyte lists it."""
+    return {
+        "jobId": 7,
+        "status": "succeeded",
+        "jobType": "sync",
+        "connectionId": "c-1",
+        "startTime": "2026-03-03T09:00:00Z",
+        "lastUpdatedAt": "2026-03-03T09:30:00Z",
+        **changes,
+    }
+
+
+def page(*records: Any) -> httpx2.Response:
+    """One page of jobs."""
+    return ok({"previous": "", "next": "http://elsewhere/", "data": list(records)})
+
+
+def scripted(*answers: httpx2.Response) -> tuple[Airbyte, Script]:
+    """A connector without authentication whose platform answers from a list."""
+    script = Script(*answers)
+    return Airbyte("airbyte", AirbyteSettings(url=HOST), doors(script)), script

@@ -178,5 +178,5 @@ def test_a_platform_that_echoes_the_credentials_does_not_get_them_into_an_error_
         return [run for batch in batches for run in batch], "".join(texts(caught.value))
 
     (run,), words = asyncio.run(story())
-    assert run.error_message == "no login with *** and ***"
+    assert run.error_message == "cannot log in with *** and ***"
     assert planted not in words + repr(run) + repr(settings)

@@ -1,9 +1,18 @@
 """``dogwatch demo``: it needs nothing, finds what it broke, and leaves a folder that is of use."""
 
+import random
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from dogwatch.app import Dogwatch
+from dogwatch.lab.clock import SimulatedClock
+from dogwatch.lab.run import watch
+from dogwatch.lab.scenario import SCENARIOS, load_scenario
+from dogwatch.settings import load
 from support.cli import process, run
 
 
@@ -59,3 +68,18 @@ def test_a_folder_that_is_not_the_demos_is_left_alone(
     assert told.exit_code == 2
     assert "was not made by the demo" in told.stderr
     assert (tmp_path / "dogwatch-demo" / "dogwatch.db").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hours", [0.0, 3.99, 9.5, 14.1, 22.6, 26.0 * 24])
+def test_the_story_is_the_same_at_every_hour_of_every_day(hours: float) -> None:
+    story = load_scenario(SCENARIOS / "demo.yaml").moved(timedelta(hours=hours))
+    first, last = watch(replace(story, check_every=story.watch), opened, timer=lambda: 0.0).reports
+    assert first.findings == ()
+    assert sorted(finding.rule for finding in last.findings) == ["blind", "failed", "stuck"]
+
+
+def opened(
+    folder: Path, clock: SimulatedClock, transport: httpx2.AsyncBaseTransport, rng: random.Random
+) -> Dogwatch:
+    return Dogwatch(load(folder / "dogwatch.yaml", {}, folder), clock=clock, transport=transport, rng=rng)

@@ -6,6 +6,7 @@ The definitions are part of the contract (docs/lab.md, "The first visible sign")
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from dogwatch.lab.clock import SimulatedClock
 from dogwatch.lab.faults import Fault, Reach, targets
@@ -65,7 +66,8 @@ def _overdue(scenario: Scenario, run: LabRun) -> datetime:
     is over before."""
     spec = scenario.estate.jobs[run.job]
     attempt = run.attempts[0]
-    overdue = attempt.started + max(2 * spec.duration, spec.duration + _LEEWAY)
+    usual = spec.duration * spec.weekly[attempt.started.astimezone(ZoneInfo(spec.timezone)).weekday()]
+    overdue = attempt.started + max(2 * usual, usual + _LEEWAY)
     return overdue if attempt.ended is None else min(overdue, attempt.ended)
 
 

@@ -217,9 +217,10 @@ class Entry:
 
 def did_you_mean(word: str, allowed: Collection[str]) -> str:
     """The rest of a complaint about an unknown word: the nearest allowed one, and all of them."""
-    near = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
-    shown = list(allowed)[:_SHOWN]
-    more = f" and {len(allowed) - len(shown)} more" if len(allowed) > len(shown) else ""
+    words = [str(item) for item in allowed]
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    shown = words[:_SHOWN]
+    more = f" and {len(words) - len(shown)} more" if len(words) > len(shown) else ""
     guess = f"; did you mean {near[0]!r}?" if near else ""
     return f"{guess}; allowed: {', '.join(shown)}{more}" if shown else f"{guess}; none is allowed here"
 

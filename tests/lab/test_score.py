@@ -1,0 +1,276 @@
+"""The score: by hand on what dogwatch might have said, and in earnest on what it does say."""
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dogwatch.cli.lab import opener
+from dogwatch.lab.clock import SimulatedClock
+from dogwatch.lab.run import Night, watch
+from dogwatch.lab.scenario import Scenario, load_scenario, shipped_scenarios
+from dogwatch.lab.score import score, summary
+from dogwatch.lab.serve import Lab
+from dogwatch.model import Evidence, EvidenceKind, Finding, Severity, content_id
+from dogwatch.model.report import CheckReport
+from support.estates import SHOP
+
+FAULTS = """
+faults:
+  - {at: 2026-03-03T05:00:00Z, on: databricks/hourly, kind: run_fails, error: "no such table"}
+"""
+EXPECT = """
+expect:
+  healthy: false
+  incidents:
+    - culprit: databricks/hourly
+      min_severity: ERROR
+      detected_within: 20m
+      must_cite: [run]
+      must_not_blame: [airbyte/stock]
+  forbidden_text: ["no such table", "disk is full"]
+"""
+
+
+def scenario(folder: Path, text: str = FAULTS + EXPECT, hours: int = 2) -> Scenario:
+    (folder / "own.yaml").write_text(SHOP)
+    head = f"id: s\nestate: own.yaml\nnow: 2026-03-03T06:30:00Z\nhistory_days: 2\nwatch_hours: {hours}\n"
+    (folder / "s.yaml").write_text(head + text)
+    return load_scenario(folder / "s.yaml")
+
+
+class Telling:
+    """Builds what dogwatch might have said in the rounds of a scenario."""
+
+    def __init__(self, story: Scenario) -> None:
+        self.story = story
+        self.clock = SimulatedClock(story.now)
+        self.lab = Lab(story.world(self.clock))
+        self.said: list[tuple[str, Severity, str, float, float]] = []
+
+    def tell(
+        self,
+        name: str,
+        *,
+        severity: Severity = Severity.ERROR,
+        summary: str = "it failed",
+        first: float,
+        last: float = 0,
+    ) -> None:
+        """A finding in the rounds from ``first`` to ``last`` minutes before now."""
+        platform = name.partition("/")[0]
+        subject = f"{platform}/{self.lab.twins[platform].job_id(name)}" if "/" in name else name
+        self.said.append((subject, severity, summary, first, last))
+
+    def night(self) -> Night:
+        """All of it."""
+        reports = [self._report(moment) for moment in self.story.rounds()]
+        return Night(self.story, self.lab, tuple(reports), 6.0)
+
+    def _report(self, moment: datetime) -> CheckReport:
+        findings: list[Finding] = []
+        given: list[Evidence] = []
+        before = (self.story.now - moment).total_seconds() / 60
+        for subject, severity, said, first, last in self.said:
+            if not last <= before <= first:
+                continue
+            evidence = Evidence.of(
+                EvidenceKind.run,
+                source="lab",
+                subject=subject,
+                content={"error_message": "no such table"},
+                at=moment,
+            )
+            given.append(evidence)
+            findings.append(
+                Finding(
+                    rule="failed",
+                    subject=subject,
+                    severity=severity,
+                    summary=said,
+                    evidence=(evidence.id,),
+                    fingerprint=content_id([subject]),
+                    at=moment,
+                )
+            )
+        return CheckReport(
+            at=moment, timezone="UTC", exit_code=0, findings=tuple(findings), evidence=tuple(given)
+        )
+
+
+def figures(row: dict[str, Any], *names: str) -> Sequence[Any]:
+    return tuple(row[name] for name in names)
+
+
+def test_a_found_incident_scores_full_marks(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path))
+    telling.tell("databricks/hourly", first=75, summary="hourly failed: no such table")
+    row = score(telling.night())
+    assert figures(
+        row,
+        "detection_precision", "detection_recall", "culprit_ac1", "culprit_ac3", "severity_ok",
+        "detected_in_time", "must_cite", "must_not_blame", "citations_valid", "healthy",
+    ) == (1.0,) * 10  # fmt: skip
+    assert figures(row, "false_alarms", "forbidden_claims", "false_alarms_per_day") == (0, 0, None)
+    assert 10 < row["minutes_to_detect"] < 15
+    assert row["wall_seconds_per_day"] == 72.0
+
+
+def test_a_missed_incident_scores_nothing_and_has_no_delay(tmp_path: Path) -> None:
+    row = score(Telling(scenario(tmp_path)).night())
+    assert (
+        figures(row, "detection_recall", "culprit_ac1", "severity_ok", "must_cite", "healthy") == (0.0,) * 5
+    )
+    assert figures(row, "detection_precision", "minutes_to_detect") == (None, None)
+    assert row["incidents"][0]["detected"] is False
+
+
+def test_what_was_over_before_the_fault_showed_is_a_false_alarm(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path))
+    telling.tell("databricks/hourly", first=120, last=105)
+    telling.tell("databricks/hourly", first=60)
+    row = score(telling.night())
+    assert figures(row, "detection_precision", "detection_recall", "false_alarms") == (0.5, 1.0, 1)
+
+
+def test_telling_the_same_thing_twice_is_no_false_alarm(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path))
+    telling.tell("databricks/hourly", first=75, last=60)
+    telling.tell("databricks/hourly", first=30)
+    assert score(telling.night())["false_alarms"] == 0
+
+
+def test_blaming_others_costs_precision(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path))
+    telling.tell("databricks/hourly", first=75, severity=Severity.WARNING)
+    telling.tell("airbyte/stock", first=45)
+    telling.tell("airbyte/users", first=45, severity=Severity.INFO)
+    row = score(telling.night())
+    assert figures(row, "detection_precision", "severity_ok", "must_not_blame") == (0.5, 0.0, 0.0)
+    assert row["false_alarms_on"] == ["airbyte/stock"]
+
+
+def test_what_is_tolerated_is_neither_missed_nor_false(tmp_path: Path) -> None:
+    told = scenario(tmp_path, FAULTS + EXPECT + "  tolerated: [{culprit: airbyte/stock}]\n")
+    telling = Telling(told)
+    telling.tell("databricks/hourly", first=75)
+    telling.tell("airbyte/stock", first=45)
+    row = score(telling.night())
+    assert figures(row, "detection_precision", "detection_recall", "false_alarms") == (1.0, 1.0, 0)
+
+
+def test_a_forbidden_claim_counts_in_own_words_only(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path))
+    telling.tell("databricks/hourly", first=75, summary="failed: no such table; the Disk is full")
+    assert score(telling.night())["forbidden_claims"] == 1
+
+
+def test_a_platform_can_be_the_culprit(tmp_path: Path) -> None:
+    text = "faults: [{at: 2026-03-03T05:00:00Z, on: snowflake, kind: platform_down}]\n"
+    telling = Telling(scenario(tmp_path, text + "expect: {incidents: [{culprit: snowflake}]}\n"))
+    telling.tell("snowflake", first=75)
+    row = score(telling.night())
+    assert figures(row, "detection_recall", "culprit_ac1", "minutes_to_detect") == (1.0, 1.0, 15.0)
+
+
+def test_every_finding_of_a_quiet_night_is_a_false_alarm(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path, "expect: {healthy: true, incidents: []}\n"))
+    telling.tell("airbyte/stock", first=90, last=75)
+    telling.tell("airbyte/stock", first=30, last=15)
+    row = score(telling.night())
+    assert figures(row, "false_alarms", "false_alarms_per_day", "detection_precision", "healthy") == (
+        2,
+        24.0,
+        0.0,
+        1.0,
+    )
+    assert row["detection_recall"] is None
+
+
+def test_what_is_not_expected_is_not_scored(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path, ""))
+    telling.tell("airbyte/stock", first=90)
+    row = score(telling.night())
+    unscored = {key for key, value in row.items() if value is None}
+    assert {
+        "detection_precision",
+        "detection_recall",
+        "false_alarms",
+        "healthy",
+        "forbidden_claims",
+    } <= unscored
+
+
+def test_means_leave_out_what_is_not_scored(tmp_path: Path) -> None:
+    found = Telling(scenario(tmp_path))
+    found.tell("databricks/hourly", first=75)
+    quiet = Telling(scenario(tmp_path, "expect: {healthy: true, incidents: []}\n"))
+    both = summary([score(found.night()), score(quiet.night())])
+    assert both["means"]["detection_recall"] == 1.0
+    assert both["means"]["false_alarms_per_day"] == 0.0
+    assert both["means"]["healthy"] == 1.0
+    assert "id" not in both["means"]
+    assert len(both["scenarios"]) == 2
+    assert summary([]) == {"scenarios": [], "means": {}}
+
+
+# ── in earnest ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def played(story: Scenario) -> Night:
+    return watch(story, opener, timer=time.perf_counter)
+
+
+def without_times(row: dict[str, Any]) -> str:
+    return json.dumps({key: value for key, value in row.items() if not key.startswith("wall_")})
+
+
+def test_dogwatch_finds_a_failure_and_a_blind_platform(tmp_path: Path) -> None:
+    more = "  - {at: 2026-03-03T05:50:00Z, on: airbyte, kind: platform_down, status: refuses}\n"
+    expect = EXPECT.replace("  forbidden", "    - {culprit: airbyte, detected_within: 20m}\n  forbidden")
+    night = played(scenario(tmp_path, FAULTS + more + expect))
+    row = score(night)
+    assert figures(row, "detection_recall", "culprit_ac1", "citations_valid", "healthy") == (1.0,) * 4
+    assert row["detected_in_time"] == 1.0
+    assert len(night.reports) == 9
+
+
+def test_the_same_file_and_seed_give_the_same_score_to_the_byte(tmp_path: Path) -> None:
+    window = "at: 2026-03-03T05:40:00Z, until: 2026-03-03T06:10:00Z"
+    more = (
+        f"  - {{{window}, on: snowflake, kind: rate_limited, retry_after: 5}}\n"
+        f"  - {{{window}, on: airbyte, kind: platform_slow, seconds: 20}}\n"
+    )
+    story = scenario(tmp_path, FAULTS + more + EXPECT, hours=1)
+    first, second = played(story), played(story)
+    assert first.reports == second.reports
+    assert without_times(score(first)) == without_times(score(second))
+
+
+def test_a_quiet_night_is_quiet(tmp_path: Path) -> None:
+    row = score(
+        played(scenario(tmp_path, "expect: {healthy: true, incidents: [], forbidden_text: [down]}\n"))
+    )
+    assert figures(row, "false_alarms", "healthy", "forbidden_claims") == (0, 1.0, 0)
+
+
+def test_a_slow_platform_delays_the_round_in_simulated_time(tmp_path: Path) -> None:
+    text = "faults: [{at: 2026-03-03T06:00:00Z, on: airbyte, kind: platform_slow, seconds: 9}]\n"
+    reports = played(scenario(tmp_path, text, hours=1)).reports
+    assert reports[0].wall_seconds < 9 < reports[-1].wall_seconds
+    assert reports[-1].at - reports[-2].at == timedelta(minutes=15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", shipped_scenarios(), ids=lambda path: path.stem)
+def test_dogwatch_finds_what_the_shipped_scenarios_hide(path: Path) -> None:
+    row = score(played(load_scenario(path)))
+    assert row["detection_recall"] in {1.0, None}
+    assert row["citations_valid"] in {1.0, None}
+    assert not row["forbidden_claims"]
+    assert not row["false_alarms_per_day"]
+    assert row["healthy"] in {1.0, None}

@@ -460,7 +460,7 @@ def test_the_skew_of_the_platforms_clock_is_noted() -> None:
         (b"", ""),
         (b"[" * 100_000, ": " + "[" * 239 + "…"),
         (b'{"message": "' + b"x" * 300_000 + b'"}', ""),
-        (b'{"message": "\\u001b[31mred\\u202e\\u0007 \\ud800"}', ": [31mred ?"),
+        (b'{"message": "\\u001b[31mred\\u202e\\u0007 \\ud800"}', ": [31mred"),
     ],
 )
 def test_what_the_platform_complains_of_is_told_in_one_safe_line(body: bytes, said: str) -> None:

@@ -2,12 +2,16 @@
 
 import re
 
-_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-"""Control, zero-width and direction characters: they could move, hide or reorder what a person reads."""
+_UNFIT = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]+"
+)
+"""Control, zero-width, direction and tag characters, which could move, hide or reorder what a person reads,
+and halves of characters, which nothing can print or store."""
 
 
 def one_line(text: str, limit: int = 240) -> str:
-    """The text on one line without control or direction characters, at most ``limit`` characters long."""
+    """The text on one line without invisible characters, at most ``limit`` characters long."""
     flat = " ".join(_UNFIT.sub(" ", text[: limit * 8]).split())
     return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
 

@@ -11,15 +11,10 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from dogwatch.errors import UnexpectedAnswer
+from dogwatch.model.text import one_line
 
 T = TypeVar("T")
 
-_UNFIT = re.compile(
-    "[\x00-\x20\x7f-\xa0\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]+"
-)
-"""White space, control, direction, invisible and tag characters."""
-_EXCERPT = 240
 _ERROR_BODY = 256 * 1024
 """A larger body is not searched for what went wrong."""
 _COMPLAINTS = (
@@ -79,13 +74,6 @@ def describe(error: ValidationError) -> str:
         parts.append(f"{where}: {what}" if where else what)
     more = error.error_count() - len(parts)
     return "something unexpected (" + "; ".join(parts) + (f"; and {more} more)" if more > 0 else ")")
-
-
-def one_line(text: str, limit: int = _EXCERPT) -> str:
-    """Hostile text made fit for one line of ours: nothing invisible, no lone surrogates, bounded length."""
-    flat = _UNFIT.sub(" ", text[: limit * 8]).strip()
-    flat = flat.encode("utf-8", "replace").decode()
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def complaint(content: bytes) -> str:

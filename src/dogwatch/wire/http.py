@@ -30,7 +30,8 @@ from dogwatch.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
-from dogwatch.wire.answer import Answer, complaint, http_date, one_line, retry_after
+from dogwatch.model.text import one_line
+from dogwatch.wire.answer import Answer, complaint, http_date, retry_after
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.pace import Pace, Turns
 from dogwatch.wire.secrets import Secrets

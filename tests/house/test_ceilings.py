@@ -1,0 +1,52 @@
+"""Nothing grows beyond what one can read: files of 500 lines, functions of 60, most of them 35 at most."""
+
+import ast
+import functools
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILE, FUNCTION, MOST_FUNCTIONS = 500, 60, 35
+
+LOOSENED = {"tests/connectors/test_every_connector.py": 1000}
+"""One list of promises, read from top to bottom and asked of every connector; parting it would hide gaps."""
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+@functools.cache
+def functions(path: Path) -> list[tuple[str, int]]:
+    """Name and length of each function, decorators left out."""
+    return [
+        (f"{path.relative_to(ROOT)}:{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def test_no_file_is_longer_than_500_lines() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in python_files("src", "tests", "bench", "docs")
+    }
+    assert {name: n for name, n in lengths.items() if n > LOOSENED.get(name, FILE)} == {}
+    assert LOOSENED.keys() <= lengths.keys()
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    long = {
+        name: n
+        for path in python_files("src", "tests", "bench")
+        for name, n in functions(path)
+        if n > FUNCTION
+    }
+    assert long == {}
+
+
+@pytest.mark.parametrize("folder", ["src", "tests"])
+def test_nine_in_ten_functions_have_35_lines_at_most(folder: str) -> None:
+    lengths = sorted(length for path in python_files(folder) for _, length in functions(path))
+    assert lengths[len(lengths) * 9 // 10] <= MOST_FUNCTIONS

@@ -24,8 +24,10 @@ class Rules:
     least_rows: float = 50.0
     """A job that usually moves fewer rows than this is not judged by them."""
     least_bytes: float = 100_000.0
-    start_leeway: timedelta = timedelta(minutes=10)
-    """A run is not late unless it starts at least so much after its time."""
+    start_leeway: timedelta = timedelta(minutes=4)
+    """A run is not late unless it starts at least so much after its time, however punctual the job is."""
+    start_unknown: timedelta = timedelta(minutes=10)
+    """The same as long as fewer than five starts are known, and where the time itself is learned."""
     longest_leeway: timedelta = timedelta(hours=6)
     """However irregularly a job starts, after this it is late."""
     flapping: int = 4

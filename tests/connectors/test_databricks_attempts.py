@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from dogwatch.errors import UnexpectedAnswer, Unreachable
 from dogwatch.lab.databricks_records import chain_of
@@ -189,6 +190,32 @@ def test_a_repaired_run_that_was_never_seen_before_is_told_with_both_attempts() 
     assert workspace.paths.count("jobs/runs/get") == 1  # the ordinary success raises no suspicion
 
 
+def test_attempts_before_the_known_one_are_not_asked_for_again() -> None:
+    tries = (
+        tried(60, 50, Outcome.failed, error=ERROR),
+        tried(40, 30, Outcome.failed, error=ERROR, repair=True),
+    )
+    workspace = Workspace(ran(1, *tries, tried(20, 10, repair=True)), now=at(25))
+    first, second = all_of(workspace)
+    workspace.asked.clear()
+    workspace.clock.time = NOON
+    assert [(run.attempt, run.status) for run in all_of(workspace, [second])] == [
+        (2, Status.failed),
+        (3, Status.success),
+    ]
+    assert "jobs/runs/get-output" not in workspace.paths
+    assert first.attempt == 1
+
+
+def test_a_repair_of_a_retry_belongs_to_the_retry() -> None:
+    failed: dict[str, Any] = {"outcome": Outcome.failed, "error": ERROR}
+    tries = (tried(60, 50, **failed), tried(45, 40, **failed), tried(30, 20, repair=True))
+    original, retry, repair = all_of(Workspace(ran(1, *tries)))
+    assert (retry.attempt, retry.parent_uid) == (1, original.uid)
+    assert (repair.attempt, repair.parent_uid) == (2, retry.uid)
+    assert repair.native_run_id == retry.native_run_id
+
+
 def test_a_run_that_failed_and_was_repaired_since_it_was_seen_running_is_told_apart() -> None:
     tries = (tried(60, 50, Outcome.failed, error=ERROR), tried(48, 40, repair=True))
     workspace = Workspace(ran(1, *tries), now=at(55))
@@ -211,6 +238,7 @@ def test_a_repair_of_a_run_from_before_the_window_is_found_while_it_goes_on_and_
         (2, Status.running),
     ]
     workspace.clock.time = NOON
+    assert all_of(workspace, [failure], **since, broken=frozenset()) == []  # it ran well since: who cares
     kept, repaired = all_of(workspace, [failure], **since)
     assert kept == failure.model_copy(update={"observed_at": NOON})
     assert (repaired.attempt, repaired.status, repaired.parent_uid) == (2, Status.success, failure.uid)

@@ -116,6 +116,7 @@ class Workspace:
         """Everything of the last three days, with all details."""
         values: dict[str, Any] = {"since": self.clock.now() - timedelta(days=3), **changes}
         values.setdefault("details_since", values["since"])
+        values.setdefault("broken", frozenset(run.job_id for run in known if run.status.bad))
         return Ask(now=self.clock.now(), known={run.native_run_id: run for run in known}, **values)
 
 

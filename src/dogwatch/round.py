@@ -13,8 +13,8 @@ from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasRuns
 
-_BASELINE_DETAILS = timedelta(days=7)
-"""At first sight of a platform, failures older than this are learned without their error text."""
+_DETAILS = timedelta(days=7)
+"""Failures older than this are learned without the error text that costs a request of its own."""
 _HISTORY = 60
 """Attempts of a job that the rules look back on."""
 _SUSPICIOUS_SKEW = 120.0
@@ -158,7 +158,7 @@ class Round:
         return Ask(
             now=now,
             since=since,
-            details_since=max(since, now - _BASELINE_DETAILS) if reading.baseline else since,
+            details_since=now - _DETAILS,
             names=await self._thread(self._store.job_names, connector.name),
             known=await self._thread(self._store.known, connector.name, earliest),
             broken=frozenset(

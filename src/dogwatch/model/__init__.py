@@ -4,6 +4,7 @@ from dogwatch.model.base import Noun, UtcTime
 from dogwatch.model.evidence import Evidence, EvidenceKind, content_id
 from dogwatch.model.expectation import Basis, Expectation, ExpectationState
 from dogwatch.model.finding import Finding, Severity
+from dogwatch.model.health import Health, HealthAssessment, Priority, RiskLevel
 from dogwatch.model.run import (
     Job,
     JobState,
@@ -23,9 +24,13 @@ __all__ = [
     "Expectation",
     "ExpectationState",
     "Finding",
+    "Health",
+    "HealthAssessment",
     "Job",
     "JobState",
     "Noun",
+    "Priority",
+    "RiskLevel",
     "Run",
     "Schedule",
     "ScheduleKind",

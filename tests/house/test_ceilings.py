@@ -36,12 +36,16 @@ def test_no_file_is_longer_than_500_lines() -> None:
     assert LOOSENED.keys() <= lengths.keys()
 
 
+MIGRATIONS = "src/dogwatch/store/migrations/versions/"
+"""A migration is a list of tables that nobody changes once it is out."""
+
+
 def test_no_function_is_longer_than_60_lines() -> None:
     long = {
         name: n
         for path in python_files("src", "tests", "bench")
         for name, n in functions(path)
-        if n > FUNCTION
+        if n > FUNCTION and not name.startswith(MIGRATIONS)
     }
     assert long == {}
 

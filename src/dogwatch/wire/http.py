@@ -166,6 +166,7 @@ class Http:
         self._turns = Turns(pace, doors.clock)
         self.requests = 0
         """Requests made through this door, retries and logins included."""
+        self._told_time = ""
         self.skew: timedelta | None = None
         """The platform's clock minus ours, by the Date header of its last answer."""
 
@@ -352,13 +353,18 @@ class Http:
             finally:
                 call.left -= loop.time() - began
         secrets, headers = self._doors.secrets, response.headers
-        if (date := http_date(headers.get("date", ""))) is not None:
-            self.skew = date - self._doors.clock.now()
+        self._note_time(headers.get("date", ""))
         if call.scrub:
             content = secrets.scrub_bytes(content)
             if (told := b"\n".join(value for _, value in headers.raw)) != secrets.scrub_bytes(told):
                 headers = httpx2.Headers([(key, secrets.scrub_bytes(value)) for key, value in headers.raw])
         return Answer(response.status_code, headers, content, call.name)
+
+    def _note_time(self, date: str) -> None:
+        if date != self._told_time:  # many answers come within one second
+            self._told_time = date
+            told = http_date(date)
+            self.skew = self.skew if told is None else told - self._doors.clock.now()
 
     async def _body(self, response: httpx2.Response, name: str) -> bytes:
         largest = self._pace.largest

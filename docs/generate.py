@@ -18,12 +18,12 @@ from dogwatch.settings import scaffold
 
 DOCS = Path(__file__).parent
 _WIDTH = 88
-_BEGIN, _END = "<!-- begin: make docs -->", "<!-- end: make docs -->"
+_BEGIN, _END = "<!-- begin: docs/generate.py -->", "<!-- end: docs/generate.py -->"
 
 
 def cli_reference() -> str:
     """docs/cli.md: the help of every command."""
-    parts = ["# The command line\n\nWritten by `make docs` from `--help`.\n"]
+    parts = ["# The command line\n\nWritten by `docs/generate.py` from `--help`.\n"]
     root = _context(dogwatch, "dogwatch", None)
     parts.append(_section(root, 2))
     for name in COMMANDS:
@@ -94,7 +94,7 @@ def main(check: bool) -> int:
         stale += 1
         if not check:
             file.write_text(text, encoding="utf-8")
-        click.echo(f"{name} {'is out of date: run make docs' if check else 'written'}")
+        click.echo(f"{name} {'is out of date: run python docs/generate.py' if check else 'written'}")
     return 1 if check and stale else 0
 
 

@@ -174,3 +174,10 @@ def test_markdown_says_the_same_and_a_hostile_name_stays_text() -> None:
     assert "http://evil" not in told
     assert "- next: `` dogwatch runs --job `x` ``\n" in told
     assert not any(char in told for char in "\x1b\x07\r\u202e\u200b")
+
+
+def test_advice_begins_with_the_command_as_the_reader_called_it() -> None:
+    shown = board(a_report(a_finding()), 60, "x/dogwatch --config 'a b.yaml'").plain.splitlines()
+    assert "                    x/dogwatch --config 'a b.yaml' runs --job orders" in shown
+    assert "                    x/dogwatch --config 'a b.yaml' doctor databricks" in shown
+    assert "- next: `x/dogwatch runs --job orders`" in markdown.check(a_report(a_finding()), "x/dogwatch")

@@ -17,7 +17,7 @@ def documents() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["cli.md", "configuration.md", "dogwatch.schema.json"])
 def test_a_generated_document_is_current(documents: dict[str, Any], name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == documents[name](), "run: make docs"
+    assert (DOCS / name).read_text(encoding="utf-8") == documents[name](), "run: python docs/generate.py"
 
 
 def test_every_setting_stands_in_the_configuration_page(documents: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import click
 
 from dogwatch.cli.check import perform
 from dogwatch.cli.progress import ProgressLine
-from dogwatch.cli.shell import show
+from dogwatch.cli.shell import program_anywhere, show
 from dogwatch.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -29,15 +29,6 @@ _BREAKS = {
     "run_hangs": "a run never ends",
     "auth_revoked": "our credential is revoked",
 }
-_ENDING = (
-    "",
-    "The lab is closed now: links into it lead nowhere. What dogwatch learned is kept. Look further:",
-    "",
-    f"  cd {_FOLDER}",
-    "  dogwatch runs --status failed --since 24h",
-    "",
-    "Your own platforms: dogwatch init airbyte",
-)
 
 
 @click.command("demo")
@@ -55,12 +46,13 @@ def command() -> None:
     _prepare(_FOLDER)
     began = time.monotonic()
     learned = _learn(scenario)
-    _tell(_story(scenario, learned, time.monotonic() - began))
-    _check(scenario)
-    _tell(_ENDING)
+    program = program_anywhere()
+    _tell(_story(scenario, learned, time.monotonic() - began, program))
+    _check(scenario, program)
+    _tell(_ending(program))
 
 
-def _story(scenario: "Scenario", learned: "CheckReport", seconds: float) -> list[str]:
+def _story(scenario: "Scenario", learned: "CheckReport", seconds: float, program: str) -> list[str]:
     """What happened up to now, for people."""
     from dogwatch import connectors
     from dogwatch.report.words import clock
@@ -81,7 +73,20 @@ def _story(scenario: "Scenario", learned: "CheckReport", seconds: float) -> list
         job = scenario.estate.jobs.get(fault.on)
         name = job.name if job is not None else connectors.load(fault.on).title
         lines.append(f"     {name}: {_BREAKS[fault.kind]}")
-    return [*lines, f"3. {clock(scenario.now, scenario.now, zone)}: cd {_FOLDER} && dogwatch check", ""]
+    return [*lines, f"3. {clock(scenario.now, scenario.now, zone)}: cd {_FOLDER} && {program} check", ""]
+
+
+def _ending(program: str) -> list[str]:
+    """What to type next."""
+    return [
+        "",
+        "The lab is closed now: links into it lead nowhere. What dogwatch learned is kept. Look further:",
+        "",
+        f"  cd {_FOLDER}",
+        f"  {program} runs --status failed --since 24h",
+        "",
+        f"Your own platforms: {program} init airbyte",
+    ]
 
 
 def _tell(lines: Sequence[str]) -> None:
@@ -133,7 +138,7 @@ def _learn(scenario: "Scenario") -> "CheckReport":
         return runner.run(first_round())
 
 
-def _check(scenario: "Scenario") -> None:
+def _check(scenario: "Scenario", program: str) -> None:
     """The round of now, over sockets, as ``dogwatch check`` makes it."""
     from dogwatch.lab.clock import RunningClock
     from dogwatch.lab.serve import Lab
@@ -142,7 +147,7 @@ def _check(scenario: "Scenario") -> None:
     clock = RunningClock(SystemClock(), scenario.now, end=scenario.now + _AHEAD)
     lab = Lab(scenario.world(clock, ahead=_AHEAD))
     with lab.serve() as urls:
-        perform(_settings(lab.write_config(_FOLDER, urls, scenario.history.days)), "text", "dogwatch")
+        perform(_settings(lab.write_config(_FOLDER, urls, scenario.history.days)), "text", program)
 
 
 def _settings(config: Path) -> "Settings":

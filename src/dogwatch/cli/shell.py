@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import sys
 import traceback
 from dataclasses import dataclass
@@ -84,9 +85,25 @@ def read_settings(ctx: click.Context) -> "Settings":
 
 
 def program(ctx: click.Context) -> str:
-    """How a command that we advise has to begin, so that it means the same configuration."""
+    """How a command that we advise has to begin, so that it works and means the same configuration."""
     config = ctx.find_root().ensure_object(Given).config
-    return "dogwatch" if config is None else f"dogwatch --config {shlex.quote(str(config))}"
+    called = _called()
+    return called if config is None else f"{called} --config {shlex.quote(str(config))}"
+
+
+def program_anywhere() -> str:
+    """The same from any folder and for the configuration there."""
+    called = _called()
+    return called if called == "dogwatch" else shlex.quote(str(Path(sys.argv[0]).absolute()))
+
+
+def _called() -> str:
+    """``dogwatch`` if a shell finds this program by that name, else the path by which it was called."""
+    this = Path(sys.argv[0])
+    if this.name != "dogwatch" or not this.exists():
+        return "dogwatch"  # python -m dogwatch, or a test
+    found = shutil.which("dogwatch")
+    return "dogwatch" if found and Path(found).samefile(this) else shlex.quote(sys.argv[0])
 
 
 def console() -> "Console":

@@ -70,7 +70,7 @@ def _details(report: CheckReport, finding: Finding, width: int, program: str) ->
     return [
         *_detail("started", wrap(started, width - _KEY)),
         *_detail("evidence", wrap(words.evidence_line(finding, evidence), width - _KEY)),
-        *_next(words.next_steps(finding.next_step, program), width),
+        *_next(words.next_steps(finding.next_step, program), width, program),
     ]
 
 
@@ -79,15 +79,14 @@ def _blind(report: CheckReport, platform: PlatformView, width: int, program: str
     return [
         *_title("BLIND", _BLIND, words.blindness(platform, report.at, zone), width),
         *_detail("unseen", wrap(words.unseen(platform, report.at, zone), width - _KEY)),
-        *_next(words.blind_steps(platform, program), width),
+        *_next(words.blind_steps(platform, program), width, program),
     ]
 
 
-def _next(steps: Iterable[str], width: int) -> list[Text]:
+def _next(steps: Iterable[str], width: int, program: str) -> list[Text]:
     said: list[str] = []
     for step in steps:
-        whole = step.startswith(("http://", "https://", "dogwatch "))
-        said += [step] if whole else wrap(step, width - _KEY)
+        said += [step] if words.verbatim(step, program) else wrap(step, width - _KEY)
     return _detail("next", said) if said else []
 
 

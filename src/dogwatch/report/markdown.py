@@ -43,7 +43,7 @@ def check(report: CheckReport, program: str = "dogwatch") -> str:
     for platform in report.blind:
         lines += [f"## {words.BLIND_MARK} BLIND {plain(words.blindness(platform, report.at, zone))}", ""]
         lines += [f"- unseen: {plain(words.unseen(platform, report.at, zone))}"]
-        lines += [f"- next: {_step(step)}" for step in words.blind_steps(platform, program)] + [""]
+        lines += [f"- next: {_step(step, program)}" for step in words.blind_steps(platform, program)] + [""]
     lines += [f"- {label}: {plain(said)}" for label, said in words.remarks(report)]
     lines += [f"- unseen: {plain(said)}" for said in words.gaps(report)]
     lines += [f"- quiet: {plain(' · '.join(words.quiet(report)))}"]
@@ -60,13 +60,13 @@ def _finding(report: CheckReport, finding: Finding, program: str) -> list[str]:
         "",
         f"- started: {words.since(finding.at, report.at, zone)}{' · new' if new else ''}",
         f"- evidence: {plain(words.evidence_line(finding, evidence))}",
-        *(f"- next: {_step(step)}" for step in words.next_steps(finding.next_step, program)),
+        *(f"- next: {_step(step, program)}" for step in words.next_steps(finding.next_step, program)),
         "",
     ]
 
 
-def _step(step: str) -> str:
-    return code(step) if step.startswith(("dogwatch ", "http://", "https://")) else plain(step)
+def _step(step: str, program: str) -> str:
+    return code(step) if words.verbatim(step, program) else plain(step)
 
 
 def runs(found: Sequence[Run], zone: ZoneInfo) -> str:

@@ -149,3 +149,8 @@ def next_steps(text: str, program: str = "dogwatch") -> list[str]:
 def blind_steps(platform: PlatformView, program: str = "dogwatch") -> list[str]:
     """What to do about a platform that cannot be read."""
     return next_steps(f"{platform.hint}; then: dogwatch doctor {platform.instance}", program)
+
+
+def verbatim(step: str, program: str) -> bool:
+    """Whether a step is a command or a link, to be copied as it stands."""
+    return step.startswith(("http://", "https://", f"{program} "))

@@ -67,6 +67,7 @@ class Settings(General):
 
 
 def prefix_of(name: str) -> str:
+    """What the variables of a connector begin with: ``DOGWATCH_MY_PIER_`` for my-pier."""
     return f"{PREFIX}{name.upper().replace('-', '_')}_"
 
 
@@ -91,8 +92,10 @@ def atoms(annotation: Any) -> set[Any]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, None if none is near."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
 def first_sentence(text: str) -> str:
+    """The beginning of a description, up to its first full stop or semicolon."""
     return re.split(r"(?<=[.;])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(".;")

@@ -125,6 +125,23 @@ def test_a_failure_skips_what_depends_on_it_and_nothing_else(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    "fault",
+    [
+        "run_fails", "run_cancelled", "run_timed_out", "run_hangs", "run_slow, factor: 4", "run_missing",
+        "run_late, by: 3h", "run_duplicated", "zero_rows", "row_drop, factor: 0.1", "flapping", "schema_change",
+        "upstream_skipped", "schedule_changed, cron: 0 4 * * *", "paused",
+    ],
+)  # fmt: skip
+def test_no_fault_changes_jobs_that_do_not_depend_on_it(fault: str, tmp_path: Path) -> None:
+    found = broken(f"on: airbyte/orders, kind: {fault}", tmp_path)
+    estate = shop(tmp_path)
+    near = {"airbyte/orders", "snowflake/load", "snowflake/mart", "power_automate/mail"}
+    others = [job for job in found.jobs if job not in near]
+    assert life(found, others) == life(world(estate), others)
+    assert life(found, sorted(near)) != life(world(estate), sorted(near))
+
+
+@pytest.mark.parametrize(
     ("kind", "expected"), [("run_cancelled", Outcome.cancelled), ("run_timed_out", Outcome.timed_out)]
 )
 def test_a_run_that_is_stopped_is_not_tried_again(kind: str, expected: Outcome, tmp_path: Path) -> None:

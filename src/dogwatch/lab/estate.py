@@ -19,7 +19,7 @@ PLATFORMS = ("airbyte", "databricks", "power_automate", "snowflake")
 """Platforms that run jobs; those with a twin are served, the others are simulated all the same."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 COMPONENT = "component/"
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_KEY = re.compile(r"[^\s/]+")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -183,7 +183,7 @@ def _job(name: str, entry: Entry, timezone: str) -> JobSpec:
     if platform not in known:
         raise entry.wrong(f"unknown platform {platform!r:.60}" + did_you_mean(platform, known))
     if not slash or not _KEY.fullmatch(key):
-        raise entry.wrong("a job is named <platform>/<key>; the key has letters, digits, '_', '.' and '-'")
+        raise entry.wrong("a job is named <platform>/<key>; the key has no blank and no slash")
     words = entry.words(_JOB_WORDS)
     schedule = words.get("schedule")
     if schedule is not None and schedule.text() == "none":

@@ -159,6 +159,8 @@ class _Servers:
                 server.stopping.set()
                 server.should_exit = True
             thread.join(_PATIENCE)
+            if thread.is_alive():
+                raise LabError("the lab's servers did not stop")
 
     async def _serve(self) -> None:
         pairs = zip(self._servers, self._sockets, strict=True)

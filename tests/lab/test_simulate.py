@@ -128,8 +128,8 @@ def test_a_failure_skips_what_depends_on_it_and_nothing_else(tmp_path: Path) -> 
     "fault",
     [
         "run_fails", "run_cancelled", "run_timed_out", "run_hangs", "run_slow, factor: 4", "run_missing",
-        "run_late, by: 3h", "run_duplicated", "zero_rows", "row_drop, factor: 0.1", "flapping", "schema_change",
-        "upstream_skipped", "schedule_changed, cron: 0 4 * * *", "paused",
+        "run_late, by: 3h", "run_duplicated", "zero_rows", "row_drop, factor: 0.1", "flapping",
+        "schema_change", "upstream_skipped", "schedule_changed, cron: 0 4 * * *", "paused",
     ],
 )  # fmt: skip
 def test_no_fault_changes_jobs_that_do_not_depend_on_it(fault: str, tmp_path: Path) -> None:

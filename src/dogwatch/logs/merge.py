@@ -28,9 +28,9 @@ from dogwatch.logs.place import (
 )
 from dogwatch.logs.words import ACCOUNTS, outcome_of, weight
 
-_TOKENS = re.compile(
-    r" +|\.{2,}|[,;:=()\[\]{}<>\"'|]|[^ ,;:=()\[\]{}<>\"'|.]*(?:\.[^ ,;:=()\[\]{}<>\"'|.]+)+|[^ ,;:=()\[\]{}<>\"'|.]+|\."
-)
+_MARK = r" ,;:=()\[\]{}<>\"'|"
+_TOKENS = re.compile(rf" +|\.{{2,}}|[{_MARK[1:]}]|[^{_MARK}.]*(?:\.[^{_MARK}.]+)+|[^{_MARK}.]+|\.")
+"""Blanks, dots of a leader, marks, words with dots in them but not at their end, words."""
 _MOST_TOKENS = 200
 _LIST = re.compile(r"\0(?:,? ?\0)+")
 _MOST_NAMES = 8
@@ -43,8 +43,8 @@ _QUOTED = re.compile(r"""("[^"]{1,100}"|(?<![A-Za-z0-9\0])'[^']{1,100}'(?![A-Za-
 
 
 def tokens(text: str) -> Tokens:
-    """Words, marks and blanks; joined they are the text again. What is quoted is one word if it has no variable."""
-    if text.count('"') % 2 or "'" not in text and '"' not in text:
+    """Words, marks and blanks; joined they are the text again. A quotation without variables is one word."""
+    if text.count('"') % 2 or ("'" not in text and '"' not in text):
         found: list[str] = _TOKENS.findall(text)
     else:
         found = []
@@ -119,7 +119,10 @@ class _Merger:
         return True
 
     def several_places(self) -> bool:
-        """Unite families that differ in several places, all of which hold names. Returns whether there was one."""
+        """Unite families that differ in several places, all of which hold names.
+
+        Returns whether there was one.
+        """
         families: dict[tuple[Tokens, tuple[int, ...]], list[Tokens]] = defaultdict(list)
         for text in self.members:
             names = [i for i, token in enumerate(text) if is_word(token) and token != V and weight(token)]
@@ -148,11 +151,11 @@ class _Merger:
         return True
 
     def absorb(self) -> bool:
-        """Unite with a template what differs from it only in places of names. Returns whether there was any."""
+        """Unite with a template what differs from it in places of names only. True if something did."""
         by_length: dict[int, dict[tuple[int, ...], list[Tokens]]] = defaultdict(lambda: defaultdict(list))
-        for text, places in self.named.items():
-            if places and len(self.members.get(text, ())) >= _FEWEST_RELATIVES:
-                by_length[len(text)][tuple(sorted(places))].append(text)
+        for text, named in self.named.items():
+            if named and len(self.members.get(text, ())) >= _FEWEST_RELATIVES:
+                by_length[len(text)][tuple(sorted(named))].append(text)
         same_length: dict[int, list[Tokens]] = defaultdict(list)
         for text in self.members:
             same_length[len(text)].append(text)
@@ -203,9 +206,9 @@ class _Merger:
         near, far = before(text, at), before(text, at, 2)
         if not is_word(word) or not near or near == V:
             return False
-        known = self.learned.get((far, near), frozenset())
+        known = self.learned.get((far, near), set[str]())
         unlikely_text = weight(word) or word.lower() in ACCOUNTS
-        if word in known or (unlikely_text and is_word(near) and word in self.values.get(near, ())):
+        if word in known or (unlikely_text and is_word(near) and word in self.values.get(near, set[str]())):
             return True
         if weight(word) and len(known) >= _FEWEST_RELATIVES and is_word(far) and far != V:
             return True
@@ -223,7 +226,9 @@ def templates(shapes: Iterable[str]) -> dict[str, str]:
     merger.strays()
     while merger.single_places():
         pass
-    return {shape: _JOINED.sub(V, "".join(text)) for text, members in merger.members.items() for shape in members}
+    return {
+        shape: _JOINED.sub(V, "".join(text)) for text, members in merger.members.items() for shape in members
+    }
 
 
 _FIXED_NUMBER = re.compile(r"(?i)(?:sha|utf|base|u?int|float|aes|rsa|crc|rfc|amd|arm|i|x|win|cp|iso)\d+")

@@ -8,7 +8,8 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 
-from dogwatch.logs.merge import V, spell, templates
+from dogwatch.logs.merge import spell, templates
+from dogwatch.logs.place import V
 from dogwatch.logs.shapes import DEFAULT_LIMITS, Limits, Shapes
 
 MARK = "<*>"

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from dogwatch.logs.words import ACCOUNTS, LEVELS, SIZE_UNITS, TIME_UNITS, outcome_of, weight
+from dogwatch.logs.words import ACCOUNTS, LEVELS, SIZE_UNITS, TIME_UNITS, outcome_of, weight, word_set
 
 V = "\0"
 """A variable in a text."""
@@ -11,16 +11,21 @@ V = "\0"
 Tokens = tuple[str, ...]
 """A text as words, marks and blanks."""
 
-NAME_CUES = frozenset("user username account host hostname ruser".split())
+NAME_CUES = word_set(
+    """
+    user username account host hostname ruser
+    """
+)
 """Words that a name follows."""
 
-_CUES = frozenset(
+_CUES = word_set(
     """
-    users accounts domain node device file filename table database schema topic queue bucket job task dag pod container
-    service process program module class method function package plugin key named called instance cluster namespace
-    partition region zone group role member rule command property parameter option field column application app image
-    volume disk network daemon interface server driver
-    """.split()
+    users accounts domain node device file filename table database schema topic queue bucket job task
+    dag pod container service process program module class method function package plugin key named
+    called instance cluster namespace partition region zone group role member rule command property
+    parameter option field column application app image volume disk network daemon interface server
+    driver
+    """
 )
 """Words that the name of a thing may follow."""
 
@@ -84,7 +89,7 @@ class Place:
         )
 
     def without_outcomes(self) -> list[str]:
-        """The values; those that say how it went or how bad it is are left out if they are not of one mind."""
+        """The values; those that say how it went or how bad it is are left out unless they agree."""
         outcome = {value: outcome_of(value) for value in self.values}
         found = set(outcome.values())
         if len(found & LEVELS) > 1 or {"good", "bad"} <= found:
@@ -141,7 +146,7 @@ def is_variable(place: Place) -> bool:
 
 
 def _enough(place: Place, weights: list[int]) -> bool:
-    """Whether there are enough different words, and enough names among them, where nothing announces a name."""
+    """Whether there are enough different words, and enough names among them, if nothing announces names."""
     if place.fixed < 2:
         return len(weights) >= _SEVERAL and all(weights)
     if len(weights) >= _MANY or (len(weights) >= _SEVERAL and place.fixed >= 4):
@@ -156,7 +161,7 @@ def _first_is_variable(place: Place, weights: list[int], bare: bool) -> bool:
     if bare and place.fixed >= 2:
         return all(weights)
     likely = sum(1 for weight in weights if weight)
-    if place.fixed >= 4 and likely >= _SEVERAL and 2 * likely >= len(weights):
+    if place.fixed >= 3 and likely >= _SEVERAL and 2 * likely >= len(weights):
         return True
     return likely >= (_MANY if place.fixed >= 2 else 2 * _MANY) or (
         place.fixed > 0 and len(weights) >= _SEVERAL and min(weights) == 2

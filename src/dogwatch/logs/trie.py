@@ -34,7 +34,7 @@ class Trie:
     def __init__(
         self, words: int, new_leaf: Callable[[], int], unite: Callable[[int, int, int], None]
     ) -> None:
-        """``new_leaf`` numbers a leaf; ``unite(a, b, depth)`` makes b part of a and forgets the word at depth.
+        """``new_leaf`` numbers a leaf; ``unite(a, b, depth)`` makes b part of a and drops the word there.
 
         ``unite(a, a, depth)`` is called for a leaf that stays but loses that word.
         """
@@ -45,7 +45,7 @@ class Trie:
         """Shapes with different marks share nothing."""
 
     def insert(self, words: Words, marks: Marks) -> tuple[int, Words]:
-        """The leaf of a shape, and the words that led to it. A None in the shape makes its place a variable."""
+        """The leaf of a shape, and the words that led to it. A None among them makes its place a variable."""
         if len(words) > DEEPEST:
             words, marks = (*words[:DEEPEST], VAR), marks[:DEEPEST]
         node = self._roots.get(marks)
@@ -104,7 +104,7 @@ class Trie:
         return united
 
     def _merge(self, into: _Node, other: _Node, depth: int, lost: int) -> None:
-        """Add what is below ``other`` to ``into``. ``lost`` is the depth of the word that became a variable."""
+        """Add what is below ``other`` to ``into``; the word at depth ``lost`` has become a variable."""
         if other.leaf is not None:
             if into.leaf is None:
                 into.leaf = other.leaf

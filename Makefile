@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
 
-.PHONY: demo test check soak bench install dev real format clean
+.PHONY: demo test check soak docs install dev real format clean
 
 demo: install  ## install dogwatch and run one round over a simulated estate
 	@$(BIN)/dogwatch demo
@@ -30,6 +30,9 @@ check: dev  ## format, lint, types, import contracts, tests
 format: dev  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: dev  ## rewrite the documents that follow from the code
+	$(BIN)/python docs/generate.py
 
 install: .venv/.installed
 dev: .venv/.dev
@@ -56,4 +59,4 @@ real: .venv/.real
 	@touch $@
 
 clean:  ## remove what was installed and made here
-	rm -rf .venv .uv .node .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .uv .node dogwatch-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

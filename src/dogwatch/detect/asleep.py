@@ -1,5 +1,6 @@
 """Jobs that somebody or their platform switched off, and schedules that were edited."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -64,7 +65,7 @@ def asleep(pasts: Mapping[JobKey, Past], now: datetime, found: Detection, zone: 
                     fingerprint=content_id([rule, job.subject]),
                     at=since,
                     url=job.url,
-                    next_step=job.url or f"dogwatch schedule {job.job_id}",
+                    next_step=job.url or f"dogwatch schedule {shlex.quote(job.job_id)}",
                 )
             ]
         )
@@ -91,7 +92,7 @@ def edited(pasts: Mapping[JobKey, Past], now: datetime, found: Detection, zone: 
                         fingerprint=content_id(["schedule_changed", job.subject, was, now_is]),
                         at=later.valid_from,
                         url=job.url,
-                        next_step=f"dogwatch schedule {job.job_id}",
+                        next_step=f"dogwatch schedule {shlex.quote(job.job_id)}",
                     )
                 ]
             )

@@ -1,5 +1,6 @@
 """Jobs whose newest settled run did not do its work: failed, timed out, cancelled, or unheard of."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -90,7 +91,7 @@ def _sentence(job: Job | None, last: Run, times: int) -> str:
 
 
 def _next_step(last: Run) -> str:
-    command = f"dogwatch runs --platform {last.instance} --job {last.job_id}"
+    command = f"dogwatch runs --platform {last.instance} --job {shlex.quote(one_line(last.job_id))}"
     return f"{last.url}  or: {command}" if last.url else command
 
 

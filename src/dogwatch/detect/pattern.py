@@ -1,6 +1,7 @@
 """What only several runs together show: flapping, double starts, more retries, unusual skips."""
 
 import itertools
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -24,6 +25,8 @@ def patterns(facts: Facts, now: datetime, found: Detection, rulebook: Rulebook |
     """At most one finding of each kind for each job."""
     rulebook = rulebook or Rulebook()
     for key, history in facts.histories.items():
+        if key not in facts.jobs and key[0] in facts.lists_jobs:
+            continue  # deleted on its platform
         whole = [run for run in history if run.parent_uid is None]
         if not whole:
             continue
@@ -140,5 +143,5 @@ def _finding(
         fingerprint=content_id([rule, subject]),
         at=run.ended_at or run.began_at,
         url=run.url,
-        next_step=run.url or f"dogwatch runs --platform {run.instance} --job {run.job_id}",
+        next_step=run.url or f"dogwatch runs --platform {run.instance} --job {shlex.quote(run.job_id)}",
     )

@@ -1,5 +1,6 @@
 """Runs that take much longer or shorter than the job usually does, while they run and once they ended."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
@@ -23,6 +24,8 @@ def slow(
     """
     rulebook = rulebook or Rulebook()
     for key, history in facts.histories.items():
+        if key not in facts.jobs and key[0] in facts.lists_jobs:
+            continue  # deleted on its platform
         done = [run for run in history if run.status.good and _seconds(run) > 0]
         last = max(history, key=lambda run: run.began_at, default=None)
         if last is None or not done:
@@ -100,7 +103,8 @@ def _tell(
                 fingerprint=content_id([rule, subject]),
                 at=run.ended_at or run.began_at,
                 url=run.url,
-                next_step=run.url or f"dogwatch runs --platform {run.instance} --job {run.job_id}",
+                next_step=run.url
+                or f"dogwatch runs --platform {run.instance} --job {shlex.quote(run.job_id)}",
             )
         ]
     )

@@ -1,5 +1,6 @@
 """Runs that should have ended long ago and are still going."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
@@ -40,7 +41,7 @@ def stuck(facts: Facts, now: datetime, found: Detection) -> None:
                     fingerprint=content_id(["stuck", subject]),
                     at=oldest.began_at + limit,
                     url=oldest.url,
-                    next_step=oldest.url or f"dogwatch runs --job {oldest.job_id}",
+                    next_step=oldest.url or f"dogwatch runs --job {shlex.quote(oldest.job_id)}",
                 )
             ]
         )

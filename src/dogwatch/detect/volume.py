@@ -1,5 +1,6 @@
 """Runs that succeeded and moved nothing, much less, or much more than the job usually does."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
@@ -30,6 +31,8 @@ def volume(
     """
     rulebook = rulebook or Rulebook()
     for key, history in facts.histories.items():
+        if key not in facts.jobs and key[0] in facts.lists_jobs:
+            continue  # deleted on its platform
         for metric in _METRICS:
             told = [run for run in history if run.status.good and metric in run.metrics]
             if told:
@@ -136,7 +139,8 @@ def _tell(
                 fingerprint=content_id([rule, subject]),
                 at=run.ended_at or run.began_at,
                 url=run.url,
-                next_step=run.url or f"dogwatch runs --platform {run.instance} --job {run.job_id}",
+                next_step=run.url
+                or f"dogwatch runs --platform {run.instance} --job {shlex.quote(run.job_id)}",
             )
         ]
     )

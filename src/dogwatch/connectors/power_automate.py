@@ -16,7 +16,7 @@ from tzlocal.windows_tz import win_tz
 
 from dogwatch.errors import AuthError, ConnectorError, UnexpectedAnswer
 from dogwatch.model import Job, JobState, Run, Schedule, ScheduleKind, Status, UtcTime, run_uid
-from dogwatch.model.text import plural
+from dogwatch.model.text import bounded, plural
 from dogwatch.wire.answer import Answer
 from dogwatch.wire.connector import Ask, Connector, ConnectorSettings
 from dogwatch.wire.http import Doors, Http, Pace
@@ -149,7 +149,7 @@ class _Recurrence(BaseModel):
     frequency: str
     interval: int = Field(1, ge=1, le=10_000)
     timeZone: str = "UTC"  # noqa: N815  # the wire's spelling
-    startTime: str | None = None  # noqa: N815
+    startTime: str | None = None  # noqa: N815  # the wire's spelling
     schedule: dict[str, Any] = {}
 
 
@@ -260,7 +260,9 @@ class PowerAutomate(Connector[PowerAutomateSettings]):
             "$filter": condition,
             "$orderby": "starttime desc",
         }
+        seen: set[str] = set()
         while link:
+            seen.add(link)
             answer = await self._http.get(link, params, headers=_HEADERS)
             try:
                 page = answer.parse(_RUNS)
@@ -271,6 +273,8 @@ class PowerAutomate(Connector[PowerAutomateSettings]):
                 further = whole.get("@odata.nextLink")
                 link, params = further if isinstance(further, str) else None, None
                 yield rows, error
+            if link in seen:
+                raise answer.unexpected("with a next page that was read before")
 
     async def _flows(self) -> list[_Flow]:
         flows: list[_Flow] = []
@@ -279,10 +283,15 @@ class PowerAutomate(Connector[PowerAutomateSettings]):
             "$select": _FLOW_COLUMNS,
             "$filter": "category eq 5 and type eq 1",
         }
+        seen: set[str] = set()
         while link:
-            page = (await self._http.get(link, params, headers=_HEADERS)).parse(_FLOWS)
+            seen.add(link)
+            answer = await self._http.get(link, params, headers=_HEADERS)
+            page = answer.parse(_FLOWS)
             flows += page.value
             link, params = page.next_link, None
+            if link in seen:
+                raise answer.unexpected("with a next page that was read before")
         return flows
 
     async def _recording_trouble(self) -> list[str]:
@@ -361,7 +370,7 @@ class PowerAutomate(Connector[PowerAutomateSettings]):
 
 def _error(row: _FlowRun) -> str | None:
     """``ActionFailed: An action failed. …``; whatever part of it is told."""
-    return ": ".join(part for part in (row.errorcode, row.errormessage) if part) or None
+    return bounded(": ".join(part for part in (row.errorcode, row.errormessage) if part)) or None
 
 
 # ── when a flow runs ────────────────────────────────────────────────────────────────────────────────────────

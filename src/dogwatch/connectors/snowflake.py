@@ -14,14 +14,15 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, TypeAdapter, model_validator
 
-from dogwatch.errors import AuthError
+from dogwatch.errors import AuthError, UnexpectedAnswer
 from dogwatch.model import Job, JobState, Run, Schedule, ScheduleKind, Status, run_uid
-from dogwatch.model.text import plural
+from dogwatch.model.text import bounded, plural
 from dogwatch.wire.answer import Answer
 from dogwatch.wire.connector import Ask, Connector, ConnectorSettings
 from dogwatch.wire.http import Doors, Http, Login, Pace
 from dogwatch.wire.keypair import KeyPair
 from dogwatch.wire.login import FixedToken, TokenLogin
+from dogwatch.wire.records import translated
 from dogwatch.wire.sqlapi import Row, SqlApi
 
 PLATFORM = "snowflake"
@@ -194,34 +195,44 @@ class Snowflake(Connector[SnowflakeSettings]):
 
     async def jobs(self, now: datetime) -> Sequence[Job]:
         """All tasks that the role can see, with schedule, predecessors and state."""
-        return [self._job(row, now) for row in await self._tasks()]
+        jobs, bad = translated(await self._tasks(), lambda row: self._job(row, now))
+        if bad:
+            raise _senseless("SHOW TASKS")
+        return jobs
 
     async def runs(self, ask: Ask) -> AsyncIterator[Sequence[Run]]:
         """Task runs scheduled since ``ask.since``; then older open ones, each in a window of its own."""
         seen: set[str] = set()
+        bad: list[UnexpectedAnswer] = []
         edge = ask.now - _WINDOW
         if ask.since < edge:
-            async for batch in self._older_runs(ask, ask.since, edge + _SEAM):
+            async for batch in _noting(bad, self._older_runs(ask, ask.since, edge + _SEAM, bad)):
                 yield batch
         start = max(ask.since, edge)
-        async for batch in self._window(ask, start, None):
+        async for batch in _noting(bad, self._window(ask, start, None, bad)):
             seen.update(run.native_run_id for run in batch)
             yield batch
         for run in ask.known.values():
             when = run.scheduled_for or run.began_at
             if run.status.open and run.native_run_id not in seen and when < start:
-                async for batch in self._again(ask, when, edge):
+                async for batch in _noting(bad, self._again(ask, when, edge, bad)):
                     yield batch
+        if bad:
+            raise bad[0]
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _again(self, ask: Ask, when: datetime, edge: datetime) -> AsyncIterator[Sequence[Run]]:
+    async def _again(
+        self, ask: Ask, when: datetime, edge: datetime, bad: list[UnexpectedAnswer]
+    ) -> AsyncIterator[Sequence[Run]]:
         """What is told now of the runs scheduled at ``when``."""
         reading = self._older_runs if when < edge else self._window
-        async for batch in reading(ask, when - _NARROWEST, when + _NARROWEST):
+        async for batch in reading(ask, when - _NARROWEST, when + _NARROWEST, bad):
             yield batch
 
-    async def _window(self, ask: Ask, start: datetime, end: datetime | None) -> AsyncIterator[Sequence[Run]]:
+    async def _window(
+        self, ask: Ask, start: datetime, end: datetime | None, bad: list[UnexpectedAnswer]
+    ) -> AsyncIterator[Sequence[Run]]:
         """The runs scheduled from ``start`` to ``end`` (None: the present), newest first.
 
         TASK_HISTORY drops the oldest rows beyond its limit without a word: then what is older than the
@@ -237,8 +248,8 @@ class Snowflake(Connector[SnowflakeSettings]):
                 f"scheduled_time_range_start => greatest({_moment(start)}, {earliest}), "
                 f"scheduled_time_range_end => {until}, result_limit => {MOST_ROWS}))"
             ):
-                runs = [self._run(row, ask) for row in batch]
-                rows += len(runs)
+                runs = self._told(batch, ask, bad)
+                rows += len(batch)
                 oldest = min(
                     [
                         oldest or ask.now,
@@ -250,7 +261,9 @@ class Snowflake(Connector[SnowflakeSettings]):
                 return
             end = oldest if end is None or oldest < end else end - _NARROWEST
 
-    async def _older_runs(self, ask: Ask, start: datetime, end: datetime) -> AsyncIterator[Sequence[Run]]:
+    async def _older_runs(
+        self, ask: Ask, start: datetime, end: datetime, bad: list[UnexpectedAnswer]
+    ) -> AsyncIterator[Sequence[Run]]:
         """The settled runs of a time beyond TASK_HISTORY's reach; none if the view is not granted."""
         statement = (
             f"select {', '.join(_COLUMNS)} from snowflake.account_usage.task_history "
@@ -258,7 +271,7 @@ class Snowflake(Connector[SnowflakeSettings]):
         )
         try:
             async for batch in self._sql.query(statement):
-                yield [self._run(row, ask) for row in batch]
+                yield self._told(batch, ask, bad)
             self._older = ""
         except AuthError as error:
             if error.status != 403:
@@ -292,7 +305,16 @@ class Snowflake(Connector[SnowflakeSettings]):
 
     # ── translating ─────────────────────────────────────────────────────────────────────────────────────────
 
+    def _told(self, batch: Sequence[Row], ask: Ask, bad: list[UnexpectedAnswer]) -> list[Run]:
+        runs, some_bad = translated(batch, lambda row: self._run(row, ask))
+        if some_bad:
+            bad.append(_senseless("TASK_HISTORY"))
+        return runs
+
     def _run(self, row: Row, ask: Ask) -> Run:
+        """Raises ValueError or KeyError for a row that makes no sense."""
+        if not row["NAME"]:
+            raise ValueError("a run of no task")
         task = _task_id(row)
         state = row["STATE"] or ""
         status = _status(state, row)
@@ -321,7 +343,7 @@ class Snowflake(Connector[SnowflakeSettings]):
             started_at=started,
             ended_at=None if status.open else completed or started or scheduled,
             updated_at=completed or started or scheduled,
-            error_message=row["ERROR_MESSAGE"] if status.bad or status is Status.cancelled else None,
+            error_message=_error(row) if status.bad or status is Status.cancelled else None,
             metadata=metadata,
             observed_at=ask.now,
         )
@@ -344,6 +366,29 @@ class Snowflake(Connector[SnowflakeSettings]):
             metadata={"task_id": row.get("ID"), "warehouse": row.get("WAREHOUSE")},
             observed_at=now,
         )
+
+
+async def _noting(
+    bad: list[UnexpectedAnswer], batches: AsyncIterator[Sequence[Run]]
+) -> AsyncIterator[Sequence[Run]]:
+    """The batches; an answer that makes no sense ends them, and is noted instead of raised."""
+    try:
+        async for batch in batches:
+            yield batch
+    except UnexpectedAnswer as error:
+        bad.append(error)
+
+
+def _senseless(source: str) -> UnexpectedAnswer:
+    return UnexpectedAnswer(
+        f"Snowflake's {source} told a row that makes no sense",
+        "Snowflake may have changed it; please report this with the dogwatch version",
+    )
+
+
+def _error(row: Row) -> str | None:
+    told = row["ERROR_MESSAGE"]
+    return None if told is None else bounded(told)
 
 
 def _task_id(row: Row) -> str:

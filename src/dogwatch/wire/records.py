@@ -1,12 +1,13 @@
 """Lists of records in which one is bad: the good ones are kept, the bad one is told."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from dogwatch.wire.answer import Answer
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 _OBJECT = TypeAdapter(dict[str, Any])
@@ -28,3 +29,15 @@ def salvage(answer: Answer, key: str, record: TypeAdapter[T]) -> tuple[list[T], 
         except (ValidationError, OverflowError):
             continue
     return good, whole
+
+
+def translated(records: Iterable[R], make: Callable[[R], T]) -> tuple[list[T], bool]:
+    """What ``make`` makes of the records, and whether one of them made no sense (``make`` raised for it)."""
+    good: list[T] = []
+    bad = False
+    for record in records:
+        try:
+            good.append(make(record))
+        except (ValueError, KeyError, TypeError, OverflowError, OSError):  # OSError: times before 1970
+            bad = True
+    return good, bad

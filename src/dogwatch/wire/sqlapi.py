@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, TypeGuard, cast
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -31,22 +32,23 @@ class _Partition(BaseModel):
 
 
 class _MetaData(BaseModel):
-    partitionInfo: list[_Partition] = []  # noqa: N815
-    rowType: list[_RowType]  # noqa: N815
+    partitionInfo: list[_Partition] = []  # noqa: N815  # the wire's spelling
+    rowType: list[_RowType]  # noqa: N815  # the wire's spelling
 
 
 class _ResultSet(BaseModel):
-    statementHandle: str  # noqa: N815
-    resultSetMetaData: _MetaData  # noqa: N815
-    data: list[list[str | None]]
+    statementHandle: str  # noqa: N815  # the wire's spelling
+    resultSetMetaData: _MetaData  # noqa: N815  # the wire's spelling
+    data: list[Any]
+    """Rows, each checked on its own: a bad one must not cost the others."""
 
 
 class _Handle(BaseModel):
-    statementHandle: str  # noqa: N815
+    statementHandle: str  # noqa: N815  # the wire's spelling
 
 
 class _More(BaseModel):
-    data: list[list[str | None]]
+    data: list[Any]
 
 
 _RESULT = TypeAdapter(_ResultSet)
@@ -64,7 +66,10 @@ class SqlApi:
         self._role = role
 
     async def query(self, statement: str) -> AsyncIterator[Sequence[Row]]:
-        """The rows of one statement, partition by partition. Sent again it is not run twice (requestId)."""
+        """The rows of one statement, partition by partition. Sent again it is not run twice (requestId).
+
+        Raises a ConnectorError; for rows that make no sense an UnexpectedAnswer, after all others.
+        """
         request = {
             "statement": statement,
             "timeout": int(LONGEST),
@@ -86,11 +91,17 @@ class SqlApi:
             raise _refused(error) from error
         result = answer.parse(_RESULT)
         names = [column.name.upper() for column in result.resultSetMetaData.rowType]
-        yield _named(answer, names, result.data)
+        rows = _named(names, result.data)
+        whole = len(rows) == len(result.data)
+        yield rows
         for number in range(1, len(result.resultSetMetaData.partitionInfo)):
             path = f"api/v2/statements/{result.statementHandle}"
-            more = await self._http.get(path, {"partition": number})
-            yield _named(more, names, more.parse(_REST).data)
+            more = (await self._http.get(path, {"partition": number})).parse(_REST)
+            rows = _named(names, more.data)
+            whole = whole and len(rows) == len(more.data)
+            yield rows
+        if not whole:
+            raise answer.unexpected("rows that do not match their columns")
 
     async def _finished(self, answer: Answer) -> Answer:
         """Wait for a slow statement: 202 means that it still runs."""
@@ -108,10 +119,17 @@ class SqlApi:
         return answer
 
 
-def _named(answer: Answer, names: Sequence[str], data: Sequence[Sequence[str | None]]) -> list[Row]:
-    if any(len(row) != len(names) for row in data):
-        raise answer.unexpected("rows that do not match their columns")
-    return [dict(zip(names, row, strict=True)) for row in data]
+def _named(names: Sequence[str], data: Sequence[Any]) -> list[Row]:
+    """The rows that are one cell of text or null for each column."""
+    width = len(names)
+    return [dict(zip(names, row, strict=True)) for row in data if _is_row(row, width)]
+
+
+def _is_row(row: Any, width: int) -> TypeGuard[list[str | None]]:
+    if not isinstance(row, list):
+        return False
+    cells = cast("Sequence[object]", row)
+    return len(cells) == width and all(cell is None or isinstance(cell, str) for cell in cells)
 
 
 def _refused(error: UnexpectedAnswer) -> ConnectorError:

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from dogwatch.detect.pairing import Candidate
+from dogwatch.detect.pairing import Candidate, newest
 from dogwatch.detect.schedule import Slot
 from dogwatch.model import Run
 
@@ -84,12 +84,12 @@ def upstream_slots(upstreams: Sequence[Sequence[Run]], skews: Mapping[str, timed
 
 
 def _newest_attempts(runs: Sequence[Run]) -> list[Run]:
-    newest: dict[str, Run] = {}
-    for run in runs:
-        known = newest.get(run.native_run_id)
+    last: dict[str, Run] = {}
+    for run in newest(runs):
+        known = last.get(run.native_run_id)
         if run.parent_uid is None or run.attempt > 1:
-            newest[run.native_run_id] = run if known is None or run.attempt >= known.attempt else known
-    return sorted(newest.values(), key=lambda run: (run.began_at, run.uid))
+            last[run.native_run_id] = run if known is None or run.attempt >= known.attempt else known
+    return sorted(last.values(), key=lambda run: (run.began_at, run.uid))
 
 
 def _between(first: Run, second: Run) -> datetime:

@@ -9,7 +9,7 @@ from dogwatch.detect.baseline import Baseline
 from dogwatch.detect.chains import interval_slots, upstream_slots
 from dogwatch.detect.facts import JobKey
 from dogwatch.detect.learn import Cadence, cadence
-from dogwatch.detect.pairing import Candidate, candidates, pair
+from dogwatch.detect.pairing import Candidate, candidates, newest, pair
 from dogwatch.detect.rules import Rulebook, Rules
 from dogwatch.detect.schedule import Slot, due
 from dogwatch.detect.slow import durations
@@ -232,8 +232,7 @@ def leeway(known: Sequence[timedelta], rules: Rules) -> timedelta:
 
 
 def _usual_limit(runs: Sequence[Run], now: datetime, rules: Rules) -> timedelta | None:
-    done = sorted((run for run in runs if run.status.good), key=lambda run: run.began_at)
     baseline = Baseline(rules.duration)
-    baseline.learn(durations(done))
+    baseline.learn(durations(run for run in newest(runs) if run.status.good))
     usual = baseline.usual(now.timestamp())
     return None if usual is None else timedelta(seconds=usual.limit)

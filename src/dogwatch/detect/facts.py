@@ -1,5 +1,6 @@
 """What the rules look at, and what they give back."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +8,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from dogwatch.model import Evidence, EvidenceKind, Finding, Job, Run, Source, job_subject
+from dogwatch.model.text import one_line
 
 JobKey = tuple[str, str]
 """(instance, job_id)."""
@@ -68,3 +70,8 @@ def blind_evidence(source: Source, now: datetime) -> Evidence:
         content={"unreadable_since": since.isoformat(), "answer": source.blind_reason},
         at=since,
     )
+
+
+def listing(run: Run) -> str:
+    """The command that lists the runs of the same job; a hostile id cannot become another command."""
+    return f"dogwatch runs --platform {run.instance} --job {shlex.quote(one_line(run.job_id))}"

@@ -1,10 +1,9 @@
 """Jobs whose newest settled run did not do its work: failed, timed out, cancelled, or unheard of."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dogwatch.detect.facts import Detection, Facts, JobKey, run_evidence
+from dogwatch.detect.facts import Detection, Facts, JobKey, listing, run_evidence
 from dogwatch.model import (
     Finding,
     Job,
@@ -91,7 +90,7 @@ def _sentence(job: Job | None, last: Run, times: int) -> str:
 
 
 def _next_step(last: Run) -> str:
-    command = f"dogwatch runs --platform {last.instance} --job {shlex.quote(one_line(last.job_id))}"
+    command = listing(last)
     return f"{last.url}  or: {command}" if last.url else command
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from dogwatch.detect.expect import Past
 from dogwatch.detect.facts import JobKey
-from dogwatch.detect.pairing import Candidate, candidates, pair
+from dogwatch.detect.pairing import Candidate, candidates, newest, pair
 from dogwatch.detect.schedule import Slot
 from dogwatch.model import Basis, Expectation, ExpectationState, Run, ScheduleKind, Status
 
@@ -57,8 +57,9 @@ def _of_job(
         runs,
         slots[0].start_by - slots[0].scheduled_for,
     )
+    known = newest(past.runs)
     return [
-        _met(slot, met[index], now) if index in met else _unmet(slot, past.runs, read, now, skew)
+        _met(slot, met[index], now) if index in met else _unmet(slot, known, read, now, skew)
         for index, slot in enumerate(slots)
     ]
 

@@ -44,7 +44,7 @@ def candidates(
     started by hand then meets no slot. For a job without one, triggers tell nothing.
     """
     found: dict[str, Candidate] = {}
-    for run in runs:
+    for run in newest(runs):
         word = run.trigger.casefold()
         if run.parent_uid is not None or word in _AGAIN or (scheduled and word in _BY_HAND):
             continue
@@ -55,6 +55,16 @@ def candidates(
         if known is None or known.run.attempt > run.attempt:
             found[run.native_run_id] = Candidate(run, moment - skew, exact is not None, begun)
     return sorted(found.values(), key=_in_time)
+
+
+def newest(runs: Iterable[Run]) -> list[Run]:
+    """Each attempt once, in its newest state, by beginning."""
+    known: dict[str, Run] = {}
+    for run in runs:
+        other = known.get(run.uid)
+        if other is None or run.version > other.version:
+            known[run.uid] = run
+    return sorted(known.values(), key=lambda run: (run.began_at, run.uid))
 
 
 def by_hand(run: Run, among: Sequence[Run]) -> bool:

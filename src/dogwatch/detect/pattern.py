@@ -1,11 +1,10 @@
 """What only several runs together show: flapping, double starts, more retries, unusual skips."""
 
 import itertools
-import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from dogwatch.detect.facts import Detection, Facts, JobKey, run_evidence
+from dogwatch.detect.facts import Detection, Facts, JobKey, listing, run_evidence
 from dogwatch.detect.pairing import by_hand
 from dogwatch.detect.rules import Rulebook, Rules
 from dogwatch.model import Finding, Run, Severity, Status, content_id, job_subject
@@ -143,5 +142,5 @@ def _finding(
         fingerprint=content_id([rule, subject]),
         at=run.ended_at or run.began_at,
         url=run.url,
-        next_step=run.url or f"dogwatch runs --platform {run.instance} --job {shlex.quote(run.job_id)}",
+        next_step=run.url or listing(run),
     )

@@ -20,9 +20,11 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _MOST_CHARACTERS = 500
 _LAST_YEAR = 2199
-_ITEM = re.compile(r"(?P<first>\*|[A-Z]{3}|\d{1,4})?(?:-(?P<last>[A-Z]{3}|\d{1,4}))?(?:/(?P<step>\d{1,4}))?")
-_DAY_BEFORE_LAST = re.compile(r"L(?:-(\d{1,2}))?(W?)")
-_NEAREST = re.compile(r"(\d{1,2})W")
+_ITEM = re.compile(
+    r"(?P<first>\*|[A-Z]{3}|[0-9]{1,4})?(?:-(?P<last>[A-Z]{3}|[0-9]{1,4}))?(?:/(?P<step>[0-9]{1,4}))?"
+)
+_DAY_BEFORE_LAST = re.compile(r"L(?:-([0-9]{1,2}))?(W?)")
+_NEAREST = re.compile(r"([0-9]{1,2})W")
 _LAST_WEEKDAY = re.compile(r"([A-Z]{3}|[1-7])L")
 _NTH_WEEKDAY = re.compile(r"([A-Z]{3}|[1-7])#([1-5])")
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -108,16 +108,13 @@ def _due(expression: str, timezone: str, change: ClockChange, first: date, last:
 
 def _cron(expression: str, start: datetime, end: datetime) -> Iterator[datetime]:
     """The times of a five-field cron in [start, end), in the manner of ``start``: naive, or in its zone."""
+    if len(expression.split()) != 5:
+        raise ValueError(f"cron {expression!r}: five fields are needed")
     try:
         times = CronSim(expression, start - timedelta(seconds=1))
     except CronSimError as error:
         raise ValueError(f"cron {expression!r}: {error}") from error
-    if len(expression.split()) != 5:
-        raise ValueError(f"cron {expression!r}: five fields are needed")
-    for moment in islice(times, _MOST):
-        if moment.replace(tzinfo=None) >= end:
-            return
-        yield moment
+    return takewhile(lambda moment: moment.replace(tzinfo=None) < end, islice(times, _MOST))
 
 
 def _instants(wall: datetime, zone: ZoneInfo, change: ClockChange, hourly: bool) -> Iterator[Slot]:

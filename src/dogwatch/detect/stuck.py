@@ -1,11 +1,10 @@
 """Runs that should have ended long ago and are still going."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
-from dogwatch.detect.facts import Detection, Facts, run_evidence
+from dogwatch.detect.facts import Detection, Facts, listing, run_evidence
 from dogwatch.model import Finding, Run, Severity, Status, content_id, job_subject
 from dogwatch.model.text import one_line, span
 
@@ -41,7 +40,7 @@ def stuck(facts: Facts, now: datetime, found: Detection) -> None:
                     fingerprint=content_id(["stuck", subject]),
                     at=oldest.began_at + limit,
                     url=oldest.url,
-                    next_step=oldest.url or f"dogwatch runs --job {shlex.quote(oldest.job_id)}",
+                    next_step=oldest.url or listing(oldest),
                 )
             ]
         )

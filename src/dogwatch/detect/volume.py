@@ -1,13 +1,12 @@
 """Runs that succeeded and moved nothing, much less, or much more than the job usually does."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
 from pydantic import JsonValue
 
 from dogwatch.detect.baseline import Baseline, Judgement
-from dogwatch.detect.facts import Detection, Facts, JobKey, run_evidence
+from dogwatch.detect.facts import Detection, Facts, JobKey, listing, run_evidence
 from dogwatch.detect.rules import Rulebook, Rules
 from dogwatch.model import Evidence, EvidenceKind, Finding, Run, Severity, content_id, job_subject
 from dogwatch.model.text import one_line, plural
@@ -139,8 +138,7 @@ def _tell(
                 fingerprint=content_id([rule, subject]),
                 at=run.ended_at or run.began_at,
                 url=run.url,
-                next_step=run.url
-                or f"dogwatch runs --platform {run.instance} --job {shlex.quote(run.job_id)}",
+                next_step=run.url or listing(run),
             )
         ]
     )

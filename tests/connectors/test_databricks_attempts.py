@@ -146,6 +146,22 @@ def test_a_platform_that_cannot_give_reasons_still_gives_its_runs() -> None:
     assert {run.error_message for run in all_of(workspace, known) if run.status.bad} == {ERROR}
 
 
+def test_a_reason_that_could_not_be_read_is_asked_for_again_beyond_the_listing() -> None:
+    workspace = Workspace(ran(1, tried(600, 590, Outcome.failed, error=ERROR)))
+    fail_on(workspace, "jobs/runs/get-output")
+    (known,) = all_of(workspace)
+    assert known.error_message is not None
+    assert WORKLOAD in known.error_message
+    later: dict[str, Any] = {"since": at(60), "details_since": at(10_000)}
+    (again,) = all_of(workspace, [known], **later, broken=frozenset())  # still no reason, and no blindness
+    assert again == known
+    mend(workspace)
+    (explained,) = all_of(workspace, [known], **later, broken=frozenset())
+    assert (explained.uid, explained.error_message) == (known.uid, ERROR)
+    workspace.asked.clear()
+    assert all_of(workspace, [explained], **later, broken=frozenset()) == []
+
+
 # ── repairs ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 

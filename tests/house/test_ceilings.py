@@ -9,8 +9,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILE, FUNCTION, MOST_FUNCTIONS = 500, 60, 35
 
-LOOSENED = {"tests/connectors/test_every_connector.py": 1000}
-"""One list of promises, read from top to bottom and asked of every connector; parting it would hide gaps."""
+LOOSENED = {
+    # One list of promises, read from top to bottom and asked of every connector; parting it would hide gaps.
+    "tests/connectors/test_every_connector.py": 1000,
+    # A platform is one file, and this one has two generations of states, repairs, retries and four ways in.
+    "src/dogwatch/connectors/databricks.py": 720,
+}
 
 
 def python_files(*folders: str) -> list[Path]:

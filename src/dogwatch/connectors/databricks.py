@@ -24,20 +24,19 @@ from pydantic import (
     JsonValue,
     SecretStr,
     TypeAdapter,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from dogwatch.errors import AuthError, ConnectorError, UnexpectedAnswer
 from dogwatch.model import Job, JobState, Run, Schedule, ScheduleKind, Status, run_uid
-from dogwatch.model.text import plural
-from dogwatch.wire.answer import Answer, describe
+from dogwatch.model.text import bounded, plural
+from dogwatch.wire.answer import Answer
 from dogwatch.wire.connector import Ask, Connector, ConnectorSettings
 from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.login import FixedToken, TokenLogin
 from dogwatch.wire.oauth import entra_token, exchanged_token, github_id_token
-from dogwatch.wire.records import salvage
+from dogwatch.wire.paging import Where, by_token
 
 STATE: Mapping[str, Status] = {
     **dict.fromkeys(("BLOCKED", "PENDING", "QUEUED", "WAITING"), Status.pending),
@@ -93,7 +92,6 @@ _PAGES_OF_A_RUN = 50
 _OUTPUTS = 3
 """Failed tasks of one attempt whose output is read."""
 _TASKS_TOLD = 50
-_LONGEST_TEXT = 4_000
 _REPAIR_GAP = 10_000
 """Milliseconds by which a run may outlast its own account of its duration before we look for repairs."""
 _REPAIR_WATCH = timedelta(hours=48)
@@ -246,7 +244,7 @@ class _Job(_Wire):
 
 
 class _Page(_Wire):
-    """Of jobs or of runs, whose key is absent if there are none; then nothing else may be there."""
+    """Of jobs or of runs, whose key is absent if there are none; then nothing else may be there either."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -255,6 +253,12 @@ class _Page(_Wire):
     next_page_token: str | None = None
     prev_page_token: JsonValue = None
     has_more: JsonValue = None
+
+    @model_validator(mode="after")
+    def _is_a_page(self) -> "_Page":
+        if self.jobs is None and self.runs is None and self.model_extra:
+            raise ValueError("something else in place of a page")
+        return self
 
 
 class _Output(_Wire):
@@ -271,6 +275,7 @@ class _Metadata(_Wire):
 
 _PAGE = TypeAdapter(_Page)
 _RECORD = TypeAdapter(_Record)
+_JOB = TypeAdapter(_Job)
 _DETAIL = TypeAdapter(_Detail)
 _OUTPUT = TypeAdapter(_Output)
 _DISCOVERY = TypeAdapter(_Discovery)
@@ -312,7 +317,7 @@ class Databricks(Connector[DatabricksSettings]):
             if settings.token is None
             else FixedToken(settings.token, doors.secrets)
         )
-        self._http = doors.open(settings.url, login=login, pace=PACE, ended=_token_ended)
+        self._http = doors.open(f"{settings.url}/api/2.2", login=login, pace=PACE, ended=_token_ended)
 
     @property
     def http(self) -> Http:
@@ -321,33 +326,38 @@ class Databricks(Connector[DatabricksSettings]):
 
     async def check(self) -> str:
         """The workspace and how many jobs can be read, or a ConnectorError."""
-        page, _ = _page(await self._get("jobs/list", {"limit": _JOBS}))
+        page = (await self._http.get("jobs/list", {"limit": _JOBS})).parse(_PAGE)
         count = ("more than " if page.next_page_token else "") + plural(len(page.jobs or ()), "job")
         advice = "" if page.jobs else ": give its identity CAN VIEW on them"
         return f"Databricks workspace {urlsplit(self.settings.url).hostname} · {count} readable{advice}"
 
     async def jobs(self, now: datetime) -> Sequence[Job]:
         """All jobs that the identity may view, with schedule and state. One-time runs belong to none."""
+        where: Where = {"limit": _JOBS, "expand_tasks": "false"}
         jobs: list[Job] = []
-        async for page, bad in self._pages("jobs/list", {"limit": _JOBS, "expand_tasks": "false"}):
+        async for found, bad in by_token(
+            self._http, "jobs/list", where, _PAGE, _jobs_of, key="jobs", record=_JOB
+        ):
             if bad is not None:
                 raise bad
-            jobs += [self._job(job, now) for job in page.jobs or ()]
+            jobs += [self._job(job, now) for job in found]
         return jobs
 
     async def runs(self, ask: Ask) -> AsyncIterator[Sequence[Run]]:
         """See ``HasRuns``. Repairs are told as further attempts, retries as runs of their own."""
         sight = _Sight(ask)
-        listings: list[dict[str, str | int]] = [{"start_time_from": int(ask.since.timestamp() * 1000)}]
+        listings: list[Where] = [{"limit": _RUNS, "start_time_from": int(ask.since.timestamp() * 1000)}]
         if ask.known:  # a repair of an old run shows up among the active ones
-            listings.append({"active_only": "true"})
-        for listing in listings:
-            async for page, bad in self._pages("jobs/runs/list", {"limit": _RUNS, **listing}):
+            listings.append({"limit": _RUNS, "active_only": "true"})
+        for where in listings:
+            async for records, bad in by_token(
+                self._http, "jobs/runs/list", where, _PAGE, _runs_of, key="runs", record=_RECORD
+            ):
                 sight.missed = sight.missed or bad
-                yield await self._told(page.runs or (), sight)
-        unlisted = _unlisted(sight)
+                yield await self._told(records, sight)
+        unlisted = list(_unlisted(sight).items())
         for start in range(0, len(unlisted), _RUNS):
-            yield await self._looked_up(dict.fromkeys(unlisted[start : start + _RUNS]), sight)
+            yield await self._looked_up(dict(unlisted[start : start + _RUNS]), sight)
         if sight.missed is not None:
             raise sight.missed
 
@@ -396,7 +406,7 @@ class Databricks(Connector[DatabricksSettings]):
         whole: _Detail | None = None
         for _ in range(_PAGES_OF_A_RUN):
             try:
-                part = (await self._get("jobs/runs/get", params)).parse(_DETAIL)
+                part = (await self._http.get("jobs/runs/get", params)).parse(_DETAIL)
             except UnexpectedAnswer as error:
                 if error.status == 404 or (error.status == 400 and _GONE.search(error.message)):
                     return None
@@ -434,7 +444,7 @@ class Databricks(Connector[DatabricksSettings]):
         mine.sort(key=lambda task: (task.attempt_number or 0, task.start_time or 0))
         latest = {task.task_key: task for task in mine}  # of a task that was retried, the last try counts
         roots = [task for task in latest.values() if _judged(task)[0].bad]
-        asked = [(task.task_key, task.run_id, task.message or task.old_message) for task in roots[:_OUTPUTS]]
+        asked = [(task.task_key, task.run_id, _message(task)) for task in roots[:_OUTPUTS]]
         if not mine and ids:  # an old attempt whose tasks are no longer told
             asked = [("", task_run, None) for task_run in sorted(ids)[:_OUTPUTS]]
         texts = [(key, await self._error(task_run) or message) for key, task_run, message in asked]
@@ -447,13 +457,13 @@ class Databricks(Connector[DatabricksSettings]):
             }
         }
         if lines:
-            update["error_message"] = _bounded("\n".join(lines))
+            update["error_message"] = bounded("\n".join(lines))
         return run.model_copy(update=update)
 
     async def _error(self, task_run: int | None) -> str | None:
         """What a task run said last; None where its output is not kept, or not shown to us."""
         try:
-            answer = await self._get("jobs/runs/get-output", {"run_id": task_run or 0})
+            answer = await self._http.get("jobs/runs/get-output", {"run_id": task_run or 0})
         except (UnexpectedAnswer, AuthError) as error:
             if error.status in {400, 403, 404}:
                 return None
@@ -491,9 +501,7 @@ class Databricks(Connector[DatabricksSettings]):
             started_at=started,
             ended_at=ended,
             updated_at=ended or started,
-            error_message=None
-            if status.good or status.open
-            else _bounded(record.message or record.old_message),
+            error_message=None if status.good or status.open else _message(record),
             metrics=_metrics(record),
             url=url if url and url.startswith(("https://", "http://")) else None,
             metadata=metadata,
@@ -523,40 +531,15 @@ class Databricks(Connector[DatabricksSettings]):
             observed_at=now,
         )
 
-    async def _pages(
-        self, path: str, params: Mapping[str, str | int]
-    ) -> AsyncIterator[tuple[_Page, UnexpectedAnswer | None]]:
-        """All pages of a listing, each with what is wrong with its bad records. Raises UnexpectedAnswer if
-        the listing leads in a circle."""
-        tokens: set[str | None] = {None, ""}
-        token: str | None = None
-        while True:
-            answer = await self._get(path, params if token is None else {**params, "page_token": token})
-            page, bad = _page(answer)
-            yield page, bad
-            token = page.next_page_token
-            if not token:
-                return
-            if token in tokens:
-                raise answer.unexpected("with the same next page twice")
-            tokens.add(token)
-
-    async def _get(self, path: str, params: Mapping[str, str | int]) -> Answer:
-        try:
-            return await self._http.get(f"api/2.2/{path}", params)
-        except AuthError as error:
-            if error.status == 403 and _ENDED_TOKEN.search(error.message.encode()):
-                hint = "the token is expired, revoked or of another workspace: make a new one"
-                raise AuthError(error.message, hint, status=403) from error
-            raise
-
     async def _buy(self, http: Http) -> Answer:
         """A token by whatever way in the settings give."""
         settings = self.settings
         if settings.auth == "entra":
             tenant = settings.azure_tenant_id or ""
             return await entra_token(http, settings.entra_url, tenant, settings.client, _AZURE_DATABRICKS)
-        discovery = await http.exchange("oidc/.well-known/oauth-authorization-server", method="GET")
+        discovery = await http.exchange(
+            f"{settings.url}/oidc/.well-known/oauth-authorization-server", method="GET"
+        )
         endpoint = discovery.parse(_DISCOVERY).token_endpoint
         if urlsplit(endpoint)[:2] != urlsplit(settings.url)[:2]:
             raise UnexpectedAnswer(
@@ -577,7 +560,7 @@ class Databricks(Connector[DatabricksSettings]):
     async def _audience(self, http: Http) -> str | None:
         """For whom an ID token has to be made out: the account, where the workspace tells which it is."""
         try:
-            answer = await http.exchange(".well-known/databricks-config", method="GET")
+            answer = await http.exchange(f"{self.settings.url}/.well-known/databricks-config", method="GET")
             return next(iter(answer.parse(_METADATA).audiences or ()), None)
         except UnexpectedAnswer:
             return None
@@ -590,20 +573,12 @@ def _token_ended(answer: Answer) -> bool:
     return answer.status == 401 or (answer.status == 403 and bool(_ENDED_TOKEN.search(answer.content)))
 
 
-def _page(answer: Answer) -> tuple[_Page, UnexpectedAnswer | None]:
-    """A page of a listing. Of one with a bad run the good ones are kept, and beside them what was wrong."""
-    bad: UnexpectedAnswer | None = None
-    try:
-        page = _PAGE.validate_json(answer.content)
-    except ValidationError as error:
-        bad = answer.unexpected(describe(error))
-        good, whole = salvage(answer, "runs", _RECORD)
-        if not good:
-            raise bad from None
-        page = _Page(runs=good, next_page_token=str(whole.get("next_page_token") or "") or None)
-    if page.jobs is None and page.runs is None and page.model_extra:
-        raise answer.unexpected("something else in place of a page")
-    return page, bad
+def _jobs_of(page: _Page) -> tuple[list[_Job], str | None]:
+    return page.jobs or [], page.next_page_token
+
+
+def _runs_of(page: _Page) -> tuple[list[_Record], str | None]:
+    return page.runs or [], page.next_page_token
 
 
 def _need(
@@ -640,22 +615,25 @@ def _outlasts(record: _Record) -> bool:
     return record.end_time - record.start_time > accounted
 
 
-def _unlisted(sight: _Sight) -> list[str]:
-    """Runs to look up by id: open ones, and each broken job's last one, that no listing showed."""
-    wanted: list[Run] = []
+def _unlisted(sight: _Sight) -> dict[str, Run | None]:
+    """Runs to look up by id because no listing showed them, the known one beside those that lack no more than
+    their reason: open ones, each broken job's last one, and failures whose tasks could not be read so far."""
+    ask = sight.ask
+    wanted: dict[str, Run | None] = {}
     latest: dict[str, Run] = {}
-    for run in sight.ask.known.values():
+    for run_id, run in ask.known.items():
         if run.status.open:
-            wanted.append(run)
-        elif run.job_id not in latest or run.began_at > latest[run.job_id].began_at:
+            wanted[run_id] = None
+            continue
+        if not _explained(run) and run.began_at >= ask.details_since:
+            wanted[run_id] = run
+        if run.job_id not in latest or run.began_at > latest[run.job_id].began_at:
             latest[run.job_id] = run
-    since = sight.ask.now - _REPAIR_WATCH
-    wanted += [
-        run
-        for run in latest.values()
-        if not run.status.good and run.began_at >= since and run.job_id in sight.ask.broken
-    ]
-    return [run.native_run_id for run in wanted if run.native_run_id not in sight.listed]
+    for job_id in ask.broken & latest.keys():
+        run = latest[job_id]
+        if not run.status.good and run.began_at >= ask.now - _REPAIR_WATCH:
+            wanted[run.native_run_id] = None
+    return {run_id: plain for run_id, plain in wanted.items() if run_id not in sight.listed}
 
 
 def _judged(record: _Timed) -> tuple[Status, str]:
@@ -705,6 +683,10 @@ def _at(detail: _Detail, item: _Repair, *, final: bool) -> _Record:
     return detail.model_copy(update={**told, **durations})
 
 
+def _message(record: _Timed) -> str | None:
+    return bounded(record.message or record.old_message or "") or None
+
+
 def _metrics(record: _Record) -> dict[str, float]:
     told = {
         "queue_seconds": record.queue_duration,
@@ -732,9 +714,3 @@ def _schedule(triggers: Sequence[_Trigger]) -> Schedule | None:
 
 def _moment(millis: int | None) -> datetime | None:
     return datetime.fromtimestamp(millis / 1000, UTC) if millis and millis > 0 else None
-
-
-def _bounded(text: str | None) -> str | None:
-    if not text or len(text) <= _LONGEST_TEXT:
-        return text or None
-    return f"{text[:_LONGEST_TEXT]} … ({len(text) - _LONGEST_TEXT} characters more)"

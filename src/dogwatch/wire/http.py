@@ -414,7 +414,7 @@ class Http:
         status = answer.status
         said = one_line(self._doors.secrets.scrub(complaint(answer.content)))
         what = f"{answer.request} answered {status}" + (f": {said}" if said else "")
-        if status == 401:
+        if status == 401 or self._ended(answer):
             return AuthError(what, "the credentials are wrong, expired or revoked", status=status)
         if status == 403:
             return AuthError(what, "the credentials work, but lack a permission", status=status)

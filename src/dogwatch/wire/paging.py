@@ -44,3 +44,34 @@ async def by_offset(
         if count < size:
             return
         before = found
+
+
+async def by_token(
+    http: Http, path: str, where: Where, page: TypeAdapter[P],
+    listed: Callable[[P], tuple[list[T], str | None]], *, key: str, record: TypeAdapter[T]
+) -> AsyncIterator[tuple[list[T], UnexpectedAnswer | None]]:  # fmt: skip
+    """Each page's good records, and what was wrong with the bad ones, by ``page_token``.
+
+    A page is checked as a whole by ``page``, of which ``listed`` gives the records and the next token, which
+    may be empty; if that fails, the records under ``key`` are checked one by one by ``record``. Raises
+    UnexpectedAnswer for a page with nothing good in it, and for tokens that lead in a circle.
+    """
+    seen: set[str] = set()
+    token: str | None = None
+    while True:
+        answer = await http.get(path, where if token is None else {**where, "page_token": token})
+        problem: UnexpectedAnswer | None = None
+        try:
+            found, token = listed(page.validate_json(answer.content))
+        except ValidationError as error:
+            problem = answer.unexpected(describe(error))
+            found, whole = salvage(answer, key, record)
+            if not found:
+                raise problem from None
+            token = str(whole.get("next_page_token") or "")
+        yield found, problem
+        if not token:
+            return
+        if token in seen:
+            raise answer.unexpected("with a next page that was read before")
+        seen.add(token)

@@ -422,9 +422,8 @@ def _with_bearer(workspace: Workspace, token: str | None) -> tuple[int, Any]:
 
 
 def _basic(twin: Databricks, secret: str | None = None) -> str:
-    return base64.b64encode(
-        f"{twin.tokens.client_id}:{secret or twin.tokens.client_secret}".encode()
-    ).decode()
+    client = f"{twin.tokens.client_id}:{secret or twin.tokens.client_secret}"
+    return base64.b64encode(client.encode()).decode()
 
 
 M2M = {"grant_type": "client_credentials", "scope": "all-apis"}
@@ -495,8 +494,9 @@ def test_the_same_world_tells_the_same_to_the_byte() -> None:
     def story() -> bytes:
         workspace = Workspace(ran(1, tried(60, 50, Outcome.failed, error=ERROR), tried(40, 30, repair=True)))
         run_id = workspace.twin.run_id(workspace.world.runs[0])
-        wanted: list[tuple[str, Told]] = [("jobs/list", {}), ("jobs/runs/list", {})]
-        wanted.append(("jobs/runs/get", {"run_id": run_id}))
-        return b"\n".join(answer.content for answer in calls(workspace, *wanted))
+        lists: list[tuple[str, Told]] = [("jobs/list", {}), ("jobs/runs/list", {})]
+        return b"".join(
+            told.content for told in calls(workspace, *lists, ("jobs/runs/get", {"run_id": run_id}))
+        )
 
     assert story() == story()

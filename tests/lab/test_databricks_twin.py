@@ -60,14 +60,12 @@ def post(workspace: Workspace, path: str, form: dict[str, str], **headers: str) 
 
 
 def many(count: int) -> Workspace:
-    """One run a minute, the last one just now."""
     return Workspace(
         *(ran(number, tried(count - number, count - number - 0.5)) for number in range(1, count + 1))
     )
 
 
 def ids(answer: Told) -> list[int]:
-    """The run ids of a page."""
     return [run["run_id"] for run in answer.get("runs", [])]
 
 

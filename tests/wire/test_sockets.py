@@ -6,6 +6,7 @@ import random
 import socket
 import zlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -18,7 +19,8 @@ from support.rawserver import Handler, answering, http_answer, raw_server, read_
 
 T = TypeVar("T")
 
-QUICK = Pace(per_second=0, tries=2, timeout=0.15, patience=5.0, largest=2**20)
+QUICK = Pace(per_second=0, tries=2, timeout=2.0, patience=10.0, largest=2**20)
+IMPATIENT = replace(QUICK, timeout=0.15)
 
 
 def meet(
@@ -56,7 +58,7 @@ def test_a_good_answer_comes_through_a_socket() -> None:
 
 def test_a_hang_is_unreachable_within_the_timeout() -> None:
     with pytest.raises(Unreachable, match=r"GET /jobs: no answer within 0.15 s"):
-        meet(silence, get)
+        meet(silence, get, pace=IMPATIENT)
 
 
 def test_one_hang_does_not_spoil_the_next_try() -> None:
@@ -66,7 +68,7 @@ def test_one_hang_does_not_spoil_the_next_try() -> None:
         calls.append(1)
         await (silence if len(calls) == 1 else answering(http_answer(b"{}")))(reader, writer)
 
-    assert meet(handle, get) == b"{}"
+    assert meet(handle, get, pace=replace(QUICK, timeout=0.4)) == b"{}"
 
 
 def test_a_body_shorter_than_announced_is_cut_off() -> None:
@@ -162,11 +164,15 @@ def test_a_host_that_does_not_exist_is_named() -> None:
 
 
 def test_a_server_that_speaks_no_tls_is_unreachable() -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+
     async def both() -> None:
-        async with raw_server(answering(http_answer(b"{}"))) as base:
+        async with raw_server(plain) as base:
             way = Doors(JumpingClock(), rng=random.Random(7))
-            http = way.open(base.replace("http:", "https:"), login=None, pace=QUICK)
-            await http.get("jobs")
+            await way.open(base.replace("http:", "https:"), login=None, pace=QUICK).get("jobs")
 
     with pytest.raises(Unreachable, match=r"cannot connect to 127.0.0.1") as caught:
         asyncio.run(both())

@@ -115,7 +115,7 @@ class DatabricksSettings(ConnectorSettings):
     client_secret: SecretStr | None = None
     """An OAuth secret of that service principal (its page > Secrets > Generate secret). With azure_tenant_id:
     a client secret of its app registration in Microsoft Entra. In a GitHub Actions job with
-    ``permissions: id-token: write`` leave it out: a federation policy of the service principal does."""
+    permission id-token: write leave it out: a federation policy of the service principal does."""
     azure_tenant_id: str | None = None
     """Azure only: the directory of the app registration, to log in by Microsoft Entra. The service principal
     has to be added to the workspace and needs CAN VIEW on the jobs to watch."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from dogwatch.detect import Detection, Facts, detect
 from dogwatch.errors import ConnectorError, UnexpectedAnswer
-from dogwatch.model import Finding, Severity, Source
+from dogwatch.model import Finding, Run, Severity, Source
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
@@ -17,6 +17,8 @@ _DETAILS = timedelta(days=7)
 """Failures older than this are learned without the error text that costs a request of its own."""
 _HISTORY = 60
 """Attempts of a job that the rules look back on."""
+_AT_ONCE = 2_000
+"""Run attempts written in one transaction: small ones cost more in index pages than in rows."""
 _SUSPICIOUS_SKEW = 120.0
 """Seconds by which a platform's clock may differ before it changes how far back we read."""
 _DATA_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
@@ -142,10 +144,17 @@ class Round:
             return
         ask = await self._ask(reading, now)
         self._progress(Step(connector.name, "runs"))
-        async for batch in connector.runs(ask):
-            await self._thread(self._store.record, batch)
-            reading.runs += len(batch)
-            self._progress(Step(connector.name, "runs", reading.runs))
+        waiting: list[Run] = []
+        try:
+            async for batch in connector.runs(ask):
+                waiting += batch
+                reading.runs += len(batch)
+                self._progress(Step(connector.name, "runs", reading.runs))
+                if len(waiting) >= _AT_ONCE:
+                    await self._thread(self._store.record, waiting)
+                    waiting = []
+        finally:
+            await self._thread(self._store.record, waiting)  # what came before an error is kept
 
     async def _ask(self, reading: _Reading, now: datetime) -> Ask:
         connector, source = reading.connector, reading.source

@@ -217,17 +217,17 @@ def lags(slots: Sequence[Slot], runs: Sequence[Candidate]) -> list[timedelta]:
 def leeway(known: Sequence[timedelta], rules: Rules) -> timedelta:
     """How long after its time a job may begin, by its own starts.
 
-    Half as much again as seven of eight of them needed, and at least eight scaled median absolute deviations
+    Half as much again as seven of eight of them needed, and at least five scaled median absolute deviations
     more than their median; one late start of few does not count. At least ``start_leeway`` (and
     ``start_unknown`` until five starts are known), at most ``longest_leeway``.
     """
-    if len(known) < _STARTS_KNOWN:
+    ranked = sorted(lag.total_seconds() for lag in known if lag <= rules.longest_leeway)
+    if len(ranked) < _STARTS_KNOWN:
         return rules.start_unknown
-    ranked = sorted(lag.total_seconds() for lag in known)
     most = ranked[len(ranked) - 1 - max(1, len(ranked) // 8)]
     middle = median(ranked)
     spread = 1.4826 * median(abs(lag - middle) for lag in ranked)
-    allowed = timedelta(seconds=max(_LAG_ALLOWANCE * most, middle + 8 * spread))
+    allowed = timedelta(seconds=max(_LAG_ALLOWANCE * most, middle + 5 * spread))
     return min(max(allowed, rules.start_leeway), rules.longest_leeway)
 
 

@@ -75,3 +75,8 @@ def blind_evidence(source: Source, now: datetime) -> Evidence:
 def listing(run: Run) -> str:
     """The command that lists the runs of the same job; a hostile id cannot become another command."""
     return f"dogwatch runs --platform {run.instance} --job {shlex.quote(one_line(run.job_id))}"
+
+
+def slots_of(job: Job) -> str:
+    """The command that shows when the job was and is due, as safe as ``listing``."""
+    return f"dogwatch schedule {shlex.quote(one_line(job.job_id))}"

@@ -1,5 +1,6 @@
 """The health of each pipeline, each platform and the whole, computed from findings."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -123,5 +124,7 @@ def _recommendation(finding: Finding, jobs: Mapping[str, Job]) -> str:
     """The job's name and what to do about it."""
     job = jobs.get(finding.subject)
     name = one_line(job.name if job else finding.subject, 80)
-    command = finding.next_step or finding.url or f"dogwatch runs --job {finding.subject.rpartition('/')[2]}"
+    command = (
+        finding.next_step or finding.url or f"dogwatch runs --job {shlex.quote(job.job_id if job else name)}"
+    )
     return f"{name} ({finding.rule}): {command}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pydantic import JsonValue
 
 from dogwatch.detect.expect import Expected, Past
-from dogwatch.detect.facts import Detection, JobKey, run_evidence
+from dogwatch.detect.facts import Detection, JobKey, run_evidence, slots_of
 from dogwatch.model import (
     Basis,
     Evidence,
@@ -235,5 +235,5 @@ def _tell_late(slot: Expectation, run: Run, past: Past, found: Detection, zone: 
 
 
 def _next_step(job: Job) -> str:
-    command = f"dogwatch schedule {job.job_id}"
+    command = slots_of(job)
     return f"{job.url}  or: {command}" if job.url else command

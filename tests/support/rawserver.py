@@ -1,6 +1,7 @@
 """A server of plain bytes on a loopback socket, for answers that no proper server would give."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -22,8 +23,8 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def raw_server(handler: Handler) -> AsyncGenerator[str]:
-    """Serve connections with ``handler`` in this event loop; yields ``http://127.0.0.1:<port>``.
+async def raw_server(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncGenerator[str]:
+    """Serve connections with ``handler`` in this event loop; yields ``http(s)://127.0.0.1:<port>``.
 
     On leaving, what is still under way is cancelled and its sockets are closed.
     """
@@ -42,9 +43,9 @@ async def raw_server(handler: Handler) -> AsyncGenerator[str]:
         under_way.add(task)
         task.add_done_callback(under_way.discard)
 
-    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in under_way:

@@ -4,17 +4,23 @@ import asyncio
 import gzip
 import random
 import socket
+import ssl
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from dogwatch.errors import ConnectorError, UnexpectedAnswer, Unreachable
 from dogwatch.wire.clock import SystemClock
 from dogwatch.wire.http import Doors, Http, Pace
-from support.clock import JumpingClock
+from support.clock import NOON, JumpingClock
 from support.rawserver import Handler, answering, http_answer, raw_server, read_request
 
 T = TypeVar("T")
@@ -177,6 +183,33 @@ def test_a_server_that_speaks_no_tls_is_unreachable() -> None:
     with pytest.raises(Unreachable, match=r"cannot connect to 127.0.0.1") as caught:
         asyncio.run(both())
     assert "no TLS" in caught.value.hint
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's TLS with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOON, NOON + timedelta(days=9999))
+    certificate = made.sign(key, hashes.SHA256())
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told_as_such(tmp_path: Path) -> None:
+    async def both() -> None:
+        async with raw_server(answering(http_answer(b"{}")), tls=self_signed(tmp_path)) as base:
+            way = Doors(JumpingClock(), rng=random.Random(7))
+            await way.open(base, login=None, pace=QUICK).get("jobs")
+
+    with pytest.raises(Unreachable, match=r"cannot connect to 127.0.0.1") as caught:
+        asyncio.run(both())
+    assert "certificate is not trusted" in caught.value.hint
 
 
 def test_a_connection_that_the_platform_closed_meanwhile_is_replaced() -> None:

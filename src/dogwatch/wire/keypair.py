@@ -5,7 +5,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ _JWT_LIFETIME = timedelta(minutes=50)
 
 @dataclass(slots=True)
 class _Signed:
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     good_until: datetime
 
 
@@ -46,6 +46,8 @@ class KeyPair:
         """
         text = key.get_secret_value().replace("\\n", "\n")
         secrets.add(text)
+        if passphrase is not None:
+            secrets.add(passphrase.get_secret_value())
         fingerprint, self._sign = _load_key(text, passphrase.get_secret_value() if passphrase else None)
         subject = f"{account}.{user}".upper()
         self._claims = {"iss": f"{subject}.{fingerprint}", "sub": subject}
@@ -74,7 +76,7 @@ class KeyPair:
         parts = (json.dumps(part).encode() for part in ({"alg": "RS256", "typ": "JWT"}, claims))
         text = b".".join(_base64url(part) for part in parts)
         token = (text + b"." + _base64url(self._sign(text))).decode()
-        self._secrets.add(token)
+        self._secrets.add(token, passing=True)
         return _Signed({"Authorization": f"Bearer {token}", **_JWT_HEADER}, now + _JWT_LIFETIME * 0.8)
 
 

@@ -21,6 +21,8 @@ from dogwatch.store.migrate import migrate
 from dogwatch.store.rows import RunFilter, run_from_row, run_row
 
 _BUSY_SECONDS = 30
+_CACHE_KIB = 32 * 1024
+"""Run ids are random, so a batch touches pages all over the index: those of a large store should stay."""
 _ROUND = "round"
 _WRITES = "dogwatch_writes"
 _CHUNK = 300
@@ -53,6 +55,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
 def _start(connection: sa.Connection) -> None:

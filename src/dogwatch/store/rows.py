@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import JsonValue
 from pydantic_core import to_json
 
 from dogwatch.model import Run, Status
@@ -21,10 +20,12 @@ def run_row(run: Run) -> tuple[str | int | None, ...]:
     This is the hot path of a round: it does by hand what the column types would do (``Moment`` to text of
     fixed width, JSON to text), at a third of the time.
     """
-    scheduled_for, queued_at, started_at = run.scheduled_for, run.queued_at, run.started_at
-    ended_at, updated_at, observed_at = run.ended_at, run.updated_at, run.observed_at
-    began = started_at or queued_at or scheduled_for or ended_at or observed_at
-    changed = updated_at or ended_at or started_at or queued_at or scheduled_for or observed_at
+    scheduled_for, queued_at, started_at = (
+        _text(run.scheduled_for),
+        _text(run.queued_at),
+        _text(run.started_at),
+    )
+    ended_at, updated_at, observed_at = _text(run.ended_at), _text(run.updated_at), _text(run.observed_at)
     return (
         run.uid,
         run.platform,
@@ -38,28 +39,24 @@ def run_row(run: Run) -> tuple[str | int | None, ...]:
         run.trigger,
         run.status.value,
         run.native_status,
-        _text(scheduled_for),
-        _text(queued_at),
-        _text(started_at),
-        _text(ended_at),
-        _text(updated_at),
+        scheduled_for,
+        queued_at,
+        started_at,
+        ended_at,
+        updated_at,
         run.error_message,
-        _json(run.metrics),
+        to_json(run.metrics).decode() if run.metrics else "{}",
         run.url,
-        _json(run.metadata),
-        _text(observed_at),
-        _text(began),
-        _text(changed),
+        to_json(run.metadata).decode() if run.metadata else "{}",
+        observed_at,
+        started_at or queued_at or scheduled_for or ended_at or observed_at,
+        updated_at or ended_at or started_at or queued_at or scheduled_for or observed_at,
         0 if run.status.open else 1,
     )
 
 
 def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="microseconds")
-
-
-def _json(value: Mapping[str, JsonValue] | Mapping[str, float]) -> str:
-    return to_json(value).decode() if value else "{}"
 
 
 def run_from_row(row: Mapping[Any, Any]) -> Run:

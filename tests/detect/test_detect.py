@@ -108,6 +108,20 @@ def test_without_history_only_a_day_is_too_long() -> None:
     assert "too few runs are known" in finding.summary
 
 
+def test_nothing_is_claimed_about_a_run_while_its_platform_is_blind() -> None:
+    began = LATER - timedelta(hours=2)
+    seen = Source(
+        instance="airbyte",
+        platform="airbyte",
+        read_until=began + timedelta(minutes=15),
+        blind_since=LATER - timedelta(hours=1),
+        blind_reason="503",
+    )
+    usual = [a_run(number) for number in range(1, 8)]
+    found = judge(*usual, a_run(19, Status.running, started_at=began), sources=[seen])
+    assert [finding.rule for finding in found.findings] == ["blind"]
+
+
 def test_blind_is_a_finding_not_silence() -> None:
     source = Source(
         instance="databricks",

@@ -23,7 +23,7 @@ def stuck(facts: Facts, now: datetime, found: Detection) -> None:
             continue
         oldest = min(running, key=lambda run: run.began_at)
         done = [took for run in history if run.status.good and (took := run.duration) is not None]
-        age = now - oldest.began_at
+        age = _seen_until(facts, key[0], now) - oldest.began_at
         usual, limit = _limit(done)
         if age <= limit:
             continue
@@ -44,6 +44,14 @@ def stuck(facts: Facts, now: datetime, found: Detection) -> None:
                 )
             ]
         )
+
+
+def _seen_until(facts: Facts, instance: str, now: datetime) -> datetime:
+    """The time up to which we know that the run went on: not the present while its platform is blind."""
+    for source in facts.sources:
+        if source.instance == instance and source.blind_since is not None:
+            return source.read_until or source.blind_since
+    return now
 
 
 def _limit(done: Sequence[timedelta]) -> tuple[timedelta | None, timedelta]:

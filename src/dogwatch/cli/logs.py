@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from dogwatch.logs.events import Batch, Events
 from dogwatch.logs.miner import Miner
-
-_BLOCK = 1 << 20
+from dogwatch.logs.read import BLOCK, Tally, blocks
 
 
 @click.group()
@@ -19,16 +19,26 @@ def command() -> None:
 
 @command.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--assign", type=click.Path(dir_okay=False), help="Write the template of every line to this file.")
+@click.option(
+    "--assign", type=click.Path(dir_okay=False), help="Write the template of every line to this file."
+)
 def mine(paths: tuple[str, ...], assign: str | None) -> None:
     """Templates with their counts."""
     miner = Miner()
+    tally = Tally()
+
+    def take(batch: Batch) -> None:
+        if batch.events:
+            found = miner.feed(batch.messages)
+            if assign:
+                leaves.extend(repeated(found, batch.lines))
+
     leaves = array("I")
     for path in paths:
-        for block in blocks(Path(path)):
-            found = miner.feed(block)
-            if assign:
-                leaves.extend(found)
+        events = Events(0.0, tally, details=False)
+        for block in blocks(chunks(Path(path)), tally):
+            take(events.feed(block))
+        take(events.finish())
     mined = miner.mine()
     if assign:
         texts = [template.text.encode("utf-8", "replace") for template in mined.templates]
@@ -40,16 +50,13 @@ def mine(paths: tuple[str, ...], assign: str | None) -> None:
     sys.stdout.write("".join(f"{t.lines:>10,}  {t.id}  {t.text}\n" for t in mined.templates))
 
 
-def blocks(path: Path) -> Iterator[bytes]:
-    """Blocks of whole lines."""
-    rest = b""
+def repeated(found: list[int], lines: list[int]) -> list[int]:
+    """One leaf per line of the file."""
+    return [leaf for leaf, n in zip(found, lines, strict=True) for _ in range(n)] if lines else found
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file."""
     with path.open("rb", buffering=0) as file:
-        while data := file.read(_BLOCK):
-            end = data.rfind(b"\n")
-            if end < 0:
-                rest += data
-                continue
-            yield rest + data[:end]
-            rest = data[end + 1 :]
-    if rest:
-        yield rest
+        while data := file.read(BLOCK):
+            yield data

@@ -13,6 +13,11 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a text in order."""
+    return tuple(text.split())
+
+
 _VOCABULARY = word_set(
     """
     am cs db ed et hd hi id io ip la le lo me mr my na ne nr os pc ps pt re rx sh tx ui un us vm vs we a

@@ -128,11 +128,11 @@ class Dogwatch:
             await self._clock.sleep(_POLL_SECONDS)
 
     async def _renew(self) -> None:
-        """Keep the lease while this process lives; a StoreError shows at the round's own next write."""
+        """Keep the lease while this process lives. That it is lost shows at the round's own next write."""
         while True:
             await asyncio.sleep(lease.TTL.total_seconds() / 4)
             with suppress(StoreError):
-                await self._thread(self._store.claim_round, self._holder, self._clock.now())
+                await self._thread(self._store.renew_round, self._clock.now())
 
     async def doctor(self, names: Sequence[str] = ()) -> list[Diagnosis]:
         """Can each connector (or each of ``names``) be reached, does it let us in, may we read?"""

@@ -1,7 +1,7 @@
 """One round, in order: read every platform, record, detect, remember. The only file that knows the order."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -80,7 +80,7 @@ class Round:
         now = self._clock.now()
         previous = await self._thread(self._store.last_round_at)
         number = await self._thread(self._store.start_round, now)
-        readings = await asyncio.gather(*(self._read(connector, now) for connector in self._connectors))
+        readings = await _together([self._read(connector, now) for connector in self._connectors])
         detection = await self._detect(now)
         jobs = await self._thread(self._store.job_counts)
         known = {finding.fingerprint for finding in await self._thread(self._store.open_findings)}
@@ -226,6 +226,17 @@ class Round:
         )
         code = 1 if report.incidents else 3 if report.blind else 0
         return report.model_copy(update={"exit_code": code})
+
+
+async def _together(readings: Sequence[Coroutine[None, None, _Reading]]) -> list[_Reading]:
+    """What came of all of them. If one fails (only the store can make it), none goes on behind our back."""
+    tasks = [asyncio.ensure_future(reading) for reading in readings]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _view(reading: _Reading, jobs: Mapping[str, int], findings: Sequence[Finding]) -> PlatformView:

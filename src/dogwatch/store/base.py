@@ -1,7 +1,6 @@
 """The store: everything that must survive a round. Sync; see ``StoreThread`` for async rooms."""
 
 import hashlib
-import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,22 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DBAPIError
 
-from dogwatch.errors import StoreError
 from dogwatch.model import Evidence, Finding, Job, Run, Source, Status
 from dogwatch.store import lease, schema
+from dogwatch.store.file import engine_of, translated, writer_of
 from dogwatch.store.migrate import migrate
 from dogwatch.store.rows import RunFilter, run_from_row, run_row
 
-_BUSY_SECONDS = 30
-_CACHE_KIB = 32 * 1024
-"""Run ids are random, so a batch touches pages all over the index: those of a large store should stay."""
 _ROUND = "round"
-_WRITES = "dogwatch_writes"
 _CHUNK = 300
 """Keys in one IN list; SQLite allows 32,766 variables a statement."""
 _SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
@@ -36,58 +29,15 @@ def open_store(path: Path) -> "Store":
 
     Raises StoreError if the file cannot be used or was made by a newer dogwatch.
     """
-    engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _start)
+    engine = engine_of(path)
     try:
-        with _translated():
+        with translated():
             path.parent.mkdir(parents=True, exist_ok=True)
-            migrate(engine.execution_options(**{_WRITES: True}))
+            migrate(engine, writer_of(engine))
     except BaseException:
         engine.dispose()
         raise
     return Store(engine)
-
-
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    """Readers never wait for the writer (WAL), a busy file is waited for, and order survives a power cut."""
-    connection.isolation_level = None  # transactions are begun by ``_start``, not by guesses of the driver
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-
-
-def _start(connection: sa.Connection) -> None:
-    """A writer takes its place in the queue at once; upgrading a reader later would fail instead of wait."""
-    connection.exec_driver_sql(
-        "BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN"
-    )
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise _store_error(str(error.orig)) from error
-    except OSError as error:
-        raise StoreError(
-            f"cannot use the store: {error.strerror or error}", "check the path `store`"
-        ) from error
-
-
-def _store_error(said: str) -> StoreError:
-    hints = {
-        "locked": "another process holds the store; wait for it or stop it",
-        "full": "free some disk space; nothing that was recorded is lost",
-        "readonly": "the store file or its folder is not writable for this user",
-        "unable to open": "the folder of `store` must exist and be writable for this user",
-        "not a database": "the file at `store` is something else; choose another path",
-        "malformed": "the file is damaged; restore a copy, or move it away and let dogwatch learn anew",
-    }
-    hint = next((hint for word, hint in hints.items() if word in said), "see --verbose for the details")
-    return StoreError(f"the store failed: {said}", hint)
 
 
 class Store:
@@ -95,7 +45,7 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._writer = engine.execution_options(**{_WRITES: True})
+        self._writer = writer_of(engine)
         self._holder: str | None = None
 
     def close(self) -> None:
@@ -104,12 +54,12 @@ class Store:
 
     @contextmanager
     def _read(self) -> Generator[sa.Connection]:
-        with _translated(), self._engine.begin() as connection:
+        with translated(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Generator[sa.Connection]:
-        with _translated(), self._writer.begin() as connection:
+        with translated(), self._writer.begin() as connection:
             yield connection
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,6 +71,7 @@ class Store:
         if not rows:
             return
         with self._write() as connection:
+            self._fence(connection)
             connection.exec_driver_sql(_RECORD, rows)
 
     def runs(self, wanted: RunFilter) -> list[Run]:
@@ -227,6 +178,7 @@ class Store:
         table = schema.job_versions
         current = {job.job_id: (_digest(job), job) for job in jobs}
         with self._write() as connection:
+            self._fence(connection)
             stored = {
                 row.job_id: row.digest
                 for row in connection.execute(
@@ -405,12 +357,23 @@ class Store:
             return connection.execute(query).scalar()
 
     def claim_round(self, holder: str, now: datetime) -> str | None:
-        """Take or renew the right to make a round; returns None, or who has it."""
+        """Take the right to make a round; returns None, or who has it.
+
+        From then on what this store writes of rounds is refused once somebody else took over.
+        """
         with self._write() as connection:
             other = lease.claim(connection, _ROUND, holder, now)
         if other is None:
             self._holder = holder
         return other
+
+    def renew_round(self, now: datetime) -> bool:
+        """Keep the right to make a round. False if it is lost, and then it stays lost: what was read under
+        it may be older than what another round has written since."""
+        if self._holder is None:
+            return False
+        with self._write() as connection:
+            return lease.renew(connection, _ROUND, self._holder, now)
 
     def release_round(self) -> None:
         """Let the next round begin."""

@@ -13,7 +13,7 @@ TTL = timedelta(seconds=60)
 
 
 def claim(connection: sa.Connection, name: str, holder: str, now: datetime) -> str | None:
-    """Take or renew the lease; returns None on success, else who holds it.
+    """Take the lease, or one's own again; returns None on success, else who holds it.
 
     One statement decides (compare and set), so of any number of claimants exactly one succeeds.
     """
@@ -30,6 +30,14 @@ def claim(connection: sa.Connection, name: str, holder: str, now: datetime) -> s
     if taken.rowcount == 1:
         return None
     return str(connection.execute(sa.select(table.c.holder).where(table.c.name == name)).scalar_one())
+
+
+def renew(connection: sa.Connection, name: str, holder: str, now: datetime) -> bool:
+    """Hold the lease for another ``TTL`` if it is still ours; False if somebody took over, even if they are
+    done with it."""
+    table = schema.leases
+    mine = table.update().where(table.c.name == name, table.c.holder == holder)
+    return connection.execute(mine.values(expires_at=now + TTL)).rowcount == 1
 
 
 def release(connection: sa.Connection, name: str, holder: str) -> None:

@@ -8,8 +8,11 @@ HEAD = "0001"
 """The newest revision in ``migrations/versions`` (a test compares)."""
 
 
-def migrate(engine: sa.Engine) -> None:
-    """Run what is missing, in one transaction. Raises StoreError for a store that a newer dogwatch made."""
+def migrate(engine: sa.Engine, writer: sa.Engine) -> None:
+    """Run what is missing, in one transaction of ``writer``; a store that lacks nothing is only read.
+
+    Raises StoreError for a store that a newer dogwatch made.
+    """
     with engine.connect() as connection:
         found = _revision(connection)
     if found == HEAD:
@@ -25,7 +28,7 @@ def migrate(engine: sa.Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", "dogwatch.store:migrations")
-    with engine.begin() as connection:
+    with writer.begin() as connection:
         if _revision(connection) == HEAD:
             return
         config.attributes["connection"] = connection

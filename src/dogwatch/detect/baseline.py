@@ -109,7 +109,7 @@ class Baseline:
     """The usual of one job, learned from its successes in order of time."""
 
     def __init__(self, limits: Limits | None = None, zone: tzinfo = UTC) -> None:
-        """``zone`` tells to which day of the month a moment belongs."""
+        """``zone`` is the one in which weekdays, hours and months are counted, its clock changes included."""
         self._limits = limits or Limits()
         self._zone = zone
         self._at: list[float] = []
@@ -295,12 +295,13 @@ class Baseline:
     def _families(self, at: float) -> Iterator[tuple[list[float], int, bool]]:
         """Moments at which the same may have happened before, how many of them have to be known, and
         whether they are months apart."""
-        first = self._at[0]
-        yield [at - week * 7 * _DAY for week in range(1, 5)], 2 if at - first > 21 * _DAY else 1, False
+        age, local = at - self._at[0], datetime.fromtimestamp(at, self._zone)
+        weeks = [(local - timedelta(weeks=week)).timestamp() for week in range(1, 5)]
+        yield weeks, 2 if age > 21 * _DAY else 1, False
         if len(self._at) > 3 and at - self._at[-3] < _DAY:
-            yield [at - day * _DAY for day in range(1, 4)], 2, False
-        if at - first > 56 * _DAY:
-            for moments in _months(datetime.fromtimestamp(at, self._zone)):
+            yield [(local - timedelta(days=day)).timestamp() for day in range(1, 4)], 2, False
+        if age > 56 * _DAY:
+            for moments in _months(local):
                 yield moments, 2, True
 
     def _near(self, moment: float) -> int | None:

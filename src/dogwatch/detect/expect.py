@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 
-from dogwatch.detect.baseline import Baseline
 from dogwatch.detect.chains import interval_slots, upstream_slots
 from dogwatch.detect.facts import JobKey
 from dogwatch.detect.learn import Cadence, cadence
 from dogwatch.detect.pairing import Candidate, candidates, newest, pair
 from dogwatch.detect.rules import Rulebook, Rules
 from dogwatch.detect.schedule import Slot, due
-from dogwatch.detect.slow import durations
 from dogwatch.detect.told import Told
 from dogwatch.model import (
     Basis,
@@ -119,14 +117,15 @@ def expect(
 def _of_job(
     past: Past, window: Window, now: datetime, rules: Rules, told: Told, skews: Mapping[str, timedelta]
 ) -> Iterator[Expectation]:
-    lasts = _usual_limit(past.runs, now, rules)
+    runs = newest(past.runs)
+    lasts = _longest(runs)
     for index, version in enumerate(past.versions):
         following = past.versions[index + 1] if index + 1 < len(past.versions) else None
         until = following.valid_from if following else window.end
         span = Window(max(version.valid_from, window.start), min(until, window.end))
         if span.start >= span.end or version.job.state in _ASLEEP:
             continue
-        plan = _plan(past, version, span, now, rules, skews)
+        plan = _plan(past, runs, version, span, now, rules, skews)
         unsure = None if following is None or _alike(version.job, following.job) else version.valid_to
         for slot in plan.slots:
             blurred = unsure is not None and slot.at > unsure
@@ -159,6 +158,7 @@ def _expectation(job: Job, plan: _Plan, slot: Slot, reason: str, lasts: timedelt
 
 def _plan(
     past: Past,
+    known: Sequence[Run],
     version: JobVersion,
     span: Window,
     now: datetime,
@@ -172,15 +172,15 @@ def _plan(
     kind = schedule.kind if schedule else None
     if schedule is not None and kind in _CLOCKS:
         slots = due(schedule, job.platform, span.start, span.end)
-        runs = candidates(past.runs, skew, scheduled=True)
+        runs = candidates(known, skew, scheduled=True)
         return _Plan(basis, slots, leeway(_clock_lags(schedule, job.platform, runs, now), rules))
     if schedule is not None and kind is ScheduleKind.interval and schedule.every_seconds:
         every = timedelta(seconds=schedule.every_seconds)
-        runs = candidates(past.runs, skew, scheduled=job.platform != "airbyte", trust_nominal=False)
+        runs = candidates(known, skew, scheduled=job.platform != "airbyte", trust_nominal=False)
         earlier = interval_slots(every, runs, runs[0].nominal, now, now) if runs else []
         expected = interval_slots(every, runs, version.valid_from, span.end, now)
         return _within(span, basis, expected, leeway(lags(earlier, runs), rules))
-    runs = candidates(past.runs, skew, scheduled=False, trust_nominal=False)
+    runs = candidates(known, skew, scheduled=False, trust_nominal=False)
     if past.upstreams:
         expected = upstream_slots(past.upstreams, skews)
         return _within(span, Basis.upstream, expected, leeway(lags(expected, runs), rules))
@@ -231,8 +231,7 @@ def leeway(known: Sequence[timedelta], rules: Rules) -> timedelta:
     return min(max(allowed, rules.start_leeway), rules.longest_leeway)
 
 
-def _usual_limit(runs: Sequence[Run], now: datetime, rules: Rules) -> timedelta | None:
-    baseline = Baseline(rules.duration)
-    baseline.learn(durations(run for run in newest(runs) if run.status.good))
-    usual = baseline.usual(now.timestamp())
-    return None if usual is None else timedelta(seconds=usual.limit)
+def _longest(runs: Sequence[Run]) -> timedelta | None:
+    """A quarter more than the longest of the latest successes took; None if too few are known."""
+    took = [length for run in runs[-2 * _LAG_RUNS :] if run.status.good and (length := run.duration)]
+    return 1.25 * max(took[-_LAG_RUNS:]) if len(took) >= _STARTS_KNOWN else None

@@ -49,15 +49,15 @@ def _of_job(
 ) -> list[Expectation]:
     clocked = slots[0].basis in {Basis.schedule, Basis.declared}
     airbyte_interval = slots[0].platform == "airbyte" and not _reads_clock(past)
+    known = newest(past.runs)
     runs = candidates(
-        past.runs, skew, scheduled=clocked and not airbyte_interval, trust_nominal=_reads_clock(past)
+        known, skew, scheduled=clocked and not airbyte_interval, trust_nominal=_reads_clock(past)
     )
     met = pair(
         [Slot(slot.scheduled_for, slot.not_before) for slot in slots],
         runs,
         slots[0].start_by - slots[0].scheduled_for,
     )
-    known = newest(past.runs)
     return [
         _met(slot, met[index], now) if index in met else _unmet(slot, known, read, now, skew)
         for index, slot in enumerate(slots)

@@ -40,11 +40,12 @@ def candidates(
 ) -> list[Candidate]:
     """Runs that may use up a slot, by nominal time: no retries, no parts of other runs, nothing by hand.
 
-    ``skew`` is the platform's clock minus ours. ``scheduled`` says that the job has a schedule; what is
-    started by hand then meets no slot. For a job without one, triggers tell nothing.
+    ``runs`` hold each attempt once (see ``newest``). ``skew`` is the platform's clock minus ours.
+    ``scheduled`` says that the job has a schedule; what is started by hand then meets no slot. For a job
+    without one, triggers tell nothing.
     """
     found: dict[str, Candidate] = {}
-    for run in newest(runs):
+    for run in runs:
         word = run.trigger.casefold()
         if run.parent_uid is not None or word in _AGAIN or (scheduled and word in _BY_HAND):
             continue

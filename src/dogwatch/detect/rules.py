@@ -17,10 +17,12 @@ class Rules:
     slower_by: timedelta = timedelta(minutes=5)
     """A run is not slow unless it takes at least so much longer than usual."""
     sure_ratio: float = 2.5
-    """A job that runs more than ``often`` times a day is slow if twice in a row, or if by this factor."""
+    """Of a job that runs more than ``often`` times a day, one unusual run is only a note, unless it is
+    unusual by this factor; two in a row are a warning."""
     often: float = 4.0
     volume: Limits = Limits(ratio=2.0, sigmas=3.5)  # noqa: RUF009  # frozen
-    """When a volume is too small; ``low_ratio`` says when it is too large."""
+    """When a volume is unusual: here ``ratio`` and ``sigmas`` are about too little, ``low_ratio`` and
+    ``low_sigmas`` about too much."""
     least_rows: float = 50.0
     """A job that usually moves fewer rows than this is not judged by them."""
     least_bytes: float = 100_000.0

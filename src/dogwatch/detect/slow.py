@@ -1,6 +1,6 @@
 """Runs that take much longer or shorter than the job usually does, while they run and once they ended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
 from pydantic import JsonValue
@@ -12,6 +12,7 @@ from dogwatch.model import Evidence, EvidenceKind, Finding, Run, Severity, Statu
 from dogwatch.model.text import one_line, span
 
 _PLOTTED = 40
+_GOOD = frozenset({Status.success, Status.warned})
 
 
 def slow(
@@ -23,60 +24,70 @@ def slow(
     """
     rulebook = rulebook or Rulebook()
     for key, history in facts.histories.items():
-        if key not in facts.jobs and key[0] in facts.lists_jobs:
+        if not history or (key not in facts.jobs and key[0] in facts.lists_jobs):
             continue  # deleted on its platform
-        done = [run for run in history if run.status.good and _seconds(run) > 0]
-        last = max(history, key=lambda run: run.began_at, default=None)
-        if last is None or not done:
+        last = max(history, key=_began)
+        done, points = durations(history)
+        if not done or not (last is done[-1] or last.status is Status.running):
             continue
         rules = rulebook.of(job_subject(*key), last.job_name)
         if last.status is Status.running and last.started_at is not None:
-            _judge_running(key, last, done, rules, zone, now, found)
+            age = (now - last.started_at).total_seconds()
+            _judge_running(key, last, age, (done, points), rules, zone, found)
         elif last is done[-1]:
-            _judge_ended(key, done, rules, zone, found)
+            _judge_ended(key, (done, points), rules, zone, found)
 
 
-def durations(runs: Iterable[Run]) -> list[tuple[float, float]]:
-    """(epoch seconds of the start, seconds) of runs that have ended, as ``Baseline`` learns them."""
-    return [(run.began_at.timestamp(), took) for run in runs if (took := _seconds(run)) > 0]
+Lengths = tuple[list[Run], list[tuple[float, float]]]
 
 
-def _seconds(run: Run) -> float:
-    took = run.duration
-    return 0.0 if took is None else took.total_seconds()
+def durations(history: Sequence[Run]) -> Lengths:
+    """The successes that took any time, and (epoch seconds of the start, seconds) of each."""
+    done: list[Run] = []
+    points: list[tuple[float, float]] = []
+    for run in history:
+        begun, ended = run.started_at, run.ended_at
+        if run.status in _GOOD and begun is not None and ended is not None and ended > begun:
+            done.append(run)
+            points.append((begun.timestamp(), (ended - begun).total_seconds()))
+    return done, points
+
+
+def _began(run: Run) -> datetime:
+    return run.began_at
 
 
 def _judge_running(
-    key: JobKey, run: Run, done: Sequence[Run], rules: Rules, zone: tzinfo, now: datetime, found: Detection
+    key: JobKey, run: Run, age: float, known: Lengths, rules: Rules, zone: tzinfo, found: Detection
 ) -> None:
-    began = run.began_at.timestamp()
-    age = (now - run.began_at).total_seconds()
     if age <= 0:
         return
+    done, points = known
     baseline = Baseline(rules.duration, zone)
-    baseline.learn(durations(earlier for earlier in done if earlier is not run))
-    judgement = baseline.judge(began, age)
+    baseline.learn(points)
+    judgement = baseline.judge(run.began_at.timestamp(), age)
     if judgement is None or not judgement.high or age - judgement.usual < rules.slower_by.total_seconds():
         return
-    _tell(key, run, judgement, done, Severity.WARNING, found)
+    _tell(key, run, judgement, (done, points), Severity.WARNING, found)
 
 
-def _judge_ended(key: JobKey, done: Sequence[Run], rules: Rules, zone: tzinfo, found: Detection) -> None:
-    points = durations(done)
+def _judge_ended(key: JobKey, known: Lengths, rules: Rules, zone: tzinfo, found: Detection) -> None:
+    done, points = known
+    before = (done[:-1], points[:-1])
     baseline = Baseline(rules.duration, zone)
-    earlier = {index for index, judgement in baseline.learn(points[:-1]) if judgement.high}
+    earlier = {index for index, judgement in baseline.learn(before[1]) if judgement.high}
     judgement = baseline.judge(*points[-1])
     if judgement is None:
         return
     if not judgement.high:
-        _tell(key, done[-1], judgement, done[:-1], Severity.INFO, found)
+        _tell(key, done[-1], judgement, before, Severity.INFO, found)
     elif judgement.value - judgement.usual >= rules.slower_by.total_seconds():
         sure = (
             judgement.ratio >= rules.sure_ratio
             or len(points) - 2 in earlier
             or per_day([at for at, _ in points]) <= rules.often
         )
-        _tell(key, done[-1], judgement, done[:-1], Severity.WARNING if sure else Severity.INFO, found)
+        _tell(key, done[-1], judgement, before, Severity.WARNING if sure else Severity.INFO, found)
 
 
 def per_day(moments: Sequence[float]) -> float:
@@ -87,7 +98,7 @@ def per_day(moments: Sequence[float]) -> float:
 
 
 def _tell(
-    key: JobKey, run: Run, judgement: Judgement, known: Sequence[Run], severity: Severity, found: Detection
+    key: JobKey, run: Run, judgement: Judgement, known: Lengths, severity: Severity, found: Detection
 ) -> None:
     subject = job_subject(*key)
     rule = "slow" if judgement.high else "fast"
@@ -116,9 +127,9 @@ def _sentence(run: Run, judgement: Judgement) -> str:
     return f"{name} {verb}; {usual} (p99 {span(judgement.p99)}, {judgement.known} runs; {border})"
 
 
-def _numbers(run: Run, judgement: Judgement, known: Sequence[Run]) -> Evidence:
+def _numbers(run: Run, judgement: Judgement, known: Lengths) -> Evidence:
     """The baseline as something to cite: the numbers that the verdict rests on, and the latest durations."""
-    recent: list[JsonValue] = [round(_seconds(earlier), 1) for earlier in known[-_PLOTTED:]]
+    recent: list[JsonValue] = [round(took, 1) for _, took in known[1][-_PLOTTED:]]
     return Evidence.of(
         EvidenceKind.metric,
         source=run.instance,

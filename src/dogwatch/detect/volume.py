@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from dogwatch.detect.baseline import Baseline, Judgement
 from dogwatch.detect.facts import Detection, Facts, JobKey, listing, run_evidence
 from dogwatch.detect.rules import Rulebook, Rules
+from dogwatch.detect.slow import per_day
 from dogwatch.model import Evidence, EvidenceKind, Finding, Run, Severity, content_id, job_subject
 from dogwatch.model.text import one_line, plural
 
@@ -16,6 +17,8 @@ _ENOUGH = 10
 _UNLIKELY = 0.035
 """So many empty runs in a row are told if, by how often the job was empty before, they are no likelier."""
 _RECENT = 120
+_HARDLY_ANY = 10.0
+"""So many times less than usual is as bad as nothing."""
 _PLOTTED = 40
 _WEEK = 7 * 86_400.0
 _NEAR = 3 * 3_600.0
@@ -53,12 +56,18 @@ def _judge(
         (run.began_at.timestamp(), 1 / value) for run, value in zip(told, values, strict=True) if value > 0
     ]
     baseline = Baseline(rules.volume, zone)
-    baseline.learn(points[:-1])
+    earlier = {index for index, unusual in baseline.learn(points[:-1]) if unusual.high}
     judgement = baseline.judge(*points[-1])
     if judgement is None or 1 / judgement.usual < least:
         return
     few = judgement.high
-    severity = Severity.INFO if not few else Severity.ERROR if judgement.ratio >= 10 else Severity.WARNING
+    sure = (
+        judgement.ratio >= rules.sure_ratio
+        or len(points) - 2 in earlier
+        or per_day([at for at, _ in points]) <= rules.often
+    )
+    severity = Severity.ERROR if judgement.ratio >= _HARDLY_ANY else Severity.WARNING
+    severity = severity if few and sure else Severity.INFO
     rule = "few_rows" if few else "many_rows"
     if metric != "rows":
         rule = "few_bytes" if few else "many_bytes"

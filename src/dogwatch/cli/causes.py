@@ -2,22 +2,22 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypeVar, cast
 
 import click
 
 from dogwatch.causes.classify import classify
+from dogwatch.causes.exported import BadRow, read_case, read_head, read_minute
+from dogwatch.causes.rank import Background, Case, rank
+from dogwatch.causes.replay import Incident, Minute, replay
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 Row = Mapping[str, object]
-
-
-class _BadLine(Exception):
-    """A line that cannot be used; the message says why."""
+T = TypeVar("T")
 
 
 @click.group()
@@ -43,7 +43,7 @@ def classify_command(file: Path, out: Path) -> None:
 def _classified(row: Row) -> Row:
     text = row.get("text")
     if not isinstance(text, str):
-        raise _BadLine("'text' must be a string")
+        raise BadRow("'text' must be a string")
     answer = classify(text, str(row.get("platform") or ""))
     return {
         "case": row.get("case"),
@@ -54,20 +54,100 @@ def _classified(row: Row) -> Row:
     }
 
 
+@command.command("rank")
+@click.argument("file", type=FILE)
+@click.option("--out", required=True, type=OUT, help="Where the answers go, as JSON lines (.gz too).")
+def rank_command(file: Path, out: Path) -> None:
+    """Rank the nodes of each incident, the likeliest culprit first.
+
+    FILE holds one JSON object a line, with any of metrics, calls, logs and alerts, and a call graph (see
+    docs/causes.md); .gz is accepted. All incidents of the file together tell how rare an alert or a log
+    template is. A bad line is reported and left out, and the exit code is then 2.
+    """
+    reader = _Reader(file)
+    cases = list(reader.each(read_case))
+    background = Background(cases)
+    _write(out, (_ranked(case, background) for case in cases))
+    reader.finish()
+
+
+def _ranked(case: Case, background: Background) -> Row:
+    suspects = rank(case, background)
+    return {
+        "case": case.case,
+        "ranking": [suspect.node for suspect in suspects],
+        "scores": [round(suspect.score, 4) for suspect in suspects],
+        "why": list(suspects[0].reasons),
+    }
+
+
+@command.command("replay")
+@click.argument("file", type=FILE)
+@click.option("--out", required=True, type=OUT, help="Where the incidents go, as JSON lines (.gz too).")
+def replay_command(file: Path, out: Path) -> None:
+    """Replay a recorded stream minute by minute, as if it were live, and write the incidents it raises.
+
+    The first line of FILE names nodes, edges and figures, each further line is a minute (see
+    docs/causes.md); .gz is accepted. Start and ranking use nothing later than the minute in which an
+    incident was raised. A bad line is reported and left out, and the exit code is then 2.
+    """
+    reader = _Reader(file)
+    rows = reader.each(dict[str, object])
+    head = next(rows, None)
+    if head is None:
+        raise click.ClickException(f"{file} is empty")
+    try:
+        watch = read_head(head)
+    except BadRow as why:
+        raise click.ClickException(f"{file}, line 1: {why}") from None
+    rows.close()
+    minutes = _Reader(file, skip=1)
+    _write(out, (_told(incident) for incident in replay(watch, _in_order(minutes))))
+    minutes.finish()
+
+
+def _in_order(reader: "_Reader") -> Iterator[Minute]:
+    """The minutes of a stream; one that does not come after the one before it is refused."""
+    last = float("-inf")
+
+    def read(row: Row) -> Minute:
+        nonlocal last
+        minute = read_minute(row)
+        if minute.at <= last:
+            raise BadRow(f"minute {minute.at:.0f} does not come after {last:.0f}")
+        last = minute.at
+        return minute
+
+    return reader.each(read)
+
+
+def _told(incident: Incident) -> Row:
+    first = incident.suspects[0]
+    return {
+        "start": incident.start,
+        "end": incident.end,
+        "nodes": list(incident.nodes),
+        "ranking": [suspect.node for suspect in incident.suspects],
+        "why": list(first.reasons),
+        "raised": "it lasts" if incident.lasting else "a record",
+    }
+
+
 class _Reader:
     """The usable rows of a JSON-lines file; what is not usable is reported as it is met."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, skip: int = 0) -> None:
         self.file = file
+        self.skip = skip
         self.bad = 0
 
-    def each(self, use: Callable[[Row], Row]) -> Iterator[Row]:
+    def each(self, use: Callable[[Row], T]) -> Generator[T, None, None]:
         """What ``use`` makes of each row."""
         for number, line in self._lines():
-            if line.strip():
+            if line.strip() and number > self.skip:
                 try:
                     yield use(_row(line))
-                except _BadLine as why:
+                except BadRow as why:
                     self.bad += 1
                     click.echo(f"{self.file}, line {number}: {why}", err=True)
 
@@ -90,9 +170,9 @@ def _row(line: str) -> Row:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _BadLine(f"not JSON ({error})") from None
+        raise BadRow(f"not JSON ({error})") from None
     if not isinstance(row, dict):
-        raise _BadLine("not a JSON object")
+        raise BadRow("not a JSON object")
     return cast("Row", row)
 
 

@@ -25,7 +25,7 @@ def lines_of(chunks: list[bytes]) -> tuple[list[bytes], Tally]:
 
 
 @given(
-    lines=st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"").replace(b"\x1b", b""))),
+    lines=st.lists(st.binary(max_size=20).map(lambda b: b.translate(None, b"\n\r\x1b"))),
     size=st.integers(1, 50),
 )
 @pytest.mark.parametrize("packer", PACKERS)
@@ -92,3 +92,7 @@ def test_a_line_of_ten_megabytes_is_cut_and_the_next_is_whole() -> None:
 
 def test_colours_of_a_terminal_are_taken_out() -> None:
     assert lines_of([b"\x1b[32mOK\x1b[0m done\n"])[0] == [b"OK done"]
+
+
+def test_lines_may_end_in_the_manner_of_windows() -> None:
+    assert lines_of([b"a\r\nb\rc\r\n"])[0] == [b"a", b"b\rc"]

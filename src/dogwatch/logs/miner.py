@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dogwatch.logs.merge import spell, templates
 from dogwatch.logs.place import V
+from dogwatch.logs.redact import redact
 from dogwatch.logs.shapes import DEFAULT_LIMITS, Limits, Shapes
 
 MARK = "<*>"
@@ -23,7 +24,7 @@ class Template:
     id: str
     """First 12 hex digits of the SHA-256 of the text: the same on every machine and in every run."""
     text: str
-    """The message with ``<*>`` for every variable."""
+    """The message with ``<*>`` for every variable, and without secrets."""
     lines: int
     """How many lines it has."""
 
@@ -59,7 +60,7 @@ class Miner:
         leaves = self.shapes.leaves()
         spelled = {number: spell(leaf.words, leaf.marks, leaf.digits) for number, leaf in leaves.items()}
         merged = templates(set(spelled.values()))
-        texts = {shape: text.replace(V, MARK) for shape, text in merged.items()}
+        texts = {shape: redact(text.replace(V, MARK)) for shape, text in merged.items()}
         lines = Counter[str]()
         for number, leaf in leaves.items():
             lines[texts[spelled[number]]] += leaf.lines

@@ -50,7 +50,8 @@ class Tally:
 def blocks(chunks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
     """Blocks of whole lines, without the last newline, of a file that may be packed with gzip or zstd.
 
-    ``chunks`` are the bytes of the file in order, cut anywhere. Colour codes of terminals are taken out.
+    ``chunks`` are the bytes of the file in order, cut anywhere. Carriage returns before
+    newlines and colour codes of terminals are taken out.
     Raises SettingsError if it is packed with zstd and the extra that unpacks it is not installed.
     """
     rest = b""
@@ -82,6 +83,8 @@ def _cut(line: bytes, tally: Tally) -> tuple[bytes, bool]:
 def _block(block: bytes, tally: Tally) -> Iterator[bytes]:
     if _has_long_line(block):
         block = _shorten(block, tally)
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
     if b"\x1b" in block:
         block = _COLOURS.sub(b"", block)
     tally.lines += block.count(b"\n") + 1

@@ -12,7 +12,7 @@ parts, so that ``absorb`` of two states is the state of both parts together:
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import cast
@@ -146,18 +146,24 @@ class Shapes:
             trie = self._open_trie()
             if other._trie.words < trie.words:
                 trie.coarsen(other._trie.words)
-        here: dict[int, int] = {}
-        for number, leaf in other.leaves().items():
-            mine, words = self._place(leaf)
-            here[number] = mine
-            self._count[mine] += leaf.lines
-            digits = self._digits[mine]
+        leaves = other.leaves()
+        here = dict(zip(leaves, self.restore(leaves.values()), strict=True))
+        return [here[other.resolve(leaf)] for leaf in range(len(other._into))]
+
+    def restore(self, leaves: Iterable[Leaf]) -> list[int]:
+        """Count leaves that were read elsewhere, and return their numbers here."""
+        numbers: list[int] = []
+        for leaf in leaves:
+            number, words = self._place(leaf)
+            numbers.append(number)
+            self._count[number] += leaf.lines
+            digits = self._digits[number]
             for site, value in leaf.digits.items():
-                if words[site[0]] is not None:
+                if site[0] < len(words) and words[site[0]] is not None:
                     digits[site] = value if digits.get(site, b"") in (b"", value) else None
         self._bound()
         self._forget_keys()
-        return [here[other.resolve(leaf)] for leaf in range(len(other._into))]
+        return [self.resolve(number) for number in numbers]
 
     def _place(self, leaf: Leaf) -> tuple[int, tuple[bytes | None, ...]]:
         """The leaf here of one from elsewhere."""

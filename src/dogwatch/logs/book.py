@@ -1,0 +1,227 @@
+"""What a log said, by template: how often, how bad, who, when, and a few lines of it.
+
+Times go into buckets while the lines pass, because a surge cannot be seen in totals. The width of a bucket
+doubles when there are too many of them, so that a year costs no more than an hour.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from dogwatch.logs.events import Batch
+from dogwatch.logs.judge import SEVERITIES, Components, severity
+from dogwatch.logs.miner import Miner, Template
+from dogwatch.logs.redact import redact
+
+FINEST = 60
+"""Seconds of the narrowest bucket."""
+
+_MOST_BUCKETS = 512
+_MOST_COMPONENTS = 500
+_SAMPLES = 3
+_SAMPLE_LENGTH = 500
+OTHER = "(other)"
+"""Stands for components beyond the number that is told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One message, redacted, as it was written."""
+
+    at: float | None
+    """Seconds since 1970."""
+    component: str
+    text: str
+
+
+@dataclass(slots=True)
+class Entry:
+    """Everything about one template."""
+
+    template: Template
+    severity: str = SEVERITIES[0]
+    """The worst of its messages."""
+    severities: Counter[str] = field(default_factory=Counter[str])
+    components: Counter[str] = field(default_factory=Counter[str])
+    first: float | None = None
+    """Seconds since 1970; None if the log tells no times."""
+    last: float | None = None
+    buckets: Counter[int] = field(default_factory=Counter[int])
+    """Lines by the beginning of the bucket, in seconds since 1970; of a log without times, by their place."""
+    samples: list[Sample] = field(default_factory=list[Sample])
+    leaves: list[int] = field(default_factory=list[int])
+    """The numbers in the miner of which it is made."""
+
+    @property
+    def lines(self) -> int:
+        """How many events the book has of it; 0 if only the miner knows it."""
+        return self.components.total()
+
+
+class Book:
+    """Counts events. What is in it does not grow with the lines."""
+
+    def __init__(self, miner: Miner | None = None, components: Components | None = None) -> None:
+        self.miner = miner or Miner()
+        self.width = FINEST
+        """Seconds per bucket."""
+        self.events = 0
+        self._names = components or Components({})
+        self._counts: Counter[tuple[int, int | None, str, str]] = Counter()
+        self._spots: Counter[tuple[int, int]] = Counter()
+        self._block = 0
+        self._first: dict[int, float] = {}
+        self._last: dict[int, float] = {}
+        self._samples: dict[int, list[tuple[float | None, str, bytes]]] = {}
+        self._full: set[int] = set()
+        self._known_components: set[str] = set()
+        self._known_buckets: set[int] = set()
+
+    def add(self, batch: Batch) -> None:
+        """Count the events of a batch."""
+        if not batch.events:
+            return
+        leaves = self.miner.feed(batch.messages)
+        self.events += batch.events
+        times: list[float | None] = batch.times or [None] * batch.events
+        components = self._told_apart(batch.components) or [""] * batch.events
+        if batch.times or batch.levels:
+            self._count(leaves, times, batch.levels or [""] * batch.events, components)
+        else:
+            self._count_plain(leaves)
+        if new := set(leaves) - self._full:
+            self._keep_samples(new, leaves, times, components, batch.messages)
+
+    def _count_plain(self, leaves: list[int]) -> None:
+        """Of a log without times it is known where in it a line stood."""
+        for leaf, lines in Counter(leaves).items():
+            self._counts[leaf, None, "", ""] += lines
+            self._spots[leaf, self._block] += lines
+        self._block += 1
+        if self._block > _MOST_BUCKETS:
+            self._block = (self._block + 1) // 2
+            spots = Counter[tuple[int, int]]()
+            for (leaf, block), lines in self._spots.items():
+                spots[leaf, block // 2] += lines
+            self._spots = spots
+
+    def _count(
+        self, leaves: list[int], times: list[float | None], levels: list[str], components: list[str]
+    ) -> None:
+        width = self.width
+        buckets = [None if at is None else int(at // width) for at in times]
+        self._counts.update(zip(leaves, buckets, levels, components, strict=True))
+        self._span(leaves, times)
+        self._known_buckets.update(bucket for bucket in set(buckets) if bucket is not None)
+        if len(self._known_buckets) > _MOST_BUCKETS:
+            self._widen()
+
+    def hours(self) -> dict[int, Counter[int]]:
+        """Per leaf, its lines by hour (hours since 1970)."""
+        by_leaf: dict[int, Counter[int]] = {}
+        for (leaf, bucket, _, _), lines in self._counts.items():
+            if bucket is not None:
+                hours = by_leaf.setdefault(self.miner.shapes.resolve(leaf), Counter())
+                hours[bucket * self.width // 3600] += lines
+        return by_leaf
+
+    def lines_of(self, leaves: Iterable[int]) -> Counter[int]:
+        """Lines per leaf."""
+        wanted = set(leaves)
+        counts = Counter[int]()
+        for (leaf, _, _, _), lines in self._counts.items():
+            if leaf in wanted:
+                counts[leaf] += lines
+        return counts
+
+    def entries(self) -> list[Entry]:
+        """All templates that the miner knows, most frequent first."""
+        mined = self.miner.mine()
+        entries = [Entry(template) for template in mined.templates]
+        for (leaf, bucket, level, component), lines in self._counts.items():
+            entry = entries[mined.of_leaf[leaf]]
+            entry.components[component] += lines
+            entry.severities[level] += lines
+            if bucket is not None:
+                entry.buckets[bucket * self.width] += lines
+        for (leaf, block), lines in self._spots.items():
+            if not self._known_buckets:
+                entries[mined.of_leaf[leaf]].buckets[block] += lines
+        for leaf, kept in sorted(self._samples.items()):
+            entry = entries[mined.of_leaf[leaf]]
+            entry.samples += [
+                Sample(at, who, redact(line.decode("utf-8", "replace"))[:_SAMPLE_LENGTH])
+                for at, who, line in kept
+            ]
+        for leaf, first in self._first.items():
+            entry = entries[mined.of_leaf[leaf]]
+            entry.first = first if entry.first is None else min(entry.first, first)
+            entry.last = self._last[leaf] if entry.last is None else max(entry.last, self._last[leaf])
+        for leaf, number in enumerate(mined.of_leaf):
+            entries[number].leaves.append(leaf)
+        return sorted(map(self._judged, entries), key=lambda entry: (-entry.lines, entry.template.text))
+
+    def _judged(self, entry: Entry) -> Entry:
+        """With our words for levels and components."""
+        entry.samples = sorted(entry.samples, key=lambda s: (s.at is None, s.at or 0.0, s.text))[:_SAMPLES]
+        text = entry.samples[0].text if entry.samples else entry.template.text
+        severities = Counter[str]()
+        for level, lines in entry.severities.items():
+            severities[severity(level, text)] += lines
+        components = Counter[str]()
+        for told, lines in entry.components.items():
+            components[self._names.of(told, text)] += lines
+        entry.samples = [Sample(s.at, self._names.of(s.component, s.text), s.text) for s in entry.samples]
+        entry.severities, entry.components = severities, components
+        entry.severity = max(severities, key=SEVERITIES.index, default=severity("", text))
+        return entry
+
+    def _told_apart(self, components: list[str]) -> list[str]:
+        new = set(components) - self._known_components
+        if new:
+            room = _MOST_COMPONENTS - len(self._known_components)
+            self._known_components.update(sorted(new)[:room])
+            if len(new) > room:
+                known = self._known_components
+                return [name if name in known else OTHER for name in components]
+        return components
+
+    def _span(self, leaves: list[int], times: list[float | None]) -> None:
+        seen = [(at, leaf) for leaf, at in zip(leaves, times, strict=True) if at is not None]
+        seen.sort()
+        last = {leaf: at for at, leaf in seen}
+        first = {leaf: at for at, leaf in reversed(seen)}
+        for leaf, at in last.items():
+            self._last[leaf] = max(self._last.get(leaf, at), at)
+            self._first[leaf] = min(self._first.get(leaf, first[leaf]), first[leaf])
+
+    def _keep_samples(
+        self,
+        new: Iterable[int],
+        leaves: list[int],
+        times: list[float | None],
+        components: list[str],
+        messages: bytes,
+    ) -> None:
+        lines = messages.split(b"\n")
+        for leaf in new:
+            kept = self._samples.setdefault(leaf, [])
+            at = -1
+            while len(kept) < _SAMPLES:
+                try:
+                    at = leaves.index(leaf, at + 1)
+                except ValueError:
+                    break
+                kept.append((times[at], components[at], lines[at][:_SAMPLE_LENGTH]))
+            else:
+                self._full.add(leaf)
+
+    def _widen(self) -> None:
+        """Make buckets twice as wide, until there are few enough."""
+        while len(self._known_buckets) > _MOST_BUCKETS:
+            self.width *= 2
+            counts: Counter[tuple[int, int | None, str, str]] = Counter()
+            for (leaf, bucket, level, component), lines in self._counts.items():
+                counts[leaf, None if bucket is None else bucket // 2, level, component] += lines
+            self._counts = counts
+            self._known_buckets = {bucket // 2 for bucket in self._known_buckets}

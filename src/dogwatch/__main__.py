@@ -1,5 +1,6 @@
 """The entry point. ``--version`` is answered before anything heavy is imported."""
 
+import gc
 import sys
 
 from dogwatch import __version__
@@ -10,6 +11,7 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"dogwatch {__version__}")  # noqa: T201  # the entry point is a surface
         return
+    gc.set_threshold(25_000)  # a start makes many objects and no garbage; it is not worth looking for
     from dogwatch.cli import dogwatch
 
     dogwatch(prog_name="dogwatch")

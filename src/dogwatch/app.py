@@ -10,9 +10,8 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import httpx2
 from pydantic import SecretStr
 
 from dogwatch import connectors
@@ -26,7 +25,6 @@ from dogwatch.errors import (
 )
 from dogwatch.model import Run
 from dogwatch.model.report import CheckReport, Diagnosis
-from dogwatch.round import Progress, Round, Step
 from dogwatch.settings import ConnectorConfig, Settings
 from dogwatch.store import StoreThread, lease, open_store
 from dogwatch.store.rows import RunFilter
@@ -35,14 +33,20 @@ from dogwatch.wire.connector import AnyConnector
 from dogwatch.wire.http import Doors, Pace
 from dogwatch.wire.secrets import Secrets
 
+if TYPE_CHECKING:
+    import httpx2
+
+    from dogwatch.round import Progress
+    from dogwatch.round import Step as Step
+
 _PATIENCE = timedelta(minutes=10)
 """How long a round waits for another one to end."""
 _POLL_SECONDS = 0.5
 
-__all__ = ["CheckReport", "Diagnosis", "Dogwatch", "RunFilter", "Step"]
+__all__ = ["CheckReport", "Diagnosis", "Dogwatch", "RunFilter"]
 
 
-def _silent(step: Step) -> None:
+def _silent(step: "Step") -> None:
     """Nobody is watching."""
 
 
@@ -58,7 +62,7 @@ class Dogwatch:
         settings: Settings,
         *,
         clock: Clock | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
         pace: Pace | None = None,
         rng: random.Random | None = None,
         holder: str | None = None,
@@ -93,11 +97,13 @@ class Dogwatch:
         """Close everything."""
         await self._open.aclose()
 
-    async def check(self, progress: Progress = _silent) -> CheckReport:
+    async def check(self, progress: "Progress" = _silent) -> CheckReport:
         """One round over all platforms: read, record, detect. Waits while another round is under way.
 
         Raises SettingsError or StoreError only.
         """
+        from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
+
         async with AsyncExitStack() as stack:
             opened = [await self._connect(config, stack) for config in self._configs(())]
             await self._take_turn(progress)
@@ -114,8 +120,10 @@ class Dogwatch:
                 progress=progress,
             ).run()
 
-    async def _take_turn(self, progress: Progress) -> None:
+    async def _take_turn(self, progress: "Progress") -> None:
         """Claim the right to make a round; a holder that died loses it within ``lease.TTL``."""
+        from dogwatch.round import Step
+
         deadline = self._clock.now() + _PATIENCE
         while (
             other := await self._thread(self._store.claim_round, self._holder, self._clock.now())

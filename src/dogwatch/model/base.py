@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, GetPydanticSchema
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, GetPydanticSchema
 from pydantic_core.core_schema import datetime_schema
+
+from dogwatch.model.described import Described
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -22,7 +24,7 @@ Instant = Annotated[datetime, GetPydanticSchema(lambda _source, _handler: dateti
 """An instant that must be UTC already: checked without a call into Python, for what there is much of."""
 
 
-class Noun(BaseModel):
+class Noun(Described):
     """A value: compared by content, never changed after it is made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")

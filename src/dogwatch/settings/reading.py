@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -14,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from dogwatch import connectors
 from dogwatch.errors import SettingsError
+from dogwatch.model.described import descriptions
 from dogwatch.settings.model import (
     FILE,
     NAME,
@@ -24,6 +24,7 @@ from dogwatch.settings.model import (
     atoms,
     first_sentence,
     is_secret,
+    is_zone,
     nearest,
     prefix_of,
 )
@@ -246,7 +247,7 @@ def _reworded(part: _Part, item: ErrorDetails, info: FieldInfo | None) -> tuple[
     if item["type"] == "string_type" and isinstance(item.get("input"), (int, float)):
         return "should be text", "put the value in quotes"
     if info is not None:
-        return what, first_sentence(info.description or "")
+        return what, first_sentence(descriptions(part.model).get(str(item["loc"][0]), ""))
     named = [name for name in part.model.model_fields if re.search(rf"\b{name}\b", what)]
     secrets = [part.variable(name) for name in named if is_secret(part.model.model_fields[name])]
     return what, f"set {' and '.join(secrets)} in the environment or .env" if secrets else ""
@@ -287,4 +288,4 @@ def local_zone(environ: Mapping[str, str]) -> str:
     """The machine's IANA zone by ``TZ``, else by where /etc/localtime points, else UTC."""
     said = environ.get("TZ", "").removeprefix(":")
     points_to = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")[2]
-    return next((zone for zone in (said, points_to) if zone in available_timezones()), "UTC")
+    return next((zone for zone in (said, points_to) if is_zone(zone)), "UTC")

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dogwatch import connectors
+from dogwatch.model.described import descriptions
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
 
 SCHEMA_FILE = ".dogwatch.schema.json"
@@ -35,7 +36,7 @@ def rows(model: type[BaseModel], prefix: str) -> list[Row]:
     properties = model.model_json_schema()["properties"]
     found: list[Row] = []
     for name, info in model.model_fields.items():
-        meaning = " ".join((info.description or "").split())
+        meaning = " ".join(descriptions(model).get(name, "").split())
         other = properties[name].get("environment")
         if other is not None:
             meaning += f" Also read from {other}."

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from dogwatch.model import Job, Run
+from dogwatch.model.described import Described
 from dogwatch.wire.http import Doors, Http
 
 
-class ConnectorSettings(BaseModel):
+class ConnectorSettings(Described):
     """Base of every connector's settings: one model beside the connector, documented field by field.
 
     A field of type ``SecretStr`` comes from the environment or ``.env`` only. The docstring under a field
@@ -20,7 +21,7 @@ class ConnectorSettings(BaseModel):
     field be filled from a variable that some other program sets (a CI runner, say).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 S = TypeVar("S", bound=ConnectorSettings)

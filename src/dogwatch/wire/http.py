@@ -4,6 +4,9 @@ Reads (``get``, ``ask``) are retried with exponential back-off and full jitter; 
 tried once, because only its caller knows whether a second try would do the thing twice. All errors that
 leave this room are ours. Redirects are not followed, cookies not kept, and links to another host refused,
 so that credentials stay with the platform they belong to.
+
+The HTTP library is imported when a door is first used: connectors, and so the settings, know this room at
+every start, and it takes 60 ms.
 """
 
 import asyncio
@@ -16,10 +19,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.cookiejar import CookieJar
-from typing import Any, Protocol, cast
-
-import httpx2
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dogwatch import __version__
 from dogwatch.errors import (
@@ -36,6 +36,9 @@ from dogwatch.wire.clock import Clock
 from dogwatch.wire.pace import Pace, Turns
 from dogwatch.wire.secrets import Secrets
 
+if TYPE_CHECKING:
+    import httpx2
+
 __all__ = ["RETRIED", "Answer", "Doors", "Http", "Login", "Pace", "Params"]
 
 Params = Mapping[str, str | int | list[str]]
@@ -45,8 +48,6 @@ _WRITE_IT_AS = "write it as https://host[:port][/path], without credentials"
 _WHOLE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CREDENTIAL = re.compile("secret|password|assertion|token", re.IGNORECASE)
 _BOUGHT = re.compile("assertion|token", re.IGNORECASE)  # made anew for each login, so hidden for a time
-_FOREIGN = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
-"""All that httpx2 and what lies below it raise for trouble on the way (TimeoutError is an OSError)."""
 
 # The HTTP library's own chatter tells whole URLs and headers; it ends here, whatever the level.
 for _name in (
@@ -81,7 +82,7 @@ class Doors:
 
     clock: Clock
     secrets: Secrets = field(default_factory=Secrets)
-    transport: httpx2.AsyncBaseTransport | None = None
+    transport: "httpx2.AsyncBaseTransport | None" = None
     """Another way out than the network; the seam for the lab. Closing a door leaves it open."""
     rng: random.Random = field(default_factory=random.Random)
     pace: Pace | None = None
@@ -97,8 +98,12 @@ class Doors:
         """
         return Http(base_url, login=login, pace=self.pace or pace, doors=self, ended=ended)
 
-    def client(self, pace: Pace) -> httpx2.AsyncClient:
+    def client(self, pace: Pace) -> "httpx2.AsyncClient":
         """An HTTP client; the certificates are read once for all doors, which takes a while."""
+        import httpx2
+
+        from dogwatch.wire.cookies import NoCookies
+
         try:
             if self._tls is None and self.transport is None:
                 self._tls = httpx2.create_ssl_context()
@@ -110,7 +115,7 @@ class Doors:
                     max_connections=pace.concurrency, max_keepalive_connections=pace.concurrency
                 ),
                 headers={"User-Agent": f"dogwatch/{__version__}", "Accept": "application/json"},
-                cookies=_NoCookies(),
+                cookies=NoCookies(),
                 follow_redirects=False,
                 trust_env=True,
             )
@@ -122,21 +127,11 @@ class Doors:
         )
 
 
-class _NoCookies(CookieJar):
-    """Keeps no cookie and sends none: who we are is said by the login alone."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        """Leave them."""
-
-    def add_cookie_header(self, request: Any) -> None:
-        """Nothing to add."""
-
-
 @dataclass(slots=True)
 class _Call:
     """One call through the door, with all its tries."""
 
-    request: httpx2.Request
+    request: "httpx2.Request"
     login: Login | None
     scrub: bool
     left: float
@@ -231,7 +226,7 @@ class Http:
         if self._doors.transport is None:
             await self._client.aclose()
 
-    def _request(self, method: str, path: str, **parts: Any) -> httpx2.Request:
+    def _request(self, method: str, path: str, **parts: Any) -> "httpx2.Request":
         """A request to the platform and to nobody else, whatever ``path`` was made of."""
         whole = _WHOLE.match(path) is not None
         request = self._build(method, path if whole else self._base_text + path.lstrip("/"), **parts)
@@ -262,7 +257,9 @@ class Http:
             if key.lower() == "authorization":
                 secrets.add(value.partition(" ")[2], passing=True)
 
-    def _build(self, method: str, url: str, **parts: Any) -> httpx2.Request:
+    def _build(self, method: str, url: str, **parts: Any) -> "httpx2.Request":
+        import httpx2
+
         try:
             return self._client.build_request(method, url, **parts)
         except (httpx2.InvalidURL, UnicodeError) as error:
@@ -273,11 +270,11 @@ class Http:
             "an identifier, a link or a credential holds characters that no request can carry",
         )
 
-    async def _read(self, request: httpx2.Request) -> Answer:
+    async def _read(self, request: "httpx2.Request") -> Answer:
         return await self._through(request, self._login, tries=self._pace.tries)
 
     async def _through(
-        self, request: httpx2.Request, login: Login | None, *, tries: int, scrub: bool = True
+        self, request: "httpx2.Request", login: Login | None, *, tries: int, scrub: bool = True
     ) -> Answer:
         """The answer, if it is a good one; else try again as long as that makes sense, or raise why not."""
         name = self._doors.secrets.scrub(one_line(f"{request.method} {request.url.path}"))
@@ -337,6 +334,10 @@ class Http:
 
     async def _once(self, call: _Call) -> Answer | ConnectorError:
         """One request and its whole answer. Trouble on the way is a value, so that no chain tells secrets."""
+        import httpx2
+
+        # All that httpx2 and what lies below it raise for trouble on the way (TimeoutError is an OSError).
+        foreign = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
         async with self._turns.turn():
             self.requests += 1
             loop = asyncio.get_running_loop()
@@ -348,7 +349,7 @@ class Http:
                         content = await self._body(response, call.name)
                     finally:
                         await response.aclose()
-            except _FOREIGN as error:
+            except foreign as error:
                 return self._translated(error, call)
             finally:
                 call.left -= loop.time() - began
@@ -366,7 +367,7 @@ class Http:
             told = http_date(date)
             self.skew = self.skew if told is None else told - self._doors.clock.now()
 
-    async def _body(self, response: httpx2.Response, name: str) -> bytes:
+    async def _body(self, response: "httpx2.Response", name: str) -> bytes:
         largest = self._pace.largest
         too_much = UnexpectedAnswer(
             f"{name} answered more than {largest / 2**20:g} MB", "nothing sensible is this large"
@@ -386,6 +387,8 @@ class Http:
 
     def _translated(self, error: Exception, call: _Call) -> ConnectorError:
         """What befell us, in our words; the foreign exception is its cause if it tells no secret."""
+        import httpx2
+
         failure: ConnectorError
         host = call.request.url.host
         if isinstance(error, httpx2.DecodingError):
@@ -455,8 +458,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def _usable(text: str, *, plain: bool) -> httpx2.URL:
+def _usable(text: str, *, plain: bool) -> "httpx2.URL":
     """A URL that can be asked; a ``plain`` one has no query. Raises SettingsError, telling no password."""
+    import httpx2
+
     shown = one_line(re.sub("//.*@", "//***@", re.split("[?#]", text)[0]))
     url: httpx2.URL | None = None
     try:

@@ -22,6 +22,9 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median, quantiles
 
 from dogwatch.detect.baseline import Baseline
+from dogwatch.detect.facts import Detection, Facts
+from dogwatch.detect.slow import slow
+from dogwatch.model import Run, Status
 
 DAY = 86_400
 FIRST = int(datetime(2025, 1, 6, 2, tzinfo=UTC).timestamp())
@@ -236,7 +239,7 @@ def by_spread(which: str, count: int) -> dict[float, dict[float, Score]]:
 
 
 def speed() -> float:
-    """Seconds to judge 60 runs of each of 10,000 jobs, the best of three."""
+    """CPU seconds to judge each of 60 runs of 10,000 jobs, the best of three."""
     rng = random.Random("speed")
     jobs: list[list[tuple[float, float]]] = []
     for _ in range(10_000):
@@ -244,11 +247,46 @@ def speed() -> float:
         jobs.append([(FIRST + n * DAY, usual * math.exp(rng.gauss(0, spread))) for n in range(60)])
     best = math.inf
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = time.process_time()
         for runs in jobs:
             Baseline().learn(runs)
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, time.process_time() - begun)
     return best
+
+
+def round_speed() -> float:
+    """CPU seconds of the rule in a round: 10,000 jobs of 60 run records each, the newest judged by the rest."""
+    rng = random.Random("records")
+    first = datetime.fromtimestamp(FIRST, UTC)
+    histories: dict[tuple[str, str], list[Run]] = {}
+    for job in range(10_000):
+        usual, spread = rng.uniform(60, 5_400), rng.choice([*SPREADS, 0.15, 0.3])
+        histories["x", str(job)] = [
+            _record(job, first + timedelta(days=n), usual * math.exp(rng.gauss(0, spread))) for n in range(60)
+        ]
+    facts, now = Facts({}, histories, ()), first + timedelta(days=61)
+    best = math.inf
+    for _ in range(3):
+        begun = time.process_time()
+        slow(facts, now, Detection())
+        best = min(best, time.process_time() - begun)
+    return best
+
+
+def _record(job: int, began: datetime, seconds: float) -> Run:
+    return Run.model_construct(
+        uid=f"{job}/{began}",
+        platform="x",
+        instance="x",
+        job_id=str(job),
+        job_name=str(job),
+        native_run_id=str(began),
+        status=Status.success,
+        native_status="success",
+        started_at=began,
+        ended_at=began + timedelta(seconds=seconds),
+        observed_at=began,
+    )
 
 
 def main() -> int:
@@ -273,9 +311,10 @@ def main() -> int:
     for spread, row in spreads.items():
         recalls = "".join(f"   {factor:g}x {score.recall:.3f}" for factor, score in row.items() if factor > 1)
         print(f"  spread {spread:.2f}   {row[1.0].false_rate:.3f} %{recalls}")
-    seconds = speed()
-    print(f"\n10,000 jobs of 60 runs judged in {seconds:.2f} s ({seconds / 0.6:.2f} µs a run)\n")
-    return 1 if goals(scores, spreads, seconds, count).missed else 0
+    seconds, in_round = speed(), round_speed()
+    print(f"\n10,000 jobs, each of 60 runs judged: {seconds:.2f} s CPU ({seconds / 0.6:.2f} µs a run)")
+    print(f"10,000 jobs, the newest run judged, from run records: {in_round:.2f} s CPU\n")
+    return 1 if goals(scores, spreads, max(seconds, in_round), count).missed else 0
 
 
 def goals(

@@ -21,7 +21,6 @@ from dogwatch.model import (
     Run,
     Schedule,
     ScheduleKind,
-    job_subject,
 )
 
 _ASLEEP = frozenset({JobState.paused, JobState.suspended, JobState.deleted})
@@ -87,6 +86,18 @@ class _Plan:
     confidence: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What is the same for all jobs."""
+
+    window: Window
+    now: datetime
+    rulebook: Rulebook
+    told: Told
+    skews: Mapping[str, timedelta]
+    timezone: str
+
+
 def expect(
     pasts: Mapping[JobKey, Past],
     window: Window,
@@ -95,42 +106,44 @@ def expect(
     rulebook: Rulebook | None = None,
     told: Told | None = None,
     skews: Mapping[str, timedelta] | None = None,
+    timezone: str = "UTC",
 ) -> Expected:
     """Every run that should begin in the window, none of them matched yet.
 
-    ``skews`` are the platforms' clocks minus ours, by instance.
+    ``skews`` are the platforms' clocks minus ours, by instance; ``timezone`` is the reader's, in which habits
+    are kept where no schedule tells another.
     """
-    rulebook, told, skews = rulebook or Rulebook(), told or Told(), skews or {}
+    told = told or Told()
+    context = _Context(window, now, rulebook or Rulebook(), told, skews or {}, timezone)
     found = Expected()
     for key in sorted(pasts):
         past = pasts[key]
         if not past.versions:
             continue
-        rules = rulebook.of(job_subject(*key), past.versions[-1].job.name)
         try:
-            found.expectations.extend(_of_job(past, window, now, rules, told, skews))
+            found.expectations.extend(_of_job(past, context))
         except ValueError as error:
             found.unreadable[key] = str(error)
     return found
 
 
-def _of_job(
-    past: Past, window: Window, now: datetime, rules: Rules, told: Told, skews: Mapping[str, timedelta]
-) -> Iterator[Expectation]:
+def _of_job(past: Past, context: _Context) -> Iterator[Expectation]:
     runs = newest(past.runs)
     lasts = _longest(runs)
+    window = context.window
     for index, version in enumerate(past.versions):
         following = past.versions[index + 1] if index + 1 < len(past.versions) else None
         until = following.valid_from if following else window.end
         span = Window(max(version.valid_from, window.start), min(until, window.end))
-        if span.start >= span.end or version.job.state in _ASLEEP:
+        job = version.job
+        if span.start >= span.end or job.state in _ASLEEP:
             continue
-        plan = _plan(past, runs, version, span, now, rules, skews)
-        unsure = None if following is None or _alike(version.job, following.job) else version.valid_to
+        plan = _plan(past, runs, version, span, context)
+        unsure = None if following is None or _alike(job, following.job) else version.valid_to
         for slot in plan.slots:
             blurred = unsure is not None and slot.at > unsure
-            reason = _EDITED if blurred else told.excuse(version.job.subject, version.job.name, slot.at)
-            yield _expectation(version.job, plan, slot, reason, lasts)
+            reason = _EDITED if blurred else context.told.excuse(job.subject, job.name, slot.at)
+            yield _expectation(job, plan, slot, reason, lasts)
 
 
 def _alike(one: Job, other: Job) -> bool:
@@ -156,17 +169,10 @@ def _expectation(job: Job, plan: _Plan, slot: Slot, reason: str, lasts: timedelt
     )
 
 
-def _plan(
-    past: Past,
-    known: Sequence[Run],
-    version: JobVersion,
-    span: Window,
-    now: datetime,
-    rules: Rules,
-    skews: Mapping[str, timedelta],
-) -> _Plan:
-    job = version.job
-    skew = skews.get(job.instance, timedelta())
+def _plan(past: Past, known: Sequence[Run], version: JobVersion, span: Window, context: _Context) -> _Plan:
+    job, now = version.job, context.now
+    rules = context.rulebook.of(job.subject, past.versions[-1].job.name)
+    skew = context.skews.get(job.instance, timedelta())
     schedule = past.declared or job.schedule
     basis = Basis.declared if past.declared else Basis.schedule
     kind = schedule.kind if schedule else None
@@ -182,9 +188,9 @@ def _plan(
         return _within(span, basis, expected, leeway(lags(earlier, runs), rules))
     runs = candidates(known, skew, scheduled=False, trust_nominal=False)
     if past.upstreams:
-        expected = upstream_slots(past.upstreams, skews)
+        expected = upstream_slots(past.upstreams, context.skews)
         return _within(span, Basis.upstream, expected, leeway(lags(expected, runs), rules))
-    habit = cadence([run.nominal for run in runs], schedule.timezone if schedule else "UTC")
+    habit = cadence([run.nominal for run in runs], context.timezone)
     return _learned(habit, span, rules) if habit else _Plan(Basis.learned, (), timedelta())
 
 

@@ -49,11 +49,18 @@ class Cadence:
         while day <= end.astimezone(self.zone).date():
             for minute, weekdays in self.times:
                 if day.weekday() in weekdays:
-                    moment = _moment(day, minute, self.zone)
-                    if start <= moment < end:
-                        found.append(Slot(moment, moment - self.leeway))
+                    earliest, latest = self._either(_moment(day, minute, self.zone))
+                    if start <= latest < end:
+                        found.append(Slot(latest, earliest - self.leeway))
             day += timedelta(days=1)
         return sorted(found)
+
+    def _either(self, wall: datetime) -> tuple[datetime, datetime]:
+        """The time on the wall, and the one that keeps its distance from the last run known: until it ran
+        after a change of clocks, nobody knows which of the two a job follows."""
+        then, now = self.anchor.astimezone(self.zone).utcoffset(), wall.astimezone(self.zone).utcoffset()
+        steady = wall + ((now or timedelta()) - (then or timedelta()))
+        return min(wall, steady), max(wall, steady)
 
     def _by_interval(self, start: datetime, end: datetime) -> list[Slot]:
         assert self.every is not None
@@ -70,7 +77,8 @@ class Cadence:
 def cadence(starts: Sequence[datetime], timezone: str = "UTC") -> Cadence | None:
     """The habit in at least 20 starts, None if there are fewer or none is sure enough.
 
-    ``starts`` are in order of time. Times of day are kept on the wall of ``timezone``.
+    ``starts`` are in order of time. Times of day are kept on the wall of ``timezone``, or in UTC where that
+    explains more of the starts.
     """
     starts = starts[-_LATEST:]
     if len(starts) < _ENOUGH:
@@ -79,7 +87,8 @@ def cadence(starts: Sequence[datetime], timezone: str = "UTC") -> Cadence | None
         zone = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         zone = ZoneInfo("UTC")
-    return _by_clock(starts, zone) or _by_interval(starts, zone)
+    clocks = [habit for each in (zone, ZoneInfo("UTC")) if (habit := _by_clock(starts, each))]
+    return max(clocks, key=lambda habit: habit.confidence) if clocks else _by_interval(starts, zone)
 
 
 def _by_interval(starts: Sequence[datetime], zone: ZoneInfo) -> Cadence | None:

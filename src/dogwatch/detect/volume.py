@@ -1,5 +1,6 @@
 """Runs that succeeded and moved nothing, much less, or much more than the job usually does."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
@@ -20,8 +21,7 @@ _RECENT = 120
 _HARDLY_ANY = 10.0
 """So many times less than usual is as bad as nothing."""
 _PLOTTED = 40
-_WEEK = 7 * 86_400.0
-_NEAR = 3 * 3_600.0
+_MOSTLY = 0.5
 
 
 def volume(
@@ -48,7 +48,7 @@ def _judge(
 ) -> None:
     values = [run.metrics[metric] for run in told]
     if values[-1] <= 0:
-        _judge_empty(key, told, values, metric, found)
+        _judge_empty(key, told, values, metric, zone, found)
         return
     least = rules.least_rows if metric == "rows" else rules.least_bytes
     # The reciprocal turns "too little" into the side on which a baseline looks closely.
@@ -77,19 +77,22 @@ def _judge(
 
 
 def _judge_empty(
-    key: JobKey, told: Sequence[Run], values: Sequence[float], metric: str, found: Detection
+    key: JobKey, told: Sequence[Run], values: Sequence[float], metric: str, zone: tzinfo, found: Detection
 ) -> None:
     """A success with nothing in it is told unless the job is now and then, or on this weekday, empty."""
     streak = next((n for n, value in enumerate(reversed(values)) if value > 0), len(values))
-    before = values[: len(values) - streak]
-    if len(before) < _ENOUGH:
+    days = [run.began_at.astimezone(zone).weekday() for run in told]
+    before = list(zip(days, values, strict=True))[: len(values) - streak]
+    off = _empty_weekdays(before)
+    if days[-1] in off or len(before) < _ENOUGH:
         return
-    empty = sum(value <= 0 for value in before)
+    before = [(day, value) for day, value in before if day not in off]
+    empty = sum(value <= 0 for _, value in before)
     chance = ((empty + 1) / (len(before) + 2)) ** streak
-    if (empty and chance > _UNLIKELY) or _empty_weekday(told, values):
+    if empty and chance > _UNLIKELY:
         return
     name = one_line(told[-1].job_name, 80)
-    moved = sorted(value for value in before if value > 0)
+    moved = sorted(value for _, value in before if value > 0)
     usual = moved[len(moved) // 2]
     often = f" {streak} times in a row" if streak > 1 else ""
     seen = f"{empty or 'none'} of {len(before)} successes before were empty"
@@ -104,17 +107,11 @@ def _judge_empty(
     )
 
 
-def _empty_weekday(told: Sequence[Run], values: Sequence[float]) -> bool:
-    """Whether the job was empty at the same time of the week in most of the last four weeks."""
-    at = told[-1].began_at.timestamp()
-    same = [
-        value <= 0
-        for run, value in zip(told[:-1], values[:-1], strict=True)
-        if at - run.began_at.timestamp() < 4.5 * _WEEK
-        and abs((at - run.began_at.timestamp() + _WEEK / 2) % _WEEK - _WEEK / 2) <= _NEAR
-        and at - run.began_at.timestamp() > _WEEK / 2
-    ]
-    return bool(same) and 2 * sum(same) >= len(same)
+def _empty_weekdays(before: Sequence[tuple[int, float]]) -> set[int]:
+    """The weekdays on which the job is empty more often than not."""
+    of = Counter(day for day, _ in before)
+    empty = Counter(day for day, value in before if value <= 0)
+    return {day for day in of if empty[day] > _MOSTLY * of[day]}
 
 
 def _tell(

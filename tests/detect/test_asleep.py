@@ -1,0 +1,104 @@
+"""Jobs switched off, and schedules edited, while dogwatch watched."""
+
+from datetime import datetime
+
+import pytest
+
+from dogwatch.detect.asleep import asleep, edited
+from dogwatch.detect.expect import Past
+from dogwatch.detect.facts import Detection
+from dogwatch.model import EvidenceKind, Finding, JobState, Schedule, ScheduleKind, Severity
+from support.nights import at, cron, every, version
+
+KEY = ("airbyte", "orders")
+NIGHTLY = cron("0 2 * * *")
+
+
+def off(state: JobState, schedule: Schedule | None = NIGHTLY, reason: str = "") -> Past:
+    """On for three days, then off."""
+    return Past(
+        [
+            version(schedule, at(0), at(0, 3)),
+            version(schedule, at(0.25, 3), state=state, state_reason=reason),
+        ],
+        [],
+    )
+
+
+def told(past: Past, now: datetime) -> Finding | None:
+    found = Detection()
+    asleep({KEY: past}, now, found)
+    assert len(found.findings) <= 1
+    for finding in found.findings:
+        (evidence,) = (found.evidence[cited] for cited in finding.evidence)
+        assert evidence.kind is EvidenceKind.change
+        return finding
+    return None
+
+
+def test_a_paused_job_is_a_note_until_a_run_is_lost_then_a_warning() -> None:
+    note, warning = told(off(JobState.paused), at(1, 3)), told(off(JobState.paused), at(3, 4))
+    assert note is not None
+    assert warning is not None
+    assert (note.rule, note.severity, warning.severity) == ("paused", Severity.INFO, Severity.WARNING)
+    assert note.summary == "The orders sync was paused, seen 05 Mar 00:15 UTC; none is lost yet"
+    assert warning.summary.endswith("2 runs did not happen since")
+
+
+def test_a_job_that_its_platform_suspended_is_an_error_with_the_reason() -> None:
+    finding = told(off(JobState.suspended, reason="10 failures in a row"), at(3, 4))
+    assert finding is not None
+    assert (finding.rule, finding.severity) == ("suspended", Severity.ERROR)
+    assert "(10 failures in a row)" in finding.summary
+
+
+def test_after_a_week_it_is_a_decision() -> None:
+    finding = told(off(JobState.paused), at(1, 11))
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+
+
+@pytest.mark.parametrize(("schedule", "lost"), [(every(6), "4 runs"), (None, ""), (cron("nonsense"), "")])
+def test_lost_runs_are_counted_where_the_schedule_says_when(schedule: Schedule | None, lost: str) -> None:
+    finding = told(off(JobState.paused, schedule), at(1, 4))
+    assert finding is not None
+    assert lost in finding.summary
+    assert finding.severity is Severity.WARNING
+
+
+def test_a_job_that_was_off_when_it_was_first_seen_or_is_on_again_is_not_told() -> None:
+    always = Past([version(NIGHTLY, at(0), state=JobState.paused)], [])
+    again = Past([*off(JobState.paused).versions, version(NIGHTLY, at(0, 4))], [])
+    assert told(always, at(5, 2)) is None
+    assert told(again, at(5, 4)) is None
+    assert told(Past([], []), at(0)) is None
+
+
+def test_other_changes_while_it_is_off_do_not_make_it_younger() -> None:
+    past = off(JobState.paused)
+    renamed = version(NIGHTLY, at(0, 5), state=JobState.paused, owner="new")
+    finding = told(Past([*past.versions, renamed], []), at(1, 6))
+    assert finding is not None
+    assert finding.at == at(0.25, 3)
+
+
+def test_an_edited_schedule_is_noted_for_a_day() -> None:
+    past = Past([version(NIGHTLY, at(0), at(9, 3)), version(every(2), at(10, 3))], [])
+    found = Detection()
+    edited({KEY: past}, at(12, 3), found)
+    (finding,) = found.findings
+    assert finding.severity is Severity.INFO
+    assert finding.summary == (
+        "The orders sync has a new schedule: every 7200 s, before: 0 2 * * * UTC (seen 05 Mar 10:00 UTC)"
+    )
+    later = Detection()
+    edited({KEY: past}, at(12, 4), later)
+    assert later.findings == []
+
+
+def test_a_change_that_leaves_the_schedule_alone_is_no_edit() -> None:
+    event = Schedule(kind=ScheduleKind.event)
+    past = Past([version(event, at(0), at(9, 3)), version(event, at(10, 3), owner="new")], [])
+    found = Detection()
+    edited({KEY: past}, at(12, 3), found)
+    assert found.findings == []

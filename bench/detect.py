@@ -255,7 +255,7 @@ def speed() -> float:
 
 
 def round_speed() -> float:
-    """CPU seconds of the rule in a round: 10,000 jobs of 60 run records each, the newest judged by the rest."""
+    """CPU seconds of the rule in a round: 10,000 jobs of 60 run records, the newest judged by the rest."""
     rng = random.Random("records")
     first = datetime.fromtimestamp(FIRST, UTC)
     histories: dict[tuple[str, str], list[Run]] = {}

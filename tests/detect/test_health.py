@@ -1,6 +1,7 @@
 """The health of the whole, of platforms and of pipelines."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ JOBS = {
 PIPELINES = {"sales": {"airbyte/orders", "databricks/sales"}, "people": {"airbyte/users"}}
 
 
-def finding(subject: str, severity: Severity, rule: str = "failed", **changes: object) -> Finding:
-    values: dict[str, object] = {
+def finding(subject: str, severity: Severity, rule: str = "failed", **changes: Any) -> Finding:
+    values = {
         "rule": rule,
         "subject": subject,
         "severity": severity,
@@ -25,11 +26,98 @@ def finding(subject: str, severity: Severity, rule: str = "failed", **changes: o
         "fingerprint": f"{rule}-{subject}",
         "at": NOON,
         "next_step": f"dogwatch runs --job {subject}",
-        **changes,
     }
-    return Finding.model_validate(values)
+    return Finding.model_validate({**values, **changes})
 
 
 def by_scope(
     findings: Sequence[Finding], jobs: Mapping[tuple[str, str], Job] = JOBS
 ) -> dict[str, HealthAssessment]:
+    return {assessment.scope: assessment for assessment in assess(findings, jobs, PIPELINES, NOON)}
+
+
+def test_where_nothing_is_wrong_everything_is_healthy_and_nobody_is_told() -> None:
+    found = by_scope([])
+    assert list(found) == ["all", "airbyte", "databricks", "people", "sales"]
+    assert {assessment.overall_health for assessment in found.values()} == {Health.healthy}
+    assert found["all"].summary == "everything: 3 jobs as expected"
+    assert found["all"].risk_level is RiskLevel.LOW
+    assert not found["all"].requires_notification
+    assert found["all"].notification_priority is Priority.low
+    assert found["all"].recommendations == ()
+
+
+def test_a_failure_reaches_its_platform_its_pipeline_and_the_whole_only() -> None:
+    found = by_scope([finding("airbyte/orders", Severity.ERROR)])
+    unhealthy = {scope for scope, one in found.items() if one.overall_health is Health.unhealthy}
+    assert unhealthy == {"all", "airbyte", "sales"}
+    assert found["all"].risk_level is RiskLevel.HIGH
+    assert found["all"].notification_priority is Priority.high
+    assert found["all"].requires_notification
+    assert found["all"].summary == "everything: 1 of 3 jobs not doing their work"
+    assert found["airbyte"].recommendations == (
+        "The orders sync (failed): dogwatch runs --job airbyte/orders",
+    )
+    assert found["people"].overall_health is Health.healthy
+
+
+def test_something_unusual_is_degraded() -> None:
+    found = by_scope([finding("airbyte/users", Severity.WARNING, "slow")])
+    assert found["people"].overall_health is Health.degraded
+    assert found["people"].risk_level is RiskLevel.MEDIUM
+    assert found["people"].notification_priority is Priority.normal
+
+
+def test_a_note_changes_nothing_but_can_be_found() -> None:
+    found = by_scope([finding("airbyte/users", Severity.INFO, "fast")])
+    assert found["people"].overall_health is Health.healthy
+    assert found["people"].findings == ("fast-airbyte/users",)
+
+
+def test_what_cannot_be_seen_is_unknown_never_healthy() -> None:
+    found = by_scope([finding("databricks", Severity.ERROR, "blind", next_step="renew DATABRICKS_TOKEN")])
+    unknown = {scope for scope, one in found.items() if one.overall_health is Health.unknown}
+    assert unknown == {"all", "databricks", "sales"}
+    assert found["sales"].requires_notification
+    assert found["sales"].summary == "sales: databricks not readable, nothing is claimed about it"
+    assert found["sales"].recommendations == ("databricks (blind): renew DATABRICKS_TOKEN",)
+
+
+def test_a_failure_beside_a_blind_platform_is_unhealthy_and_says_both() -> None:
+    found = by_scope(
+        [finding("databricks", Severity.ERROR, "blind"), finding("airbyte/orders", Severity.ERROR)]
+    )
+    assert found["sales"].overall_health is Health.unhealthy
+    assert "1 of 2 jobs not doing their work; databricks not readable" in found["sales"].summary
+
+
+def test_a_platform_known_only_by_being_unreadable_has_a_scope() -> None:
+    found = by_scope([finding("snowflake", Severity.ERROR, "blind")])
+    assert found["snowflake"].overall_health is Health.unknown
+
+
+@pytest.mark.parametrize(("broken", "risk"), [(1, RiskLevel.HIGH), (2, RiskLevel.CRITICAL)])
+def test_when_half_of_the_jobs_are_broken_everything_is_at_stake(broken: int, risk: RiskLevel) -> None:
+    jobs = {("airbyte", str(number)): a_job(str(number)) for number in range(4)}
+    findings = [finding(f"airbyte/{number}", Severity.ERROR) for number in range(broken)]
+    assert by_scope(findings, jobs)["airbyte"].risk_level is risk
+
+
+def test_something_critical_is_urgent() -> None:
+    found = by_scope([finding("airbyte/orders", Severity.CRITICAL, "threshold")])
+    assert found["all"].notification_priority is Priority.urgent
+
+
+def test_recommendations_come_worst_first_and_not_without_end() -> None:
+    jobs = {("airbyte", str(number)): a_job(str(number)) for number in range(40)}
+    findings = [finding(f"airbyte/{number}", Severity.WARNING, "slow") for number in range(20)]
+    findings.append(finding("airbyte/33", Severity.ERROR))
+    whole = by_scope(findings, jobs)["all"]
+    assert len(whole.recommendations) == 10
+    assert whole.recommendations[0].startswith("The 33 sync (failed)")
+    assert len(whole.findings) == 21
+
+
+def test_a_finding_without_a_next_step_still_gets_a_command() -> None:
+    found = by_scope([finding("airbyte/orders", Severity.ERROR, next_step="")])
+    assert found["all"].recommendations == ("The orders sync (failed): dogwatch runs --job orders",)

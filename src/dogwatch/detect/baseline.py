@@ -60,9 +60,9 @@ _ORDINARY_TO, _ITSELF_FROM = 0.185, 0.21
 class Limits:
     """When a value counts as unusual. Ratios are plain factors of at least 1.4, not logarithms."""
 
-    ratio: float = 1.65
+    ratio: float = 1.63
     """At least this many times the usual."""
-    sigmas: float = 3.2
+    sigmas: float = 3.15
     """And at least this many spreads above it."""
     low_ratio: float = 2.5
     """At least this many times less than the usual."""

@@ -10,6 +10,7 @@ the length of the text times the number of phrases.
 """
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,9 @@ GAP = 90
 """Most characters that a ``*`` stands for: a quoted name and a few words, not a paragraph."""
 MAX_TRIES = 200
 """Occurrences of a first part that are tried in one piece of text: more is noise or an attack."""
+
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def tables() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def catalogue() -> Mapping[str, tuple[Phrase, ...]]:
-    """All phrases by their first part; of a phrase in two tables the stronger, then the later counts."""
+    """All phrases by their first word; of a phrase that occurs twice the stronger, then the later counts."""
     entries = itertools.chain.from_iterable(read_table(name, text) for name, text in tables().items())
     best: dict[tuple[object, ...], Phrase] = {}
     for entry in entries:
@@ -89,16 +93,17 @@ def catalogue() -> Mapping[str, tuple[Phrase, ...]]:
             best[key] = entry
     by_first: dict[str, list[Phrase]] = {}
     for entry in best.values():
-        by_first.setdefault(entry.parts[0], []).append(entry)
+        by_first.setdefault(_WORD.findall(entry.parts[0])[0], []).append(entry)
     return {first: tuple(group) for first, group in by_first.items()}
 
 
 def find_all(text: str, platform: str = "") -> Iterator[tuple[Phrase, Span]]:
     """Every phrase of the catalogue that occurs in normalised ``text``, at its last occurrence."""
-    for first, group in catalogue().items():
-        if first in text:
-            for entry in group:
-                span = _last(text, entry.parts) if _speaks(entry, platform) else None
+    known = catalogue()
+    for word in sorted(known.keys() & set(_WORD.findall(text))):
+        for entry in known[word]:
+            if entry.parts[0] in text and _speaks(entry, platform):
+                span = _last(text, entry.parts)
                 if span is not None:
                     yield entry, span
 

@@ -8,13 +8,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from dogwatch.lab.serve import Lab
+from dogwatch.round import Step
 from dogwatch.settings import Settings, load
 from support.cli import clean
 from support.crash_round import one_round
@@ -89,10 +90,10 @@ class Estate:
 
 
 @contextmanager
-def served_story(folder: Path) -> Iterator[Estate]:
+def served_story(folder: Path, *, ordinary: bool = True) -> Iterator[Estate]:
     """The twins of the story on loopback sockets."""
     clock = Stopped(ROUNDS[0])
-    lab = Lab(story(clock))
+    lab = Lab(story(clock, ordinary=ordinary))
     with lab.serve() as urls:
         yield Estate(clock, folder, urls, lab)
 
@@ -114,14 +115,14 @@ class Watch:
         """As dogwatch reads them."""
         return load(self.config, {}, self.config.parent)
 
-    def round(self, at: datetime) -> None:
+    def round(self, at: datetime, progress: Callable[[Step], None] = lambda step: None) -> None:
         """A whole round in this process, at exactly that moment.
 
         If somebody who died holds the lease, it begins earlier and waits until the lease has run out.
         """
         self.clock.at = at
         early = timedelta(seconds=10) if self.held() else timedelta(0)
-        report = asyncio.run(one_round(self.settings, at - early))
+        report = asyncio.run(one_round(self.settings, at - early, progress))
         assert report.at == at
 
     def child(self, begin: datetime, stop: str = "") -> "Child":
@@ -216,7 +217,43 @@ class Child:
         """Send it a signal."""
         self.process.send_signal(number)
 
-    def say(self, line: str = "go on") -> None:
-        """Let it go on."""
+    def say(self) -> None:
+        """Let it go on behind the step at which it waits."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.write(b"\n")
+
+
+class Other:
+    """A process that does with a store what it is told."""
+
+    _SCRIPT = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for line in sys.stdin:
+    connection.execute(line)
+    print("done", flush=True)
+"""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+
+    def __enter__(self) -> "Other":
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", self._SCRIPT, str(self._store)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left of it."""
+        self._process.communicate(timeout=_PATIENCE)
+
+    def sql(self, statement: str) -> None:
+        """Let it execute that, and wait until it has."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{statement}\n")
+        assert self._process.stdout.readline() == "done\n"

@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 
 from dogwatch.lab.world import (
     LabAttempt,
+    LabClock,
     LabEdit,
     LabJob,
     LabRun,
     Outcome,
+    PlatformFault,
     Skip,
     Trigger,
     World,
 )
 from support.clock import NOON
-from support.estates import Stopped
 
 PLATFORMS = ("airbyte", "databricks", "power_automate", "snowflake")
 ROUNDS = tuple(NOON + timedelta(minutes=20) * number for number in range(5))
@@ -104,8 +105,9 @@ def _ordinary(platform: str) -> Iterator[Plot]:
         yield f"steady{number % 3}", begin, (Try(begin, begin + rng.uniform(0.5, 9), outcome),)
 
 
-def _runs(platform: str) -> Iterator[LabRun]:
-    plots = sorted([*_ordinary(platform), *_EVERYWHERE, *_OWN[platform]], key=lambda plot: plot[1])
+def _runs(platform: str, *, ordinary: bool) -> Iterator[LabRun]:
+    plots = [*_EVERYWHERE, *_OWN[platform], *(_ordinary(platform) if ordinary else ())]
+    plots.sort(key=lambda plot: plot[1])
     for number, (key, created, tries) in enumerate(plots, start=1):
         yield LabRun(
             job=f"{platform}/{key}",
@@ -135,13 +137,14 @@ def _jobs(platform: str, runs: Sequence[LabRun]) -> Iterator[LabJob]:
         )
 
 
-def story(clock: Stopped) -> World:
-    """The world of that story, on all four platforms."""
-    runs = {platform: list(_runs(platform)) for platform in PLATFORMS}
+def story(clock: LabClock, *, ordinary: bool = True, faults: Sequence[PlatformFault] = ()) -> World:
+    """The world of that story, on all four platforms; with a day of ordinary runs unless told otherwise."""
+    runs = {platform: list(_runs(platform, ordinary=ordinary)) for platform in PLATFORMS}
     return World(
         id="crash",
         timezone="Europe/Berlin",
         jobs={job.job: job for platform in PLATFORMS for job in _jobs(platform, runs[platform])},
         runs=sorted((run for told in runs.values() for run in told), key=lambda run: run.created),
         clock=clock,
+        platform_faults=faults,
     )

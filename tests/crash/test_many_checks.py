@@ -1,0 +1,135 @@
+"""Eight processes check one new store at once: one after the other they get their turn, and agree."""
+
+import itertools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dogwatch.lab.serve import Lab
+from support import cli
+from support.crash import Memory, looking_into, memory
+from support.estates import faults, shop, world
+from support.serve import served
+
+pytestmark = pytest.mark.slow
+
+MANY = 8
+TOKENS = {"airbyte", "databricks"}
+"""Platforms whose twin sells every process a token of its own, by which one knows who asks."""
+
+
+@dataclass
+class Visitors:
+    """Who asked the platforms, and when."""
+
+    seen: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    """Moments of the requests that a token was used for."""
+
+    def at(self, app: ASGIApp) -> ASGIApp:
+        """The application, with somebody at its door who takes notes."""
+
+        async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+            headers: Mapping[bytes, bytes] = dict(scope.get("headers", []))
+            kind, _, token = headers.get(b"authorization", b"").decode().partition(" ")
+            if kind == "Bearer":
+                self.seen.setdefault(token, []).append(time.monotonic())
+            await app(scope, receive, send)
+            if kind == "Bearer":
+                self.seen[token].append(time.monotonic())
+
+        return noted
+
+    def stays(self) -> list[tuple[float, float]]:
+        """From the first question to the last answer of each token, in order."""
+        return sorted((min(moments), max(moments)) for moments in self.seen.values())
+
+
+@contextmanager
+def estate(folder: Path) -> Iterator[dict[str, Visitors]]:
+    """The shop, served, and the configuration that reads it in a folder."""
+    told = shop(folder)
+    now = datetime.now(UTC)
+    hours_ago = (now - timedelta(hours=3)).isoformat()
+    broken = f"- {{at: '{hours_ago}', on: airbyte/stock, kind: run_fails, error: no such table}}\n"
+    lab = Lab(world(told, faults(broken, told, folder), now=now))
+    visitors = {platform: Visitors() for platform in lab.twins}
+    with ExitStack() as stack:
+        urls = {
+            platform: stack.enter_context(served(visitors[platform].at(twin.app())))
+            for platform, twin in lab.twins.items()
+        }
+        lab.write_config(folder, urls, history_days=2)
+        yield visitors
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "dogwatch", "check", "--format", "json"],
+        cwd=folder,
+        env=cli.clean(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def reads_until_all_end(checks: list[subprocess.Popen[str]]) -> list[float]:
+    """``dogwatch runs``, again and again; returns how long each reading took."""
+    took = []
+    while any(check.poll() is None for check in checks):
+        began = time.perf_counter()
+        told = cli.run("runs", "--format", "json")
+        took.append(time.perf_counter() - began)
+        assert told.exit_code == 0, told.output
+        assert json.loads(told.stdout)["format"] == "dogwatch.runs/1"
+    return took
+
+
+def apart(intervals: list[tuple[float, float]]) -> bool:
+    """Whether none begins before the one before it has ended."""
+    return all(before[1] <= after[0] for before, after in itertools.pairwise(intervals))
+
+
+def timeless(remembered: Memory) -> Memory:
+    """Without what the clock of the machine has to do with; that of the lab stands still."""
+    sources = [{**row, "skew_seconds": None, "read_until": None} for row in remembered["sources"]]
+    return {**remembered, "sources": sources}
+
+
+def test_eight_checks_of_one_new_store_make_eight_rounds_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with estate(tmp_path) as visitors:
+        checks = [start(tmp_path) for _ in range(MANY)]
+        took = reads_until_all_end(checks)
+        answers = [check.communicate(timeout=60) for check in checks]
+        assert [(check.returncode, said[1]) for check, said in zip(checks, answers, strict=True)] == (
+            [(1, "")] * MANY
+        )
+        stays = {platform: visitors[platform].stays() for platform in TOKENS}
+        alone = tmp_path / "alone.db"
+        assert cli.run("check", env={"DOGWATCH_STORE": str(alone)}).exit_code == 1
+
+    assert {platform: len(found) for platform, found in stays.items()} == dict.fromkeys(TOKENS, MANY)
+    assert all(apart(found) for found in stays.values())
+    with looking_into(tmp_path / "dogwatch.db") as connection:
+        rounds = connection.execute("SELECT started_at, ended_at FROM rounds ORDER BY id").fetchall()
+        assert connection.execute("SELECT count(*) FROM leases").fetchone()[0] == 0
+    moments = [datetime.fromisoformat(moment).timestamp() for pair in rounds for moment in pair]
+    assert len(moments) == 2 * MANY
+    assert moments == sorted(moments)
+    assert timeless(memory(tmp_path / "dogwatch.db")) == timeless(memory(alone))
+    reports = [json.loads(said[0]) for said in answers]
+    assert sum(platform["baseline"] for report in reports for platform in report["platforms"]) == 4
+    assert len(took) >= MANY
+    assert max(took) < 5.0

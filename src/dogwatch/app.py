@@ -106,7 +106,7 @@ class Dogwatch:
 
         async with AsyncExitStack() as stack:
             opened = [await self._connect(config, stack) for config in self._configs(())]
-            # Before the turn is taken: who is interrupted while the thread takes it gives it back all the same.
+            # Before the turn is taken: who is interrupted while the thread takes it gives it back as well.
             stack.push_async_callback(self._thread, self._store.release_round)
             await self._take_turn(progress)
             heart = asyncio.create_task(self._renew())

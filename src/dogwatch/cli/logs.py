@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from dogwatch.cli.shell import console, tell
+from dogwatch.cli.shell import tell
 from dogwatch.errors import SettingsError
 from dogwatch.logs.events import Batch, Events
 from dogwatch.logs.miner import Miner
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _STDIN = "-"
 _SPOOLED = 16 << 20
+_WIDEST = 200
 _POLL_SECONDS = 1.0
 
 Take = Callable[[Batch], None]
@@ -79,7 +81,7 @@ def mine(paths: tuple[str, ...], assign: Path | None, output: str, log_format: s
         return
     from dogwatch.logs.page import table
 
-    _print(table(entries, console().width))
+    _print(table(entries, _width()))
     _say_bad(tally)
 
 
@@ -145,7 +147,7 @@ def triage(
         return
     from dogwatch.logs.page import change_line, fit
 
-    width = console().width
+    width = _width()
     lines = [found["summary"], ""]
     lines += [change_line(change, width) for change in changes]
     for error in found["errors"]:
@@ -186,7 +188,7 @@ def diff(before: str, after: str, output: str, log_format: str | None) -> None:
     if output == "json":
         tell(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return
-    width = console().width
+    width = _width()
     lines: list[str] = []
     for row in rows:
         head = f"{row.kind:<5} {row.before:>10,} → {row.after:>10,}  {row.severity:<8}  "
@@ -205,7 +207,7 @@ def tail(path: Path, log_format: str | None) -> None:
     """Follow a file: each kind of message is shown once, when it is first said. Ends with Ctrl-C."""
     from dogwatch.logs.tail import Tail
 
-    width = console().width
+    width = _width()
     live = Tail(time.time(), log_format)
     with path.open("rb") as file:
         for line in live.known(_chunks(file)):
@@ -320,6 +322,11 @@ class Progress:
 
 
 # ── telling ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _width() -> int:
+    """The columns there are: 80 where nobody tells, no more than can be read."""
+    return min(shutil.get_terminal_size().columns, _WIDEST)
 
 
 def _print(lines: list[str]) -> None:

@@ -7,6 +7,7 @@ doubles when there are too many of them, so that a year costs no more than an ho
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import le
 
 from dogwatch.logs.events import Batch
 from dogwatch.logs.judge import SEVERITIES, Components, severity
@@ -26,12 +27,18 @@ OTHER = "(other)"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One message, redacted, as it was written."""
+    """One message as it was written."""
 
     at: float | None
     """Seconds since 1970."""
     component: str
-    text: str
+    line: bytes = field(repr=False)
+    """May hold secrets: ``text`` is what is shown and stored."""
+
+    @property
+    def text(self) -> str:
+        """The line without secrets."""
+        return redact(self.line.decode("utf-8", "replace"))
 
 
 @dataclass(slots=True)
@@ -72,7 +79,7 @@ class Book:
         self._block = 0
         self._first: dict[int, float] = {}
         self._last: dict[int, float] = {}
-        self._samples: dict[int, list[tuple[float | None, str, bytes]]] = {}
+        self._samples: dict[int, list[Sample]] = {}
         self._full: set[int] = set()
         self._known_components: set[str] = set()
         self._known_buckets: set[int] = set()
@@ -83,18 +90,17 @@ class Book:
             return
         leaves = self.miner.feed(batch.messages)
         self.events += batch.events
-        times: list[float | None] = batch.times or [None] * batch.events
-        components = self._told_apart(batch.components) or [""] * batch.events
-        if batch.times or batch.levels:
-            self._count(leaves, times, batch.levels or [""] * batch.events, components)
+        if batch.times or batch.levels or batch.components:
+            batch.components = self._told_apart(batch.components)
+            self._count(leaves, batch)
         else:
-            self._count_plain(leaves)
-        if new := set(leaves) - self._full:
-            self._keep_samples(new, leaves, times, components, batch.messages)
+            self._count_plain(self.miner.shapes.fed)
+        if new := self.miner.shapes.fed.keys() - self._full:
+            self._keep_samples(new, leaves, batch)
 
-    def _count_plain(self, leaves: list[int]) -> None:
+    def _count_plain(self, fed: Counter[int]) -> None:
         """Of a log without times it is known where in it a line stood."""
-        for leaf, lines in Counter(leaves).items():
+        for leaf, lines in fed.items():
             self._counts[leaf, None, "", ""] += lines
             self._spots[leaf, self._block] += lines
         self._block += 1
@@ -105,13 +111,11 @@ class Book:
                 spots[leaf, block // 2] += lines
             self._spots = spots
 
-    def _count(
-        self, leaves: list[int], times: list[float | None], levels: list[str], components: list[str]
-    ) -> None:
+    def _count(self, leaves: list[int], batch: Batch) -> None:
         width = self.width
-        buckets = [None if at is None else int(at // width) for at in times]
-        self._counts.update(zip(leaves, buckets, levels, components, strict=True))
-        self._span(leaves, times)
+        buckets = [None if at is None else int(at // width) for at in batch.times]
+        self._counts.update(zip(leaves, buckets, batch.levels, batch.components, strict=True))
+        self._span(leaves, batch.times)
         self._known_buckets.update(bucket for bucket in set(buckets) if bucket is not None)
         if len(self._known_buckets) > _MOST_BUCKETS:
             self._widen()
@@ -148,11 +152,7 @@ class Book:
             if not self._known_buckets:
                 entries[mined.of_leaf[leaf]].buckets[block] += lines
         for leaf, kept in sorted(self._samples.items()):
-            entry = entries[mined.of_leaf[leaf]]
-            entry.samples += [
-                Sample(at, who, redact(line.decode("utf-8", "replace"))[:_SAMPLE_LENGTH])
-                for at, who, line in kept
-            ]
+            entries[mined.of_leaf[leaf]].samples += kept
         for leaf, first in self._first.items():
             entry = entries[mined.of_leaf[leaf]]
             entry.first = first if entry.first is None else min(entry.first, first)
@@ -163,15 +163,15 @@ class Book:
 
     def _judged(self, entry: Entry) -> Entry:
         """With our words for levels and components."""
-        entry.samples = sorted(entry.samples, key=lambda s: (s.at is None, s.at or 0.0, s.text))[:_SAMPLES]
-        text = entry.samples[0].text if entry.samples else entry.template.text
+        entry.samples = sorted(entry.samples, key=lambda s: (s.at is None, s.at or 0.0, s.line))[:_SAMPLES]
+        text = entry.samples[0].line.decode("utf-8", "replace") if entry.samples else entry.template.text
         severities = Counter[str]()
         for level, lines in entry.severities.items():
             severities[severity(level, text)] += lines
         components = Counter[str]()
         for told, lines in entry.components.items():
             components[self._names.of(told, text)] += lines
-        entry.samples = [Sample(s.at, self._names.of(s.component, s.text), s.text) for s in entry.samples]
+        entry.samples = [Sample(s.at, self._names.of(s.component, text), s.line) for s in entry.samples]
         entry.severities, entry.components = severities, components
         entry.severity = max(severities, key=SEVERITIES.index, default=severity("", text))
         return entry
@@ -187,33 +187,33 @@ class Book:
         return components
 
     def _span(self, leaves: list[int], times: list[float | None]) -> None:
-        seen = [(at, leaf) for leaf, at in zip(leaves, times, strict=True) if at is not None]
-        seen.sort()
-        last = {leaf: at for at, leaf in seen}
-        first = {leaf: at for at, leaf in reversed(seen)}
-        for leaf, at in last.items():
+        if None in times:
+            leaves = [leaf for leaf, at in zip(leaves, times, strict=True) if at is not None]
+        known = [at for at in times if at is not None]
+        if not all(map(le, known, known[1:])):
+            order = sorted(range(len(known)), key=known.__getitem__)
+            leaves, known = [leaves[i] for i in order], [known[i] for i in order]
+        first = dict(zip(reversed(leaves), reversed(known), strict=True))
+        for leaf, at in dict(zip(leaves, known, strict=True)).items():
             self._last[leaf] = max(self._last.get(leaf, at), at)
             self._first[leaf] = min(self._first.get(leaf, first[leaf]), first[leaf])
 
-    def _keep_samples(
-        self,
-        new: Iterable[int],
-        leaves: list[int],
-        times: list[float | None],
-        components: list[str],
-        messages: bytes,
-    ) -> None:
-        lines = messages.split(b"\n")
+    def _keep_samples(self, new: Iterable[int], leaves: list[int], batch: Batch) -> None:
+        """Keep the first lines of a leaf: of the first batch up to all that are wanted, then one of each."""
+        lines = batch.messages.split(b"\n")
+        wanted = _SAMPLES if self.events == batch.events else 1
         for leaf in new:
             kept = self._samples.setdefault(leaf, [])
             at = -1
-            while len(kept) < _SAMPLES:
+            for _ in range(min(wanted, _SAMPLES - len(kept))):
                 try:
                     at = leaves.index(leaf, at + 1)
                 except ValueError:
                     break
-                kept.append((times[at], components[at], lines[at][:_SAMPLE_LENGTH]))
-            else:
+                time = batch.times[at] if batch.times else None
+                component = batch.components[at] if batch.components else ""
+                kept.append(Sample(time, component, lines[at][:_SAMPLE_LENGTH]))
+            if len(kept) >= _SAMPLES:
                 self._full.add(leaf)
 
     def _widen(self) -> None:

@@ -5,8 +5,10 @@ An event is what a program said once: usually a line, a line with its stack trac
 
 import re
 from dataclasses import dataclass, field
+from typing import cast
 
 from dogwatch.errors import SettingsError
+from dogwatch.logs.cloud import columns
 from dogwatch.logs.fold import fold, has_trace
 from dogwatch.logs.fold import heads as trace_heads
 from dogwatch.logs.formats import PLAIN, TEXT_FORMATS, Format, level_of_header, recognise
@@ -134,14 +136,32 @@ class Events:
     # ── objects ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _objects(self, block: bytes) -> Batch:
+        found = columns(block, self._now) if self.format == "logentry" else None
+        if found is None:
+            return self._records(block)
+        batch = Batch(b"", len(found.texts), found.times, found.levels, found.components)
+        if None in found.texts:
+            lines = block.split(b"\n")
+            for i in [i for i, text in enumerate(found.texts) if text is None]:
+                [record] = OBJECT_FORMATS["logentry"](lines[i], self._tally)
+                found.texts[i] = record.text.decode("utf-8", "replace")
+                batch.times[i] = seconds(record.time, self._now) if record.time else None
+                batch.levels[i], batch.components[i] = record.level, record.component
+        texts = cast("list[str]", found.texts)
+        joined = "\n".join(texts)
+        if joined.count("\n") != len(texts) - 1:
+            joined = "\n".join(_one_line(text) if "\n" in text else text for text in texts)
+        batch.messages = joined.encode("utf-8", "replace")
+        return batch
+
+    def _records(self, block: bytes) -> Batch:
         batch = Batch()
         messages: list[bytes] = []
         for record in OBJECT_FORMATS[self.format or ""](block, self._tally):
             messages.append(fold(record.text.split(b"\n")) if b"\n" in record.text else record.text)
-            if self._details:
-                batch.times.append(seconds(record.time, self._now) if record.time else None)
-                batch.levels.append(record.level)
-                batch.components.append(record.component)
+            batch.times.append(seconds(record.time, self._now) if record.time else None)
+            batch.levels.append(record.level)
+            batch.components.append(record.component)
         batch.messages, batch.events = b"\n".join(messages), len(messages)
         return batch
 
@@ -165,3 +185,7 @@ class Events:
                     batch.components[i] = (part.get("component") or b"").decode() or batch.components[i]
         batch.messages = header.sub(b"", batch.messages)
         return batch
+
+
+def _one_line(text: str) -> str:
+    return fold(text.encode("utf-8", "replace").split(b"\n")).decode("utf-8", "replace")

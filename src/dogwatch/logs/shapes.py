@@ -73,6 +73,8 @@ class Shapes:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
+        self.fed: Counter[int] = Counter()
+        """Lines per leaf of the block that was fed last."""
         self._count: list[int] = []
         self._digits: list[Digits] = []
         self._into: list[int] = []
@@ -116,7 +118,8 @@ class Shapes:
         if min(leaves) < 0:
             self._compare_digits(block, keys, lengths, leaves)
         count = self._count
-        for leaf, lines in Counter(leaves).items():
+        self.fed = Counter(leaves)
+        for leaf, lines in self.fed.items():
             count[leaf] += lines
         if self._moved or len(self._cache) > _CACHED_KEYS or self._cache_size > _CACHED_BYTES:
             self._forget_keys()

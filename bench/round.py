@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import os
 import pickle
 import random
 import subprocess
@@ -259,6 +260,7 @@ def measured(settings: Settings, at: datetime) -> dict[str, Any]:
         input=pickle.dumps((settings, at)),
         stdout=subprocess.PIPE,
         check=True,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
     )
     result: dict[str, Any] = json.loads(done.stdout)
     return result

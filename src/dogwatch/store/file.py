@@ -49,7 +49,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not tries_left:
                 raise
-            connection.executescript("BEGIN IMMEDIATE; COMMIT")  # waits for its turn
+            connection.executescript("BEGIN EXCLUSIVE; COMMIT")  # this one waits
         else:
             return
 

@@ -87,11 +87,12 @@ class Incident:
 class _Trail:
     """The last values of one figure, kept in the order of time and of size."""
 
-    __slots__ = ("_by_size", "_by_time", "_top", "name")
+    __slots__ = ("_by_size", "_by_time", "_calm", "_top", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._by_time: deque[Number] = deque()
+        self._calm: deque[float] = deque(maxlen=RECENT)
         self._by_size: list[float] = []
         self._top = 0.0
 
@@ -109,10 +110,13 @@ class _Trail:
 
     @property
     def level(self) -> float | None:
-        """The median of the last minutes."""
-        last = [self._by_time[-i] for i in range(1, min(RECENT, len(self._by_time)) + 1)]
-        known = sorted(value for value in last if value is not None)
-        return quantile(known, 0.5) if known else None
+        """The median of the last calm minutes: trouble must not become the level it is measured against."""
+        return quantile(sorted(self._calm), 0.5) if self._calm else None
+
+    def calm(self) -> None:
+        """The value remembered last was one of a calm minute."""
+        if self._by_time and (value := self._by_time[-1]) is not None:
+            self._calm.append(value)
 
     def push(self, value: Number) -> None:
         """Remember a value, forget the one that falls out of the window."""
@@ -185,6 +189,9 @@ class Watch:
         for suspect in suspects:
             self._own[suspect.node].push(suspect.score)
         self._before = {suspect.node: suspect.score for suspect in suspects}
+        for node, _, trail in self._trails:
+            if self._before[node] <= SUSPECT:
+                trail.calm()
 
     def _evidence(self, minute: Minute) -> list[Evidence]:
         usual = [trail.usual for _, _, trail in self._trails]

@@ -198,23 +198,25 @@ class Book:
             self._last[leaf] = max(self._last.get(leaf, at), at)
             self._first[leaf] = min(self._first.get(leaf, first[leaf]), first[leaf])
 
-    def _keep_samples(self, new: Iterable[int], leaves: list[int], batch: Batch) -> None:
+    def _keep_samples(self, new: set[int], leaves: list[int], batch: Batch) -> None:
         """Keep the first lines of a leaf: of the first batch up to all that are wanted, then one of each."""
         lines = batch.messages.split(b"\n")
         wanted = _SAMPLES if self.events == batch.events else 1
-        for leaf in new:
+        taken: Counter[int] = Counter()
+        for at, leaf in enumerate(leaves):
+            if leaf not in new:
+                continue
+            time = batch.times[at] if batch.times else None
+            component = batch.components[at] if batch.components else ""
             kept = self._samples.setdefault(leaf, [])
-            at = -1
-            for _ in range(min(wanted, _SAMPLES - len(kept))):
-                try:
-                    at = leaves.index(leaf, at + 1)
-                except ValueError:
-                    break
-                time = batch.times[at] if batch.times else None
-                component = batch.components[at] if batch.components else ""
-                kept.append(Sample(time, component, lines[at][:_SAMPLE_LENGTH]))
-            if len(kept) >= _SAMPLES:
+            kept.append(Sample(time, component, lines[at][:_SAMPLE_LENGTH]))
+            taken[leaf] += 1
+            if len(kept) == _SAMPLES:
                 self._full.add(leaf)
+            if len(kept) == _SAMPLES or taken[leaf] == wanted:
+                new.remove(leaf)
+                if not new:
+                    return
 
     def _widen(self) -> None:
         """Make buckets twice as wide, until there are few enough."""

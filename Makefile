@@ -27,6 +27,11 @@ check: dev  ## format, lint, types, import contracts, tests
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
+KILLS ?= 200
+
+soak: dev  ## kill rounds at KILLS random points, and tell where they were
+	DOGWATCH_REQUIRE_REAL=1 $(BIN)/pytest -q -rP -n $(WORKERS) tests/crash/test_killed_rounds.py --kills $(KILLS)
+
 format: dev  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

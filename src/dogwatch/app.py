@@ -201,7 +201,7 @@ def _fault(
     if error is None:
         return ""
     if isinstance(error, AuthError):
-        return "permission" if error.status == 403 else "credentials"
+        return "permission" if error.permission else "credentials"
     if isinstance(error, RateLimited):
         return "rate_limited"
     return "unreachable" if isinstance(error, Unreachable) else "unexpected"

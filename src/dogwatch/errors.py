@@ -53,7 +53,21 @@ class ConnectorError(DogwatchError):
 
 
 class AuthError(ConnectorError):
-    """The platform refuses our credentials (401) or our permissions (403)."""
+    """The platform refuses our credentials (usually 401), or lets us in and refuses the rest (usually 403).
+
+    ``permission`` says which: True if a permission is missing. Left out, the status tells.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        status: int | None = None,
+        permission: bool | None = None,
+    ) -> None:
+        super().__init__(message, hint, status=status)
+        self.permission = status == 403 if permission is None else permission
 
 
 class RateLimited(ConnectorError):

@@ -26,7 +26,7 @@ class General(Described):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     timezone: str = "UTC"
-    """IANA zone in which people read times, e.g. Europe/Berlin. Left out: the zone of this machine."""
+    """IANA zone in which people read times, such as Europe/Berlin. Left out: the zone of this machine."""
     store: str = Field(default="dogwatch.db", min_length=1)
     """The SQLite file that remembers every run; a relative path begins at the folder of dogwatch.yaml."""
     history_days: int = Field(default=30, ge=1, le=365)

@@ -418,9 +418,11 @@ class Http:
         said = one_line(self._doors.secrets.scrub(complaint(answer.content)))
         what = f"{answer.request} answered {status}" + (f": {said}" if said else "")
         if status == 401 or self._ended(answer):
-            return AuthError(what, "the credentials are wrong, expired or revoked", status=status)
+            hint = "renew or correct the credentials: they are wrong, expired or revoked"
+            return AuthError(what, hint, status=status, permission=False)
         if status == 403:
-            return AuthError(what, "the credentials work, but lack a permission", status=status)
+            hint = "grant what is missing: the credentials work, but lack a permission"
+            return AuthError(what, hint, status=status)
         if status == 429:
             hint = "nothing to do: asked again next round"
             return RateLimited(what, hint, status=status, retry_after=after)

@@ -250,7 +250,8 @@ def _reworded(part: _Part, item: ErrorDetails, info: FieldInfo | None) -> tuple[
         return what, first_sentence(descriptions(part.model).get(str(item["loc"][0]), ""))
     named = [name for name in part.model.model_fields if re.search(rf"\b{name}\b", what)]
     secrets = [part.variable(name) for name in named if is_secret(part.model.model_fields[name])]
-    return what, f"set {' and '.join(secrets)} in the environment or .env" if secrets else ""
+    either = " or " if "one of" in what else " and "
+    return what, f"set {either.join(secrets)} in the environment or .env" if secrets else ""
 
 
 def _check_variables(reading: _Reading) -> None:

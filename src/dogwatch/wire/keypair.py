@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 from pydantic import SecretStr
 
@@ -87,6 +86,7 @@ def _base64url(raw: bytes) -> bytes:
 def _load_key(text: str, passphrase: str | None) -> tuple[str, Callable[[bytes], bytes]]:
     """The public key's fingerprint as Snowflake writes it, and what signs."""
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import padding, rsa
     except ImportError as error:
@@ -95,14 +95,19 @@ def _load_key(text: str, passphrase: str | None) -> tuple[str, Callable[[bytes],
         ) from error
     try:
         key = serialization.load_pem_private_key(text.encode(), passphrase.encode() if passphrase else None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SettingsError(
             "private_key cannot be read: not PEM, or the passphrase is wrong or missing",
             "openssl pkcs8 -topk8 -in key.pem makes a PKCS#8 key; write line breaks as \\n in .env",
         ) from error
-    rsa_key = cast("rsa.RSAPrivateKey", key)
-    public: Any = rsa_key.public_key().public_bytes(
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise SettingsError(
+            "private_key is no RSA key, and Snowflake takes no other",
+            "openssl genrsa 2048 | openssl pkcs8 -topk8 -nocrypt -out key.p8 makes one",
+        )
+    sign = key.sign
+    public = key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(public).digest()).decode()
-    return fingerprint, lambda raw: rsa_key.sign(raw, padding.PKCS1v15(), hashes.SHA256())
+    return fingerprint, lambda raw: sign(raw, padding.PKCS1v15(), hashes.SHA256())

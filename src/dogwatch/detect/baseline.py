@@ -285,7 +285,8 @@ class Baseline:
             if len(found) < least:
                 continue
             effect = _nearer_middle(found, off > 0)
-            if effect * off <= 0 or abs(effect) <= max(2.5 * band.spread / math.sqrt(len(found)), border / 2):
+            clear = max(2.5 * band.spread / math.sqrt(len(found)), border / (2 if months else 4))
+            if effect * off <= 0 or abs(effect) <= clear:
                 continue
             reach = abs(effect) + border * math.sqrt(1 + 1 / len(found))
             if abs(off) <= reach or math.isinf(off):

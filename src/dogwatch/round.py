@@ -5,9 +5,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dogwatch.detect import Detection, Facts, detect
+from dogwatch.detect import Detection, Policy, by_habit, detect, in_order
 from dogwatch.errors import ConnectorError, UnexpectedAnswer
-from dogwatch.model import Finding, Run, Severity, Source
+from dogwatch.gather import Agenda, agenda, first_looks, matter, with_longer
+from dogwatch.model import Finding, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
@@ -15,8 +16,6 @@ from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasR
 
 _DETAILS = timedelta(days=7)
 """Failures older than this are learned without the error text that costs a request of its own."""
-_HISTORY = 60
-"""Attempts of a job that the rules look back on."""
 _AT_ONCE = 2_000
 """Run attempts written in one transaction: small ones cost more in index pages than in rows."""
 _SUSPICIOUS_SKEW = 120.0
@@ -65,6 +64,7 @@ class Round:
         *,
         timezone: str,
         history_days: int,
+        policy: Policy | None = None,
         progress: Progress = _silent,
     ) -> None:
         self._connectors = connectors
@@ -72,19 +72,19 @@ class Round:
         self._thread = thread
         self._clock = clock
         self._timezone = timezone
+        self._policy = policy or Policy(timezone=timezone)
         self._history = timedelta(days=history_days)
         self._progress = progress
 
     async def run(self) -> CheckReport:
         """The whole round. A platform that fails is blind, not fatal; StoreError is fatal."""
         now = self._clock.now()
-        previous = await self._thread(self._store.last_round_at)
         number = await self._thread(self._store.start_round, now)
         readings = await _together([self._read(connector, now) for connector in self._connectors])
-        detection = await self._detect(now)
+        plan = await self._thread(agenda, self._store, {one.name for one in self._connectors}, now)
+        found = await self._judge(plan, now)
         jobs = await self._thread(self._store.job_counts)
-        known = {finding.fingerprint for finding in await self._thread(self._store.open_findings)}
-        report = self._report(now, previous, readings, detection, jobs, known)
+        report = self._report(now, plan, readings, found, jobs)
         await self._thread(
             self._store.end_round,
             number,
@@ -94,13 +94,15 @@ class Round:
             body=report.model_dump(mode="json", include={"findings", "platforms"}),
             findings=report.findings,
             evidence=report.evidence,
+            ledger=found.ledger,
+            judged=plan.readable,
         )
         return report
 
     async def _read(self, connector: AnyConnector, now: datetime) -> _Reading:
         """Read one platform into the store. Its watermark moves only if all of it was read and recorded."""
         source = await self._thread(self._store.source, connector.name, _kind(connector))
-        reading = _Reading(connector, source, baseline=source.first_read_at is None)
+        reading = _Reading(connector, source, baseline=source.judged_until is None)
         failure: ConnectorError | None = None
         for part in (self._read_jobs, self._read_runs):
             try:
@@ -136,7 +138,7 @@ class Round:
             reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
         if isinstance(connector, HasJobs):
             jobs = await connector.jobs(now)
-            await self._thread(self._store.save_jobs, connector.name, jobs, now)
+            await self._thread(self._store.save_jobs, connector.name, jobs, now, reading.source.read_until)
 
     async def _read_runs(self, reading: _Reading, now: datetime) -> None:
         connector = reading.connector
@@ -163,16 +165,14 @@ class Round:
         if source.watermark is not None:
             behind = max(0.0, -(source.skew_seconds or 0.0) - _SUSPICIOUS_SKEW)
             since = max(earliest, source.watermark - connector.overlap - timedelta(seconds=behind))
-        unsettled = await self._thread(self._store.unsettled_jobs)
+        unsettled = await self._thread(self._store.unsettled_jobs, [connector.name])
         return Ask(
             now=now,
             since=since,
             details_since=now - _DETAILS,
             names=await self._thread(self._store.job_names, connector.name),
             known=await self._thread(self._store.known, connector.name, earliest),
-            broken=frozenset(
-                job_id for (name, job_id), broken in unsettled.items() if broken and name == connector.name
-            ),
+            broken=frozenset(job_id for (_, job_id), broken in unsettled.items() if broken),
         )
 
     async def _progressed(self, reading: _Reading, now: datetime) -> dict[str, object]:
@@ -188,39 +188,39 @@ class Round:
             "blind_hint": "",
         }
 
-    async def _detect(self, now: datetime) -> Detection:
-        names = {connector.name for connector in self._connectors}
-        unsettled = await self._thread(self._store.unsettled_jobs)
-        suspects = [key for key in unsettled if key[0] in names]
-        jobs = await self._thread(self._store.jobs, suspects)
-        facts = Facts(
-            jobs={(job.instance, job.job_id): job for job in jobs},
-            histories=await self._thread(self._store.histories, suspects, _HISTORY),
-            sources=[
-                source for source in await self._thread(self._store.sources) if source.instance in names
-            ],
-            lists_jobs=frozenset(await self._thread(self._store.job_counts)),
-        )
-        return detect(facts, now)
+    async def _judge(self, plan: Agenda, now: datetime) -> Detection:
+        """Ask all rules about everything that is on the agenda, some jobs at a time."""
+        found = Detection()
+        for jobs in plan.parts():
+            known = await self._thread(matter, self._store, plan, jobs, self._policy, now)
+            said = detect(known.facts, now, known.duty, self._policy)
+            longer = known.cut & {key for key in jobs if job_subject(*key) in by_habit(said)}
+            if longer:  # what seems unusual may be usual on this day of the week or of the month
+                facts = await self._thread(with_longer, self._store, known.facts, longer)
+                said = detect(facts, now, known.duty, self._policy)
+            found.merge(said)
+        met = await self._thread(first_looks, self._store, plan, self._policy, now, found.ledger.looks)
+        found.ledger.looks |= met
+        return found
 
     def _report(
         self,
         now: datetime,
-        previous: datetime | None,
+        plan: Agenda,
         readings: Sequence[_Reading],
-        detection: Detection,
+        found: Detection,
         jobs: Mapping[str, int],
-        known: set[str],
     ) -> CheckReport:
-        findings = tuple(detection.findings)
+        findings = tuple(in_order(found.findings))
+        known = {finding.fingerprint for finding in plan.open_findings}
         report = CheckReport(
             at=now,
             timezone=self._timezone,
-            previous_round_at=previous,
+            previous_round_at=plan.previous,
             exit_code=0,
             findings=findings,
             new=tuple(finding.fingerprint for finding in findings if finding.fingerprint not in known),
-            evidence=tuple(detection.evidence.values()),
+            evidence=tuple(found.evidence.values()),
             platforms=tuple(_view(reading, jobs, findings) for reading in readings),
             wall_seconds=round((self._clock.now() - now).total_seconds(), 3),
         )

@@ -88,15 +88,15 @@ def test_a_deleted_job_is_nobodys_trouble() -> None:
     assert judge(a_run(1, Status.failed), jobs=[a_job("users")]).findings == []
 
 
-def test_a_run_far_beyond_its_usual_duration_is_stuck() -> None:
+def test_a_run_that_goes_on_far_beyond_its_usual_duration_is_an_error() -> None:
     usual = [a_run(number) for number in range(1, 8)]
     finding = only(judge(*usual, a_run(19, Status.running)))
-    assert finding.rule == "stuck"
+    assert finding.rule == "slow"
     assert finding.severity is Severity.ERROR
-    assert finding.summary == "Orders PG → RAW has run 1 h; it usually takes 10 min"
+    assert finding.summary == "Orders PG → RAW has run 1 h; it usually takes 10 min (7 runs)"
 
 
-def test_a_run_within_its_usual_duration_is_not_stuck() -> None:
+def test_a_run_within_its_usual_duration_is_no_finding() -> None:
     began = LATER - timedelta(minutes=19)
     usual = [a_run(number) for number in range(1, 8)]
     assert judge(*usual, a_run(19, Status.running, started_at=began)).findings == []

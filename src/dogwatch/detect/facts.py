@@ -3,15 +3,17 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
 from dogwatch.model import Evidence, EvidenceKind, Finding, Job, Run, Source, job_subject
+from dogwatch.model.ledger import JobKey as JobKey
+from dogwatch.model.ledger import Ledger
 from dogwatch.model.text import one_line
 
-JobKey = tuple[str, str]
-"""(instance, job_id)."""
+_SURE_SKEW = 5.0
+"""Seconds; platforms tell their time in whole ones, and answers take a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,31 @@ class Facts:
     lists_jobs: frozenset[str] = frozenset()
     """Instances whose jobs are listed: there, a job that is not in ``jobs`` was deleted."""
 
+    @property
+    def read_until(self) -> dict[str, datetime]:
+        """Up to when each instance was read whole; one that never was is left out."""
+        return {
+            source.instance: source.read_until for source in self.sources if source.read_until is not None
+        }
+
+    @property
+    def skews(self) -> dict[str, timedelta]:
+        """The platforms' clocks minus ours, by instance; a difference that may be the way's is none."""
+        return {
+            source.instance: timedelta(seconds=source.skew_seconds)
+            for source in self.sources
+            if source.skew_seconds is not None and abs(source.skew_seconds) >= _SURE_SKEW
+        }
+
+    def last_sight(self, instance: str, now: datetime) -> datetime | None:
+        """When a platform was last seen, on its own clock; None if never. What runs there may have ended
+        since: it has to be judged as of then, not as of ``now``."""
+        source = next((source for source in self.sources if source.instance == instance), None)
+        if source is None:
+            return now
+        seen = None if source.read_until is None else min(source.read_until, now)
+        return seen and seen + self.skews.get(instance, timedelta())
+
 
 @dataclass(slots=True)
 class Detection:
@@ -34,6 +61,8 @@ class Detection:
 
     findings: list[Finding] = field(default_factory=list[Finding])
     evidence: dict[str, Evidence] = field(default_factory=dict[str, Evidence])
+    ledger: Ledger = field(default_factory=Ledger)
+    """What has to be written down of the runs that should exist."""
 
     def cite(self, *items: Evidence) -> tuple[str, ...]:
         """Keep the evidence and return its ids for a finding."""
@@ -44,6 +73,13 @@ class Detection:
     def add(self, findings: Iterable[Finding]) -> None:
         """Keep findings."""
         self.findings.extend(findings)
+
+    def merge(self, other: "Detection") -> None:
+        """Keep what was found elsewhere, once."""
+        known = {finding.fingerprint for finding in self.findings}
+        self.findings += [finding for finding in other.findings if finding.fingerprint not in known]
+        self.evidence |= other.evidence
+        self.ledger.merge(other.ledger)
 
 
 def run_evidence(run: Run) -> Evidence:

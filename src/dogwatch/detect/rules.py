@@ -50,6 +50,6 @@ class Rulebook:
     def of(self, subject: str, name: str = "") -> Rules:
         """The rules for one job, by its subject (``<instance>/<job id>``) or its name."""
         for pattern, rules in self.exceptions:
-            if fnmatchcase(subject, pattern) or (name and fnmatchcase(name, pattern)):
+            if pattern in {subject, name} or fnmatchcase(subject, pattern) or fnmatchcase(name, pattern):
                 return rules
         return self.default

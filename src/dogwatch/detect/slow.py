@@ -1,7 +1,7 @@
 """Runs that take much longer or shorter than the job usually does, while they run and once they ended."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from pydantic import JsonValue
 
@@ -12,6 +12,11 @@ from dogwatch.model import Evidence, EvidenceKind, Finding, Run, Severity, Statu
 from dogwatch.model.text import one_line, span
 
 _PLOTTED = 40
+_NO_HISTORY = timedelta(hours=24)
+_FEW = 5
+_LEEWAY = timedelta(minutes=10)
+_HANGS = 3.0
+"""A run that goes on so many times longer than usual hardly ends by itself."""
 _GOOD = frozenset({Status.success, Status.warned})
 
 
@@ -26,16 +31,17 @@ def slow(
     for key, history in facts.histories.items():
         if not history or (key not in facts.jobs and key[0] in facts.lists_jobs):
             continue  # deleted on its platform
-        last = max(history, key=_began)
-        done, points = durations(history)
-        if not done or not (last is done[-1] or last.status is Status.running):
-            continue
-        rules = rulebook.of(job_subject(*key), last.job_name)
-        if last.status is Status.running and last.started_at is not None:
-            age = (now - last.started_at).total_seconds()
-            _judge_running(key, last, age, (done, points), rules, zone, found)
-        elif last is done[-1]:
-            _judge_ended(key, (done, points), rules, zone, found)
+        seen = facts.last_sight(key[0], now)
+        lengths = durations(history)
+        rules = rulebook.of(job_subject(*key), history[-1].job_name)
+        going = min((run for run in history if run.status is Status.running), key=_began, default=None)
+        if going is not None and seen is not None:
+            age = seen - going.began_at
+            if _judge_running(key, going, age, lengths, rules, zone, found):
+                continue
+        done, _ = lengths
+        if done and done[-1] is max(history, key=_began):
+            _judge_ended(key, lengths, rules, zone, found)
 
 
 Lengths = tuple[list[Run], list[tuple[float, float]]]
@@ -58,17 +64,21 @@ def _began(run: Run) -> datetime:
 
 
 def _judge_running(
-    key: JobKey, run: Run, age: float, known: Lengths, rules: Rules, zone: tzinfo, found: Detection
-) -> None:
-    if age <= 0:
-        return
-    done, points = known
+    key: JobKey, run: Run, age: timedelta, known: Lengths, rules: Rules, zone: tzinfo, found: Detection
+) -> bool:
+    """Whether a run of that age, still going when its platform was last seen, goes on for too long."""
     baseline = Baseline(rules.duration, zone)
-    baseline.learn(points)
-    judgement = baseline.judge(run.began_at.timestamp(), age)
-    if judgement is None or not judgement.high or age - judgement.usual < rules.slower_by.total_seconds():
-        return
-    _tell(key, run, judgement, (done, points), Severity.WARNING, found)
+    baseline.learn(known[1])
+    if baseline.usual(run.began_at.timestamp()) is None:
+        return _judge_by_few(key, run, age, known, found)
+    judgement = baseline.judge(run.began_at.timestamp(), max(1.0, age.total_seconds()))
+    if judgement is None or not judgement.high:
+        return False
+    if judgement.value - judgement.usual < rules.slower_by.total_seconds():
+        return False
+    severity = Severity.ERROR if judgement.ratio > _HANGS else Severity.WARNING
+    _tell(key, run, judgement, known, severity, found)
+    return True
 
 
 def _judge_ended(key: JobKey, known: Lengths, rules: Rules, zone: tzinfo, found: Detection) -> None:
@@ -95,6 +105,36 @@ def per_day(moments: Sequence[float]) -> float:
     recent = moments[-21:]
     lasted = recent[-1] - recent[0] if recent else 0.0
     return (len(recent) - 1) * 86_400 / lasted if lasted > 0 else 0.0
+
+
+def _judge_by_few(key: JobKey, run: Run, age: timedelta, known: Lengths, found: Detection) -> bool:
+    """The same where too little is known for a baseline: then only what is out of all proportion is told."""
+    done, points = known
+    lengths = sorted(timedelta(seconds=length) for _, length in points)
+    limit, usual, said = _NO_HISTORY, None, "too few runs are known to say what is usual"
+    if len(lengths) >= _FEW:
+        usual = lengths[len(lengths) // 2]
+        limit = max(2 * usual, usual + _LEEWAY, 1.25 * lengths[-1])
+        said = f"it usually takes {span(usual.total_seconds())} ({len(lengths)} runs)"
+    if age <= limit:
+        return False
+    subject, lasted = job_subject(*key), span(age.total_seconds())
+    found.add(
+        [
+            Finding(
+                rule="slow",
+                subject=subject,
+                severity=Severity.ERROR if usual and age > _HANGS * usual else Severity.WARNING,
+                summary=f"{one_line(run.job_name, 80)} has run {lasted}; {said}",
+                evidence=found.cite(run_evidence(run), *(run_evidence(other) for other in done[-_FEW:])),
+                fingerprint=content_id(["slow", subject]),
+                at=run.began_at + limit,
+                url=run.url,
+                next_step=run.url or listing(run),
+            )
+        ]
+    )
+    return True
 
 
 def _tell(

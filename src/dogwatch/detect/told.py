@@ -29,9 +29,17 @@ class Told:
 
     def excuse(self, subject: str, name: str, at: datetime) -> str:
         """Why a job need not run at a moment; empty if it should."""
+        return self.maintained(subject, name, at) or self.holiday(at)
+
+    def maintained(self, subject: str, name: str, at: datetime) -> str:
+        """Until when there is maintenance of a job at a moment; empty if there is none."""
         for window in self.maintenance:
             if window.start <= at < window.end and _concerns(window.on, subject, name):
                 return f"maintenance until {window.end.astimezone(self.zone):%d %b %H:%M}"
+        return ""
+
+    def holiday(self, at: datetime) -> str:
+        """Which holiday it is at a moment; empty if it is none."""
         day = at.astimezone(self.zone).date()
         return f"{day:%d %b} is a holiday" if day in self.holidays else ""
 
@@ -41,5 +49,6 @@ class Told:
 
 
 def _concerns(pattern: str, subject: str, name: str) -> bool:
-    instance = subject.partition("/")[0]
-    return pattern == instance or fnmatchcase(subject, pattern) or (bool(name) and fnmatchcase(name, pattern))
+    if pattern in {subject, name, subject.partition("/")[0]}:
+        return True  # names may hold what would be a wildcard
+    return fnmatchcase(subject, pattern) or (bool(name) and fnmatchcase(name, pattern))

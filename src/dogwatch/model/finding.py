@@ -25,7 +25,7 @@ class Finding(Noun):
     """One rule's verdict on one subject."""
 
     rule: str
-    """The rule that spoke, e.g. ``failed``, ``stuck``, ``blind``."""
+    """The rule that spoke, e.g. ``failed``, ``slow``, ``blind``."""
     subject: str
     """``<instance>/<job id>`` for a job, ``<instance>`` for a platform."""
     severity: Severity

@@ -26,3 +26,5 @@ class Source(Noun):
     """The platform's clock minus ours, None if it never said."""
     caveats: tuple[str, ...] = ()
     """What this platform cannot show."""
+    judged_until: UtcTime | None = None
+    """Up to here it is judged whether runs are missing; None: not judged yet, its past is being learned."""

@@ -1,8 +1,8 @@
 """The store: everything that must survive a round. Sync; see ``StoreThread`` for async rooms."""
 
 import hashlib
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from dogwatch.model import Evidence, Finding, Job, Run, Source, Status
+from dogwatch.model import Evidence, Finding, Job, JobState, Run, Source, Status
+from dogwatch.model.ledger import JobKey, Ledger
 from dogwatch.store import lease, schema
+from dogwatch.store.access import ROUND
 from dogwatch.store.file import engine_of, translated, writer_of
+from dogwatch.store.judged import Judged
 from dogwatch.store.migrate import migrate
-from dogwatch.store.rows import RunFilter, run_from_row, run_row
+from dogwatch.store.rows import RUN_COLUMNS, RunFilter, run_from_row, run_from_text, run_row
 
-_ROUND = "round"
 _CHUNK = 300
 """Keys in one IN list; SQLite allows 32,766 variables a statement."""
 _SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
@@ -40,34 +42,15 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store:
+class Store(Judged):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._writer = writer_of(engine)
-        self._holder: str | None = None
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _read(self) -> Generator[sa.Connection]:
-        with translated(), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _write(self) -> Generator[sa.Connection]:
-        with translated(), self._writer.begin() as connection:
-            yield connection
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
 
     def record(self, runs: Iterable[Run]) -> None:
         """Remember runs. Of two states of one attempt the newer wins, by ``Run.version``; of two answers on
         the same state the one that knows the error does. Order and repetition make no difference."""
-        rows = [run_row(run) for run in runs]
+        rows = [run_row(run, self._number) for run in runs]
         if not rows:
             return
         with self._write() as connection:
@@ -111,102 +94,80 @@ class Store:
         with self._read() as connection:
             return connection.execute(query).scalar()
 
-    def unsettled_jobs(self) -> dict[tuple[str, str], bool]:
-        """Jobs by (instance, job_id): True if the newest settled run was not good, False if one is open."""
+    def newest_runs(self, instance: str) -> dict[str, datetime]:
+        """By job id, when the newest run of each job of an instance began."""
         table = schema.runs
-        suspects = (
-            sa.select(table.c.instance, table.c.job_id)
-            .where(table.c.status != "success")
-            .distinct()
-            .subquery()
-        )
-        ranked = (
-            sa.select(
-                table.c.instance,
-                table.c.job_id,
-                table.c.status,
-                sa.func.row_number()
-                .over(
-                    partition_by=[table.c.instance, table.c.job_id],
-                    order_by=[table.c.began_at.desc(), table.c.attempt.desc()],
-                )
-                .label("nth"),
+        began = sa.func.max(table.c.began_at, type_=schema.Moment)
+        query = sa.select(table.c.job_id, began).where(table.c.instance == instance)
+        with self._read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(table.c.job_id))}
+
+    def unsettled_jobs(self, instances: Iterable[str]) -> dict[JobKey, bool]:
+        """Jobs of these instances: True if the newest settled run was not good, False if one is open."""
+        table, other = schema.runs, schema.runs.alias()
+        within = sa.and_(table.c.instance.in_(sorted(instances)), table.c.status != "success")
+        suspects = sa.select(table.c.instance, table.c.job_id).where(within).distinct().subquery()
+        newest = (
+            sa.select(other.c.status)
+            .where(
+                other.c.instance == suspects.c.instance,
+                other.c.job_id == suspects.c.job_id,
+                other.c.status.in_(_SETTLED),
             )
-            .join(
-                suspects,
-                sa.and_(table.c.instance == suspects.c.instance, table.c.job_id == suspects.c.job_id),
-            )
-            .where(table.c.status.in_(_SETTLED))
-            .subquery()
+            .order_by(other.c.began_at.desc(), other.c.attempt.desc())
+            .limit(1)
+            .scalar_subquery()
         )
-        broken = sa.select(ranked.c.instance, ranked.c.job_id).where(
-            ranked.c.nth == 1, ranked.c.status.not_in(_GOOD)
-        )
-        still_open = sa.select(table.c.instance, table.c.job_id).where(
-            table.c.status != "success", table.c.terminal == 0
-        )
+        broken = sa.select(suspects).where(newest.not_in(_GOOD))
+        still_open = sa.select(table.c.instance, table.c.job_id).where(within, table.c.terminal == 0)
         with self._read() as connection:
             found = {(row.instance, row.job_id): False for row in connection.execute(still_open.distinct())}
             found |= {(row.instance, row.job_id): True for row in connection.execute(broken)}
         return dict(sorted(found.items()))
 
-    def histories(self, jobs: Sequence[tuple[str, str]], limit: int) -> dict[tuple[str, str], list[Run]]:
+    def histories(self, jobs: Iterable[JobKey], limit: int) -> dict[JobKey, list[Run]]:
         """The newest ``limit`` attempts of each (instance, job_id), oldest first."""
-        table = schema.runs
-        found: dict[tuple[str, str], list[Run]] = {}
-        nth = (
-            sa.func.row_number()
-            .over(
-                partition_by=[table.c.instance, table.c.job_id],
-                order_by=[table.c.began_at.desc(), table.c.attempt.desc()],
-            )
-            .label("nth")
-        )
+        found: dict[JobKey, list[Run]] = {}
         with self._read() as connection:
-            for start in range(0, len(jobs), _CHUNK):
-                chosen = sa.tuple_(table.c.instance, table.c.job_id).in_(list(jobs[start : start + _CHUNK]))
-                ranked = sa.select(table, nth).where(chosen).subquery()
-                query = sa.select(ranked).where(ranked.c.nth <= limit).order_by(ranked.c.nth.desc())
-                for row in connection.execute(query).mappings():
-                    found.setdefault((row["instance"], row["job_id"]), []).append(run_from_row(row))
+            cursor = connection.connection.cursor()
+            for key in jobs:
+                rows = cursor.execute(_NEWEST, (*key, limit)).fetchall()
+                if rows:
+                    found[key] = [run_from_text(row) for row in reversed(rows)]
         return found
 
     # ── jobs ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def save_jobs(self, instance: str, jobs: Sequence[Job], now: datetime) -> None:
-        """Remember the platform's jobs as they are now; a change or a disappearance ends the old version."""
+    def save_jobs(
+        self, instance: str, jobs: Sequence[Job], now: datetime, last_seen: datetime | None = None
+    ) -> None:
+        """Remember the platform's jobs as they are now; a change or a disappearance ends the old version.
+
+        ``last_seen`` is when the platform was read before: until then the old versions held for certain. A
+        job that is gone is remembered as deleted, by a version that has ended.
+        """
         table = schema.job_versions
         current = {job.job_id: (_digest(job), job) for job in jobs}
         with self._write() as connection:
             self._fence(connection)
-            stored = {
-                row.job_id: row.digest
-                for row in connection.execute(
-                    sa.select(table.c.job_id, table.c.digest).where(
-                        table.c.instance == instance, table.c.valid_to.is_(None)
-                    )
-                )
-            }
-            gone = [key for key, digest in stored.items() if current.get(key, ("", None))[0] != digest]
-            if gone:
-                closing = table.update().where(
-                    table.c.instance == instance,
-                    table.c.job_id == sa.bindparam("gone"),
-                    table.c.valid_to.is_(None),
-                )
-                connection.execute(closing.values(valid_to=now), [{"gone": key} for key in gone])
+            here = sa.and_(table.c.instance == instance, table.c.valid_to.is_(None))
+            digests = connection.execute(sa.select(table.c.job_id, table.c.digest).where(here))
+            stored = {row.job_id: row.digest for row in digests}
+            over = [key for key, digest in stored.items() if current.get(key, ("", None))[0] != digest]
+            gone = [key for key in over if key not in current]
             fresh = [
-                {
-                    "instance": instance,
-                    "job_id": key,
-                    "valid_from": now,
-                    "valid_to": None,
-                    "digest": digest,
-                    "body": job.model_dump(mode="json"),
-                }
+                _version(job, digest, now)
                 for key, (digest, job) in current.items()
                 if stored.get(key) != digest
             ]
+            for start in range(0, len(gone), _CHUNK):
+                ids = table.c.job_id.in_(gone[start : start + _CHUNK])
+                bodies = connection.execute(sa.select(table.c.body).where(here, ids)).scalars()
+                fresh += [_tombstone(Job.model_validate(body), now) for body in bodies]
+            if over:
+                closing = table.update().where(here, table.c.job_id == sa.bindparam("over"))
+                ended = closing.values(valid_to=now if last_seen is None else last_seen)
+                connection.execute(ended, [{"over": key} for key in over])
             if fresh:
                 statement = insert(table)
                 again = statement.on_conflict_do_update(
@@ -215,24 +176,48 @@ class Store:
                 )
                 connection.execute(again, fresh)
 
-    def jobs(self, chosen: Sequence[tuple[str, str]] | None = None) -> list[Job]:
-        """All jobs as last seen, or these (instance, job_id); those that disappeared are left out."""
+    def jobs(self, instance: str | None = None) -> list[Job]:
+        """All jobs as last seen, or those of one instance; those that disappeared are left out."""
         table = schema.job_versions
         query = (
             sa.select(table.c.body)
             .where(table.c.valid_to.is_(None))
             .order_by(table.c.instance, table.c.job_id)
         )
-        queries = [query]
-        if chosen is not None:
-            key = sa.tuple_(table.c.instance, table.c.job_id)
-            queries = [
-                query.where(key.in_(list(chosen[start : start + _CHUNK])))
-                for start in range(0, len(chosen), _CHUNK)
-            ]
+        if instance is not None:
+            query = query.where(table.c.instance == instance)
         with self._read() as connection:
-            bodies = [body for each in queries for body in connection.execute(each).scalars()]
-        return [Job.model_validate(body) for body in bodies]
+            return [Job.model_validate(body) for body in connection.execute(query).scalars()]
+
+    def versions(self, jobs: Sequence[JobKey]) -> dict[JobKey, list[tuple[Job, datetime, datetime | None]]]:
+        """Every version of these jobs with its first and its last sight, in order of time; None: it holds."""
+        table = schema.job_versions
+        key = sa.tuple_(table.c.instance, table.c.job_id)
+        query = sa.select(table.c.body, table.c.valid_from, table.c.valid_to).order_by(table.c.valid_from)
+        found: dict[JobKey, list[tuple[Job, datetime, datetime | None]]] = {}
+        with self._read() as connection:
+            for start in range(0, len(jobs), _CHUNK):
+                chosen = query.where(key.in_(list(jobs[start : start + _CHUNK])))
+                for row in connection.execute(chosen):
+                    job = Job.model_validate(row.body)
+                    found.setdefault((job.instance, job.job_id), []).append(
+                        (job, row.valid_from, row.valid_to)
+                    )
+        return found
+
+    def followers(self, jobs: AbstractSet[JobKey]) -> set[JobKey]:
+        """The jobs that wait for one of these."""
+        table = schema.job_versions
+        after = table.c.body["after"]
+        query = sa.select(table.c.instance, table.c.job_id, after.label("after")).where(
+            table.c.valid_to.is_(None), sa.func.json_array_length(table.c.body, "$.after") > 0
+        )
+        with self._read() as connection:
+            return {
+                (row.instance, row.job_id)
+                for row in connection.execute(query)
+                if any((row.instance, job_id) in jobs for job_id in row.after)
+            }
 
     def job_names(self, instance: str) -> dict[str, str]:
         """Names by job id, of the jobs that exist."""
@@ -279,82 +264,7 @@ class Store:
             self._fence(connection)
             connection.execute(upsert, row)
 
-    # ── findings and evidence ───────────────────────────────────────────────────────────────────────────
-
-    def _save_findings(self, connection: sa.Connection, findings: Sequence[Finding], now: datetime) -> None:
-        """Make these the open findings; what is no longer found is cleared."""
-        table = schema.findings
-        is_open = sa.select(table.c.fingerprint).where(table.c.cleared_at.is_(None))
-        open_before = set(connection.execute(is_open).scalars())
-        if findings:
-            statement = insert(table)
-            new = statement.excluded
-            since = sa.case((table.c.cleared_at.is_(None), table.c.first_seen), else_=new.first_seen)
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["fingerprint"],
-                    set_={
-                        "body": new.body,
-                        "first_seen": since,
-                        "last_seen": new.last_seen,
-                        "cleared_at": new.cleared_at,
-                    },
-                ),
-                [
-                    {
-                        "fingerprint": finding.fingerprint,
-                        "rule": finding.rule,
-                        "subject": finding.subject,
-                        "body": finding.model_dump(mode="json"),
-                        "first_seen": now,
-                        "last_seen": now,
-                        "cleared_at": None,
-                    }
-                    for finding in findings
-                ],
-            )
-        cleared = sorted(open_before - {finding.fingerprint for finding in findings})
-        if cleared:
-            clearing = table.update().where(table.c.fingerprint == sa.bindparam("was"))
-            connection.execute(clearing.values(cleared_at=now), [{"was": key} for key in cleared])
-
-    def open_findings(self) -> list[Finding]:
-        """What was wrong at the end of the last round."""
-        table = schema.findings
-        query = sa.select(table.c.body).where(table.c.cleared_at.is_(None)).order_by(table.c.fingerprint)
-        with self._read() as connection:
-            return [Finding.model_validate(body) for body in connection.execute(query).scalars()]
-
-    def _save_evidence(self, connection: sa.Connection, evidence: Sequence[Evidence]) -> None:
-        if evidence:
-            connection.execute(
-                insert(schema.evidence).on_conflict_do_nothing(),
-                [
-                    {
-                        "id": item.id,
-                        "subject": item.subject,
-                        "at": item.at,
-                        "body": item.model_dump(mode="json"),
-                    }
-                    for item in evidence
-                ],
-            )
-
-    def evidence(self, ids: Iterable[str]) -> list[Evidence]:
-        """The facts with these ids; an id that resolves to nothing is left out."""
-        query = sa.select(schema.evidence.c.body).where(schema.evidence.c.id.in_(sorted(set(ids))))
-        with self._read() as connection:
-            return [Evidence.model_validate(body) for body in connection.execute(query).scalars()]
-
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
-
-    def last_round_at(self) -> datetime | None:
-        """When the last finished round began."""
-        query = sa.select(sa.func.max(schema.rounds.c.started_at, type_=schema.Moment)).where(
-            schema.rounds.c.ended_at.is_not(None)
-        )
-        with self._read() as connection:
-            return connection.execute(query).scalar()
 
     def claim_round(self, holder: str, now: datetime) -> str | None:
         """Take the right to make a round; returns None, or who has it.
@@ -362,7 +272,7 @@ class Store:
         From then on what this store writes of rounds is refused once somebody else took over.
         """
         with self._write() as connection:
-            other = lease.claim(connection, _ROUND, holder, now)
+            other = lease.claim(connection, ROUND, holder, now)
         if other is None:
             self._holder = holder
         return other
@@ -373,13 +283,13 @@ class Store:
         if self._holder is None:
             return False
         with self._write() as connection:
-            return lease.renew(connection, _ROUND, self._holder, now)
+            return lease.renew(connection, ROUND, self._holder, now)
 
     def release_round(self) -> None:
         """Let the next round begin."""
         if self._holder is not None:
             with self._write() as connection:
-                lease.release(connection, _ROUND, self._holder)
+                lease.release(connection, ROUND, self._holder)
             self._holder = None
 
     def start_round(self, now: datetime) -> int:
@@ -387,7 +297,8 @@ class Store:
         with self._write() as connection:
             result = connection.execute(schema.rounds.insert().values(started_at=now, body={}))
             key: Any = result.inserted_primary_key
-            return int(key[0])
+        self._number = int(key[0])
+        return self._number
 
     def end_round(
         self,
@@ -399,22 +310,42 @@ class Store:
         body: Mapping[str, Any],
         findings: Sequence[Finding],
         evidence: Sequence[Evidence],
+        ledger: Ledger | None = None,
+        judged: Sequence[str] = (),
     ) -> None:
-        """Remember what a round made at ``now`` found; all of it or, if the process dies, nothing."""
+        """Remember what a round made at ``now`` found; all of it or, if the process dies, nothing.
+
+        ``judged`` are the instances whose missing runs it could tell up to ``now``.
+        """
         table = schema.rounds
         with self._write() as connection:
             self._fence(connection)
             self._save_evidence(connection, evidence)
             self._save_findings(connection, findings, now)
+            self._save_ledger(connection, ledger or Ledger(), now)
+            self._save_judged(connection, judged, now)
             connection.execute(
                 table.update()
                 .where(table.c.id == number)
                 .values(ended_at=ended_at, exit_code=exit_code, body=dict(body))
             )
 
-    def _fence(self, connection: sa.Connection) -> None:
-        if self._holder is not None:
-            lease.require(connection, _ROUND, self._holder)
+
+def _version(job: Job, digest: str, now: datetime) -> dict[str, Any]:
+    """The row of a version of a job that begins now."""
+    return {
+        "instance": job.instance,
+        "job_id": job.job_id,
+        "valid_from": now,
+        "valid_to": None,
+        "digest": digest,
+        "body": job.model_dump(mode="json"),
+    }
+
+
+def _tombstone(job: Job, now: datetime) -> dict[str, Any]:
+    """The row that says that a job is gone."""
+    return {**_version(job.model_copy(update={"state": JobState.deleted}), "", now), "valid_to": now}
 
 
 def _digest(job: Job) -> str:
@@ -433,12 +364,26 @@ def _record_statement() -> str:
         sa.tuple_(table.c.version_at, table.c.terminal),
     )
     as_telling = sa.or_(new.error_message.is_not(None), table.c.error_message.is_(None))
+    news = sa.or_(
+        incoming > stored,
+        new.status != table.c.status,
+        new.metrics != table.c.metrics,
+        new.error_message.is_distinct_from(table.c.error_message),
+    )
     upsert = statement.on_conflict_do_update(
         index_elements=["uid"],
-        set_={column.name: new[column.name] for column in table.columns if column.name != "uid"},
+        set_={
+            **{column.name: new[column.name] for column in table.columns if column.name != "uid"},
+            "changed_in": sa.case((news, new.changed_in), else_=table.c.changed_in),
+        },
         where=sa.or_(incoming > stored, sa.and_(incoming == stored, as_telling)),
     )
     return str(upsert.compile(dialect=sqlite.dialect(paramstyle="qmark")))
 
 
 _RECORD = _record_statement()
+_NEWEST = (
+    f"SELECT {', '.join(RUN_COLUMNS)} FROM runs WHERE instance = ? AND job_id = ?"  # noqa: S608  # our columns
+    " ORDER BY began_at DESC, attempt DESC LIMIT ?"
+)
+"""One job's newest runs, straight from its index: a window over many jobs would read all they ever ran."""

@@ -1,21 +1,27 @@
 """How a run becomes a row and comes back, and how runs are chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from dogwatch.model import Run, Status
 from dogwatch.store import schema
 
 _RUN_FIELDS = tuple(Run.model_fields)
+RUN_COLUMNS = _RUN_FIELDS
+"""What ``run_from_text`` wants, in its order."""
+_FIELDS_SET = set(_RUN_FIELDS)
+_STATUSES = {status.value: status for status in Status}
+_MOMENTS = tuple(index for index, name in enumerate(_RUN_FIELDS) if name.endswith(("_at", "_for")))
+_STATUS, _METRICS, _METADATA = (_RUN_FIELDS.index(name) for name in ("status", "metrics", "metadata"))
 
 
-def run_row(run: Run) -> tuple[str | int | None, ...]:
-    """The run as SQLite stores it, in the order of the ``runs`` table's columns.
+def run_row(run: Run, number: int) -> tuple[str | int | None, ...]:
+    """The run as SQLite stores it, in the order of the ``runs`` table's columns, as round ``number`` saw it.
 
     This is the hot path of a round: it does by hand what the column types would do (``Moment`` to text of
     fixed width, JSON to text), at a third of the time.
@@ -52,6 +58,7 @@ def run_row(run: Run) -> tuple[str | int | None, ...]:
         started_at or queued_at or scheduled_for or ended_at or observed_at,
         updated_at or ended_at or started_at or queued_at or scheduled_for or observed_at,
         0 if run.status.open else 1,
+        number,
     )
 
 
@@ -64,6 +71,19 @@ def run_from_row(row: Mapping[Any, Any]) -> Run:
     values = {name: row[name] for name in _RUN_FIELDS}
     values["status"] = Status(values["status"])
     return Run.model_construct(**values)
+
+
+def run_from_text(row: Sequence[Any]) -> Run:
+    """The same from what SQLite itself gives, in the order of ``RUN_COLUMNS``: much of it is read in every
+    round, and this takes a third of the time."""
+    values = list(row)
+    for index in _MOMENTS:
+        if values[index] is not None:
+            values[index] = datetime.fromisoformat(values[index])
+    values[_STATUS] = _STATUSES[values[_STATUS]]
+    for index in (_METRICS, _METADATA):
+        values[index] = {} if values[index] == "{}" else from_json(values[index])
+    return Run.model_construct(_FIELDS_SET, **dict(zip(_RUN_FIELDS, values, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

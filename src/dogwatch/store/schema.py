@@ -65,9 +65,12 @@ runs = sa.Table(
     sa.Column("began_at", Moment, nullable=False),
     sa.Column("version_at", Moment, nullable=False),
     sa.Column("terminal", sa.Integer, nullable=False),
+    # The number of the round that last learned something new of it; 0 for what no round recorded.
+    sa.Column("changed_in", sa.Integer, nullable=False),
     sa.Index("runs_by_job", "instance", "job_id", "began_at"),
     sa.Index("runs_by_time", "began_at"),
     sa.Index("runs_to_watch", "instance", "status", "began_at", sqlite_where=_TO_WATCH),
+    sa.Index("runs_changed", "changed_in"),
 )
 
 job_versions = sa.Table(
@@ -95,6 +98,36 @@ sources = sa.Table(
     sa.Column("blind_hint", sa.Text, nullable=False),
     sa.Column("skew_seconds", sa.Float),
     sa.Column("caveats", sa.JSON, nullable=False),
+    sa.Column("judged_until", Moment),
+)
+
+expectations = sa.Table(
+    "expectations",
+    metadata,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("scheduled_for", Moment, primary_key=True),
+    sa.Column("basis", sa.String(16), nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("not_before", Moment, nullable=False),
+    sa.Column("start_by", Moment, nullable=False),
+    sa.Column("finish_by", Moment),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("run_uid", sa.String(36)),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("told", sa.Integer, nullable=False),
+    sa.Index("expectations_by_time", "scheduled_for"),
+)
+
+looks = sa.Table(
+    "looks",
+    metadata,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.Text, primary_key=True),
+    # When somebody has to look whether a run came; the slot is the next one that is due.
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("slot", Moment),
+    sa.Index("looks_by_time", "at"),
 )
 
 findings = sa.Table(

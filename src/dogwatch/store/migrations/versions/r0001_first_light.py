@@ -38,7 +38,9 @@ def upgrade() -> None:
         sa.Column("began_at", Moment, nullable=False),
         sa.Column("version_at", Moment, nullable=False),
         sa.Column("terminal", sa.Integer, nullable=False),
+        sa.Column("changed_in", sa.Integer, nullable=False),
     )
+    op.create_index("runs_changed", "runs", ["changed_in"])
     op.create_index("runs_by_job", "runs", ["instance", "job_id", "began_at"])
     op.create_index("runs_by_time", "runs", ["began_at"])
     op.create_index(
@@ -69,7 +71,32 @@ def upgrade() -> None:
         sa.Column("blind_hint", sa.Text, nullable=False),
         sa.Column("skew_seconds", sa.Float),
         sa.Column("caveats", sa.JSON, nullable=False),
+        sa.Column("judged_until", Moment),
     )
+    op.create_table(
+        "expectations",
+        sa.Column("instance", sa.Text, primary_key=True),
+        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("scheduled_for", Moment, primary_key=True),
+        sa.Column("basis", sa.String(16), nullable=False),
+        sa.Column("confidence", sa.Float, nullable=False),
+        sa.Column("not_before", Moment, nullable=False),
+        sa.Column("start_by", Moment, nullable=False),
+        sa.Column("finish_by", Moment),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("run_uid", sa.String(36)),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("told", sa.Integer, nullable=False),
+    )
+    op.create_index("expectations_by_time", "expectations", ["scheduled_for"])
+    op.create_table(
+        "looks",
+        sa.Column("instance", sa.Text, primary_key=True),
+        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("at", Moment, nullable=False),
+        sa.Column("slot", Moment),
+    )
+    op.create_index("looks_by_time", "looks", ["at"])
     op.create_table(
         "findings",
         sa.Column("fingerprint", sa.String(16), primary_key=True),

@@ -1,0 +1,183 @@
+"""The ledger of runs that should exist, kept from round to round for those jobs to which something happened.
+
+Slots are worked out by days of UTC, each from what was known when the day began, so that it makes no
+difference in how many rounds, in which order or how late the runs came to be known. What is written down is
+a copy for people and for what lies longer back; within the days judged again, the facts alone decide.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from dogwatch.detect.expect import Expected, JobVersion, Past, Window, expect
+from dogwatch.detect.facts import JobKey
+from dogwatch.detect.match import match
+from dogwatch.detect.policy import Policy
+from dogwatch.detect.schedule import due
+from dogwatch.model import Expectation, ExpectationState, Job, JobState, Schedule, ScheduleKind
+from dogwatch.model.ledger import Kept, Ledger, Look
+
+AGAIN = timedelta(hours=6)
+"""Runs that a platform shows so much too late still meet their slots."""
+_DAY = timedelta(days=1)
+_AHEAD = (2, 8, 40, 400)
+"""Days in which the next slot is looked for."""
+_UNSETTLED = frozenset({ExpectationState.waiting, ExpectationState.unseen})
+_ABSENT = frozenset({ExpectationState.missed, ExpectationState.late})
+_CLOCKS = frozenset({ScheduleKind.cron, ScheduleKind.quartz})
+_ASLEEP = frozenset({JobState.paused, JobState.suspended, JobState.deleted})
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """The jobs whose runs are waited for, and what is known of them."""
+
+    pasts: Mapping[JobKey, Past] = field(default_factory=dict[JobKey, Past])
+    since: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """By instance: from the day of this moment on slots are judged again."""
+    kept: Mapping[JobKey, Sequence[Kept]] = field(default_factory=dict[JobKey, Sequence[Kept]])
+    """The slots of those days that are written down, and the last ones before them."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """What became of all slots of the jobs in question."""
+
+    slots: list[Expectation] = field(default_factory=list[Expectation])
+    """By job and time, those before the days judged again included."""
+    told: set[str] = field(default_factory=set[str])
+    """The ids of those that earlier rounds told."""
+    expected: Expected = field(default_factory=Expected)
+    """Of it ``unreadable`` alone is of use."""
+    ledger: Ledger = field(default_factory=Ledger)
+
+
+def judge(
+    duty: Duty,
+    read_until: Mapping[str, datetime],
+    skews: Mapping[str, timedelta],
+    policy: Policy,
+    now: datetime,
+) -> Judged:
+    """Work out the slots of the days in question, what became of them, and what has to be written down."""
+    judged = Judged()
+    fresh = _expected(duty, skews, policy, now, judged.expected)
+    matched = match(fresh, duty.pasts, read_until, now, skews=skews)
+    by_job: dict[JobKey, list[Expectation]] = {}
+    for slot in matched:
+        by_job.setdefault((slot.instance, slot.job_id), []).append(slot)
+    for key, past in duty.pasts.items():
+        slots = by_job.get(key, [])
+        start = day_of(duty.since[key[0]])
+        kept = duty.kept.get(key, ())
+        judged.slots += [one.slot for one in kept if one.slot.scheduled_for < start]
+        judged.slots += slots
+        judged.told |= {one.slot.id for one in kept if one.told}
+        _write_down(key, slots, [one for one in kept if one.slot.scheduled_for >= start], judged.ledger)
+        judged.ledger.looks[key] = _look(past, slots, policy, now)
+    return judged
+
+
+def day_of(moment: datetime) -> datetime:
+    """The beginning of its day in UTC."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def first_look(
+    job: Job, declared: Schedule | None, newest: datetime | None, policy: Policy, now: datetime
+) -> Look | None:
+    """When a job that was just met has to be looked at: no later than its first slot can be missed.
+
+    ``newest`` is when its newest run began. What only a closer look can tell is left to the next round.
+    """
+    schedule = declared or job.schedule
+    if job.state in _ASLEEP:
+        return None
+    if schedule is not None and schedule.kind in _CLOCKS:
+        return _next_slot(schedule, job, policy, now)
+    if schedule is not None and schedule.kind is ScheduleKind.interval and schedule.every_seconds:
+        following = max(now, (newest or now) + timedelta(seconds=schedule.every_seconds))
+        return Look(following + policy.rulebook.of(job.subject, job.name).start_leeway, following)
+    return None if job.after else Look(now)
+
+
+def _expected(
+    duty: Duty, skews: Mapping[str, timedelta], policy: Policy, now: datetime, told: Expected
+) -> list[Expectation]:
+    """The slots from the first day in question to the end of tomorrow, by day."""
+    found: list[Expectation] = []
+    last = day_of(now) + _DAY
+    day = min((day_of(moment) for moment in duty.since.values()), default=last + _DAY)
+    while day <= last:
+        pasts = {key: past for key, past in duty.pasts.items() if day_of(duty.since[key[0]]) <= day}
+        expected = expect(
+            pasts,
+            Window(day, day + _DAY),
+            now,
+            rulebook=policy.rulebook,
+            told=policy.told,
+            skews=skews,
+            timezone=policy.timezone,
+        )
+        found += expected.expectations
+        told.unreadable.update(expected.unreadable)
+        day += _DAY
+    return found
+
+
+def _write_down(key: JobKey, slots: Iterable[Expectation], kept: Iterable[Kept], ledger: Ledger) -> None:
+    """Note what is settled and new, and what was settled and is no more."""
+    known = {one.slot.scheduled_for: one for one in kept}
+    for slot in slots:
+        if slot.state in _UNSETTLED:
+            continue
+        before = known.pop(slot.scheduled_for, None)
+        entry = Kept(slot, told=slot.state in _ABSENT or (before is not None and before.told))
+        if entry != before:
+            ledger.slots.append(entry)
+    ledger.dropped += [(key, scheduled_for) for scheduled_for in known]
+
+
+def _look(past: Past, slots: Sequence[Expectation], policy: Policy, now: datetime) -> Look | None:
+    """The earliest moment at which silence would mean something."""
+    version = past.versions[-1]
+    job, schedule = version.job, past.declared or version.job.schedule
+    if job.state in _ASLEEP:
+        return None
+    rules = policy.rulebook.of(job.subject, job.name)
+    open_now = [slot.start_by for slot in slots if slot.state in _UNSETTLED and slot.scheduled_for <= now]
+    ahead = [slot.scheduled_for for slot in slots if slot.scheduled_for > now]
+    if ahead:
+        following: Look | None = Look(min(ahead) + rules.start_leeway, min(ahead))
+    elif schedule is not None and schedule.kind in _CLOCKS:
+        following = _next_slot(schedule, job, policy, now)
+    else:
+        # What is due later than tomorrow will be seen tomorrow; a predecessor speaks for itself.
+        following = None if job.after else Look(now + _DAY)
+    if not open_now:
+        return following
+    return Look(min(open_now), None if following is None else following.slot)
+
+
+def _next_slot(schedule: Schedule, job: Job, policy: Policy, now: datetime) -> Look | None:
+    """The next slot of a schedule that reads a clock; None if there is none, or if it is not understood."""
+    try:
+        for days in _AHEAD:
+            slots = due(schedule, job.platform, now + timedelta(microseconds=1), now + days * _DAY)
+            if slots:
+                leeway = policy.rulebook.of(job.subject, job.name).start_leeway
+                return Look(slots[0].at + leeway, slots[0].at)
+    except ValueError:
+        return None  # the round that looks at the job says so
+    return None
+
+
+def since_first_read(versions: Iterable[JobVersion], first_read_at: datetime | None) -> list[JobVersion]:
+    """The versions, beginning when their platform was first read whole: nothing is expected before."""
+    if first_read_at is None:
+        return []
+    return [
+        JobVersion(version.job, max(version.valid_from, first_read_at), version.valid_to)
+        for version in versions
+        if version.valid_to is None or version.valid_to >= first_read_at
+    ]

@@ -1,0 +1,41 @@
+"""How the store's parts reach the file: transactions, and the fence before everything that a round writes."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from dogwatch.store import lease
+from dogwatch.store.file import translated, writer_of
+
+ROUND = "round"
+"""The lease that keeps rounds apart."""
+
+
+class Access:
+    """An engine, its writing half, and the round that this process makes."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._writer = writer_of(engine)
+        self._holder: str | None = None
+        self._number = 0
+        """Of the round under way; 0 if there is none."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _read(self) -> Generator[sa.Connection]:
+        with translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Generator[sa.Connection]:
+        with translated(), self._writer.begin() as connection:
+            yield connection
+
+    def _fence(self, connection: sa.Connection) -> None:
+        if self._holder is not None:
+            lease.require(connection, ROUND, self._holder)

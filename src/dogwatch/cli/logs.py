@@ -136,7 +136,7 @@ def triage(
     from dogwatch.logs import triage as report
 
     tally = Tally()
-    book = _read(paths, log_format, tally, components)
+    book = _read(paths, log_format, tally, components, hourly=baseline is not None)
     changes: list[Change] = []
     if baseline is not None:
         changes, remembered = _load_baseline(baseline).compare(book)
@@ -222,7 +222,12 @@ def tail(path: Path, log_format: str | None) -> None:
 
 
 def _read(
-    paths: Iterable[str], log_format: str | None, tally: Tally, components: Iterable[str] = ()
+    paths: Iterable[str],
+    log_format: str | None,
+    tally: Tally,
+    components: Iterable[str] = (),
+    *,
+    hourly: bool = False,
 ) -> "Book":
     from dogwatch.logs.book import Book
     from dogwatch.logs.judge import Components
@@ -233,7 +238,7 @@ def _read(
         if not equals:
             raise SettingsError(f"--component {option} names no pattern", "write it as NAME=PATTERN")
         patterns[name] = pattern
-    book = Book(components=Components(patterns))
+    book = Book(Components(patterns), hourly=hourly)
     _each_batch(paths, log_format, tally, book.add, details=True)
     return book
 

@@ -1,7 +1,8 @@
 """What a log said, by template: how often, how bad, who, when, and a few lines of it.
 
 Times go into buckets while the lines pass, because a surge cannot be seen in totals. The width of a bucket
-doubles when there are too many of them, so that a year costs no more than an hour.
+doubles when there are too many of them, so that a year costs no more than an hour. Whoever compares with the
+past asks for hours as well.
 """
 
 from collections import Counter
@@ -14,14 +15,16 @@ from dogwatch.logs.judge import SEVERITIES, Components, severity
 from dogwatch.logs.miner import Miner, Template
 from dogwatch.logs.redact import redact
 
-FINEST = 60
-"""Seconds of the narrowest bucket."""
+FINEST = 14.0625
+"""Seconds of the narrowest bucket: the 256th part of an hour, so that wider ones end where hours end."""
 
-_MOST_BUCKETS = 512
+_HOUR = 3600
+_MOST_BUCKETS = 256
+_MOST_HOURS = 2000
 _MOST_COMPONENTS = 500
 _SAMPLES = 3
 _SAMPLE_LENGTH = 500
-OTHER = "(other)"
+OTHER = "others"
 """Stands for components beyond the number that is told apart."""
 
 
@@ -53,7 +56,7 @@ class Entry:
     first: float | None = None
     """Seconds since 1970; None if the log tells no times."""
     last: float | None = None
-    buckets: Counter[int] = field(default_factory=Counter[int])
+    buckets: Counter[float] = field(default_factory=Counter[float])
     """Lines by the beginning of the bucket, in seconds since 1970; of a log without times, by their place."""
     samples: list[Sample] = field(default_factory=list[Sample])
     leaves: list[int] = field(default_factory=list[int])
@@ -68,13 +71,18 @@ class Entry:
 class Book:
     """Counts events. What is in it does not grow with the lines."""
 
-    def __init__(self, miner: Miner | None = None, components: Components | None = None) -> None:
-        self.miner = miner or Miner()
+    def __init__(self, components: Components | None = None, *, hourly: bool = False) -> None:
+        """``hourly`` also counts by hour, for a comparison with the past."""
+        self.miner = Miner()
         self.width = FINEST
         """Seconds per bucket."""
         self.events = 0
         self._names = components or Components({})
-        self._counts: Counter[tuple[int, int | None, str, str]] = Counter()
+        self._counts: Counter[tuple[int, str, str]] = Counter()
+        """By leaf, level and component."""
+        self._buckets: Counter[tuple[int, int]] = Counter()
+        """By leaf and bucket."""
+        self._hours: Counter[tuple[int, int]] | None = Counter() if hourly else None
         self._spots: Counter[tuple[int, int]] = Counter()
         self._block = 0
         self._first: dict[int, float] = {}
@@ -83,6 +91,7 @@ class Book:
         self._full: set[int] = set()
         self._known_components: set[str] = set()
         self._known_buckets: set[int] = set()
+        self._known_hours: set[int] = set()
 
     def add(self, batch: Batch) -> None:
         """Count the events of a batch."""
@@ -101,7 +110,7 @@ class Book:
     def _count_plain(self, fed: Counter[int]) -> None:
         """Of a log without times it is known where in it a line stood."""
         for leaf, lines in fed.items():
-            self._counts[leaf, None, "", ""] += lines
+            self._counts[leaf, "", ""] += lines
             self._spots[leaf, self._block] += lines
         self._block += 1
         if self._block > _MOST_BUCKETS:
@@ -114,26 +123,42 @@ class Book:
     def _count(self, leaves: list[int], batch: Batch) -> None:
         width = self.width
         buckets = [None if at is None else int(at // width) for at in batch.times]
-        self._counts.update(zip(leaves, buckets, batch.levels, batch.components, strict=True))
+        counted = Counter(zip(leaves, buckets, batch.levels, batch.components, strict=True))
+        for (leaf, bucket, level, component), lines in counted.items():
+            self._counts[leaf, level, component] += lines
+            if bucket is not None:
+                self._buckets[leaf, bucket] += lines
+                self._known_buckets.add(bucket)
         self._span(leaves, batch.times)
-        self._known_buckets.update(bucket for bucket in set(buckets) if bucket is not None)
+        if self._hours is not None:
+            self._count_hours(self._hours, leaves, batch.times)
         if len(self._known_buckets) > _MOST_BUCKETS:
             self._widen()
 
+    def _count_hours(
+        self, hours: Counter[tuple[int, int]], leaves: list[int], times: list[float | None]
+    ) -> None:
+        counted = Counter(
+            (leaf, int(at // _HOUR)) for leaf, at in zip(leaves, times, strict=True) if at is not None
+        )
+        hours.update(counted)
+        self._known_hours.update(hour for _, hour in counted)
+        if len(self._known_hours) > _MOST_HOURS:
+            self._known_hours = set(sorted(self._known_hours)[-_MOST_HOURS // 2 :])
+            self._hours = Counter({key: lines for key, lines in hours.items() if key[1] in self._known_hours})
+
     def hours(self) -> dict[int, Counter[int]]:
-        """Per leaf, its lines by hour (hours since 1970)."""
+        """Per leaf, its lines by hour (hours since 1970); empty unless they were asked for."""
         by_leaf: dict[int, Counter[int]] = {}
-        for (leaf, bucket, _, _), lines in self._counts.items():
-            if bucket is not None:
-                hours = by_leaf.setdefault(self.miner.shapes.resolve(leaf), Counter())
-                hours[bucket * self.width // 3600] += lines
+        for (leaf, hour), lines in (self._hours or Counter[tuple[int, int]]()).items():
+            by_leaf.setdefault(self.miner.shapes.resolve(leaf), Counter())[hour] += lines
         return by_leaf
 
     def lines_of(self, leaves: Iterable[int]) -> Counter[int]:
         """Lines per leaf."""
         wanted = set(leaves)
         counts = Counter[int]()
-        for (leaf, _, _, _), lines in self._counts.items():
+        for (leaf, _, _), lines in self._counts.items():
             if leaf in wanted:
                 counts[leaf] += lines
         return counts
@@ -142,12 +167,12 @@ class Book:
         """All templates that the miner knows, most frequent first."""
         mined = self.miner.mine()
         entries = [Entry(template) for template in mined.templates]
-        for (leaf, bucket, level, component), lines in self._counts.items():
+        for (leaf, level, component), lines in self._counts.items():
             entry = entries[mined.of_leaf[leaf]]
             entry.components[component] += lines
             entry.severities[level] += lines
-            if bucket is not None:
-                entry.buckets[bucket * self.width] += lines
+        for (leaf, bucket), lines in self._buckets.items():
+            entries[mined.of_leaf[leaf]].buckets[bucket * self.width] += lines
         for (leaf, block), lines in self._spots.items():
             if not self._known_buckets:
                 entries[mined.of_leaf[leaf]].buckets[block] += lines
@@ -222,8 +247,8 @@ class Book:
         """Make buckets twice as wide, until there are few enough."""
         while len(self._known_buckets) > _MOST_BUCKETS:
             self.width *= 2
-            counts: Counter[tuple[int, int | None, str, str]] = Counter()
-            for (leaf, bucket, level, component), lines in self._counts.items():
-                counts[leaf, None if bucket is None else bucket // 2, level, component] += lines
-            self._counts = counts
+            buckets = Counter[tuple[int, int]]()
+            for (leaf, bucket), lines in self._buckets.items():
+                buckets[leaf, bucket // 2] += lines
+            self._buckets = buckets
             self._known_buckets = {bucket // 2 for bucket in self._known_buckets}

@@ -42,10 +42,10 @@ else:
     class _Entry(msgspec.Struct, gc=False):
         severity: Any = None
         timestamp: Any = None
-        textPayload: Any = None  # noqa: N815  # the field's name
-        jsonPayload: _Payload | None = None  # noqa: N815
+        textPayload: Any = None  # noqa: N815  # as on the wire
+        jsonPayload: _Payload | None = None  # noqa: N815  # as on the wire
         resource: _Resource | None = None
-        logName: Any = None  # noqa: N815
+        logName: Any = None  # noqa: N815  # as on the wire
 
     decode_lines = msgspec.json.Decoder(_Entry).decode_lines
 

@@ -29,7 +29,8 @@ _FATAL = re.compile(
 _WRONG = re.compile(
     r"(?i)\b(?:errors?|errno|fail(?:ed|ure|ures|s|ing)?|exception|traceback|denied|refused|unreachable"
     r"|rejected|abort(?:ed)?|abnormal(?:ly)?|crash(?:ed)?|killed|cannot|can't|could not|couldn't"
-    r"|unable to|unauthori[sz]ed|forbidden|invalid|not found|no such|timed? ?out|broken pipe|unhealthy)\b|\b\w+(?:Error|Exception)\b"
+    r"|unable to|unauthori[sz]ed|forbidden|invalid|not found|no such|timed? ?out|broken pipe"
+    r"|unhealthy)\b|\b\w+(?:Error|Exception)\b"
 )
 _DOUBTFUL = re.compile(
     r"(?i)\b(?:warn(?:ing)?|deprecat\w*|retry(?:ing)?|slow|degraded|skipp(?:ed|ing)|missing"

@@ -11,17 +11,17 @@ _SPARK = 12
 _MARKS = {"INFO": "○", "WARNING": "◐", "ERROR": "●", "CRITICAL": "●"}
 
 
-def sparkline(buckets: Mapping[int, int], first: int, last: int, width: int = _SPARK) -> str:
+def sparkline(buckets: Mapping[float, int], first: float, last: float, width: int = _SPARK) -> str:
     """How often over time, from the first to the last bucket of the whole log; a blank means never."""
-    span = last - first + 1
+    span = last - first
     sums = [0] * width
     for bucket, lines in buckets.items():
-        sums[min(width - 1, (bucket - first) * width // span)] += lines
+        sums[min(width - 1, int((bucket - first) * width / span)) if span else 0] += lines
     most = max(sums, default=0)
     return "".join(_BARS[-(-n * len(_BARS) // most) - 1] if n else " " for n in sums) if most else " " * width
 
 
-def span_of(entries: Sequence[Entry]) -> tuple[int, int]:
+def span_of(entries: Sequence[Entry]) -> tuple[float, float]:
     """The first and the last bucket of a log."""
     buckets = [bucket for entry in entries for bucket in entry.buckets]
     return (min(buckets), max(buckets)) if buckets else (0, 0)

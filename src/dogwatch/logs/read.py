@@ -151,14 +151,18 @@ class _Gunzip:
         return self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
 
 
-def _zstd() -> "type[_Unpacker]":
+_Kind = tuple["type[_Unpacker]", type[Exception]]
+"""How a packing is unpacked, and the error that means that it cannot."""
+
+
+def _zstd() -> _Kind:
     try:
-        from backports.zstd import ZstdDecompressor
+        from backports.zstd import ZstdDecompressor, ZstdError
     except ImportError as error:
         raise SettingsError(
             "this file is packed with zstd, which needs an extra", 'pip install "dogwatch[logs]"'
         ) from error
-    return ZstdDecompressor
+    return ZstdDecompressor, ZstdError
 
 
 def _unpacked(chunks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
@@ -169,7 +173,7 @@ def _unpacked(chunks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
         if len(head) >= len(_ZSTD):
             break
     if head.startswith(_GZIP):
-        yield from _unpack(head, stream, tally, _Gunzip)
+        yield from _unpack(head, stream, tally, (_Gunzip, zlib.error))
     elif head.startswith(_ZSTD):
         yield from _unpack(head, stream, tally, _zstd())
     else:
@@ -178,16 +182,17 @@ def _unpacked(chunks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
         yield from stream
 
 
-def _unpack(head: bytes, stream: Iterator[bytes], tally: Tally, new: "type[_Unpacker]") -> Iterator[bytes]:
+def _unpack(head: bytes, stream: Iterator[bytes], tally: Tally, kind: _Kind) -> Iterator[bytes]:
     """Unpack member after member. What cannot be unpacked ends it, with a note."""
+    new, damaged = kind
     unpacker = new()
     taken, given = len(head), 0
     data: bytes | None = head
     while data is not None:
         try:
             out = unpacker.decompress(data, BLOCK)
-        except Exception as error:  # noqa: BLE001  # each unpacker has an error of its own; all mean the same
-            tally.blame(f"archive damaged ({type(error).__name__})")
+        except damaged:
+            tally.blame("archive damaged")
             return
         given += len(out)
         if given > _SUSPICIOUS_SIZE and given > _SUSPICIOUS_RATIO * taken:

@@ -91,7 +91,7 @@ class Baseline:
         """The memory after these hours; hours that were seen before are counted as they are seen now."""
         remembered = sorted(self.covered | covered)[-_REMEMBERED_HOURS:]
         kept = set(remembered)
-        fresh = Baseline(covered=kept)
+        fresh, before = Baseline(covered=kept), kept - covered
         for number, leaf in book.miner.shapes.leaves().items():
             hours = Counter(
                 {h: n for h, n in past.get(number, Counter[int]()).items() if h in kept - covered}

@@ -59,8 +59,8 @@ def test_errors_are_blamed_on_the_deepest_failing_callee() -> None:
 
 
 def test_an_own_resource_counts_for_itself() -> None:
-    metrics = {n: {"latency": figure(0.1, 0.4), "CpuUsage(m)": figure(100, 100)} for n in NODES}
-    metrics["cart"]["CpuUsage(m)"] = figure(100, 900)
+    metrics = {n: {"latency": figure(0.1, 0.4), "cpu_millicores": figure(100, 100)} for n in NODES}
+    metrics["cart"]["cpu_millicores"] = figure(100, 900)
     assert names(case(metrics=metrics))[0] == "cart"
 
 
@@ -133,12 +133,12 @@ def test_a_step_that_stopped_is_found_in_any_traffic() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("CpuUsageRate(%)", Meaning("cpu", outgoing=False)),
+        ("CpuLimitShare(%)", Meaning("cpu", outgoing=False)),
         ("MemoryUsage(Mi)", Meaning("memory", outgoing=False)),
         ("request_duration_seconds", Meaning("latency", outgoing=False)),
-        ("PodClientLatencyP95(s)", Meaning("latency", outgoing=True)),
+        ("ClientWaitP95(s)", Meaning("latency", outgoing=True)),
         ("src_p90", Meaning("latency", outgoing=True)),
-        ("PodSuccessRate(%)", Meaning("success", outgoing=False)),
+        ("SuccessShare(%)", Meaning("success", outgoing=False)),
         ("http_requests_total", Meaning("traffic", outgoing=False)),
         ("fs_usage", Meaning("disk", outgoing=False)),
         ("net_receive", Meaning("network", outgoing=False)),

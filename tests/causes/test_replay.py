@@ -10,7 +10,7 @@ from dogwatch.causes.replay import WARM_UP, Incident, Minute, Watch, replay
 
 NODES = ("db", "idle", "web")
 EDGES = (("web", "db"),)
-FIGURES = dict.fromkeys(NODES, ("LatencyP90(s)", "CpuUsage(m)", "Requests"))
+FIGURES = dict.fromkeys(NODES, ("latency_p90", "cpu_millicores", "requests"))
 
 Change = Callable[[int, str], tuple[float, float, float]]
 """Minute and node -> factors of latency, CPU and requests."""
@@ -53,7 +53,7 @@ def test_trouble_that_lasts_is_one_incident_with_its_culprit() -> None:
     assert 60.0 * 64 <= incident.end <= 60.0 * 65
     assert incident.suspects[0].node == "db"
     assert incident.nodes == ("db",)
-    assert any("CpuUsage" in reason for reason in incident.suspects[0].reasons)
+    assert any("cpu_millicores" in reason for reason in incident.suspects[0].reasons)
 
 
 def test_two_troubles_apart_are_two_incidents() -> None:

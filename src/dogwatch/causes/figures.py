@@ -54,7 +54,7 @@ cpu: cpu cpus processor load throttled
 memory: mem memory rss heap anon swap gc oom working
 threads: thread threads goroutine goroutines fds handles connections pool sockets
 disk: disk disks fs filesystem diskio blkio io iops iowait inode inodes volume syscall syscalls storage
-network: net network rx tx packet packets receive received transmit transmitted trainsmit bandwidth tcp
+network: net network rx tx packet packets receive received transmit transmitted bandwidth tcp
 traffic: qps rps tps ops request requests req workload throughput call calls count messages records rows rate
 """
 _FAMILIES = [

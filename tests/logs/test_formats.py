@@ -80,7 +80,7 @@ EXAMPLES = {
     "columns": ("261120 020405 17 WARN dfs.Watcher: watch of Pod ended", "warn", "dfs.Watcher"),
     "logfmt": ('time=2026-11-20T02:04:05Z level=warn msg="watch of Pod ended" logger=pods', "warn", "pods"),
     "json": (
-        '{"@timestamp": "2026-11-20T02:04:05Z", "level": "WARN", "logger": "pods", "msg": "watch of Pod ended"}',
+        '{"ts": "2026-11-20T02:04:05Z", "level": "WARN", "logger": "pods", "msg": "watch of Pod ended"}',
         "warn",
         "pods",
     ),

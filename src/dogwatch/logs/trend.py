@@ -93,10 +93,9 @@ class Baseline:
         kept = set(remembered)
         fresh, before = Baseline(covered=kept), kept - covered
         for number, leaf in book.miner.shapes.leaves().items():
-            hours = Counter(
-                {h: n for h, n in past.get(number, Counter[int]()).items() if h in kept - covered}
-            )
-            hours.update(now.get(number, Counter[int]()))
+            old, new = past.get(number, Counter[int]()), now.get(number, Counter[int]())
+            hours = Counter({hour: n for hour, n in old.items() if hour in before})
+            hours.update({hour: n for hour, n in new.items() if hour in kept})
             if hours or not remembered:
                 fresh.leaves.append(_without_secrets(leaf))
                 fresh.hours.append(hours)

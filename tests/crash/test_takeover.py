@@ -77,6 +77,19 @@ def test_the_lease_of_a_dead_process_is_waited_out_to_the_second(watch: Watch) -
 
 
 @pytest.mark.slow
+def test_who_interrupts_a_round_need_not_wait_for_the_next_one(watch: Watch) -> None:
+    with watch.child(ROUNDS[1], "airbyte runs") as child:
+        child.until("airbyte runs")
+        child.signal(signal.SIGINT)
+        child.say()
+        assert "KeyboardInterrupt" in child.last_words()
+    assert not watch.held()
+    waited: list[Step] = []
+    watch.round(ROUNDS[1], waited.append)
+    assert not any(step.stage == "waiting" for step in waited)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", ["databricks jobs", "power_automate runs 1", "airbyte read"])
 def test_a_process_that_slept_while_another_took_over_writes_nothing(watch: Watch, stop: str) -> None:
     watch.clock.at = ROUNDS[1] - DEATH_BEFORE

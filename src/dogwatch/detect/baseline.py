@@ -14,7 +14,7 @@ as far from usual as half as long. What becomes of a value, in order:
    known, and drawn to that of an ordinary job where it is close to it.
 3. **Precedent.** An unusual value is excused where the same weekday of earlier weeks, the same hour of
    earlier days (for jobs that run more than twice a day) or the same place in earlier months (counted from
-   the first day, the last day and the last working day) was unusual too.
+   the first day, the last day and the last working day) was unusual too, or at least always on that side.
 4. **Habit.** It is also excused where a sixth of the recent values, of various weekdays, lie as far out: such
    a job has two modes.
 5. **Step.** Three values in a row that are far out on one side, one of them beyond the band, or four of the
@@ -286,10 +286,12 @@ class Baseline:
                 continue
             effect = _nearer_middle(found, off > 0)
             clear = max(2.5 * band.spread / math.sqrt(len(found)), border / (2 if months else 4))
-            if effect * off <= 0 or abs(effect) <= clear:
+            asked = math.isinf(off)
+            faint = not (months or asked) and len(found) > 2 and all(value * off > 0 for value in found)
+            if effect * off <= 0 or (abs(effect) <= clear and not faint):
                 continue
-            reach = abs(effect) + border * math.sqrt(1 + 1 / len(found))
-            if abs(off) <= reach or math.isinf(off):
+            reach = abs(effect) + border * (1 if abs(effect) <= clear else math.sqrt(1 + 1 / len(found)))
+            if abs(off) <= reach or asked:
                 return effect, not months
         return None
 

@@ -9,11 +9,12 @@ store's thread.
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dogwatch.detect import Duty, Facts, Policy
 from dogwatch.detect.expect import JobVersion, Past
-from dogwatch.detect.ledger import AGAIN, day_of, first_look, since_first_read
+from dogwatch.detect.ledger import AGAIN, first_look, quarter_of, since_first_read
+from dogwatch.detect.skipped import AT_ONCE, skips_at_the_end
 from dogwatch.model import Finding, Job, Run, Source
 from dogwatch.model.ledger import JobKey, Look
 from dogwatch.store import Store
@@ -21,6 +22,8 @@ from dogwatch.store import Store
 HISTORY = 130
 """Runs of a job that the rules look back on; of months, where those of so many runs are not enough."""
 LONG_HISTORY = 4_000
+_BEFORE = timedelta(hours=2)
+"""Of jobs that run very often, so much from before the slots in question: enough to know how they start."""
 _UPSTREAM_HISTORY = 60
 _TOGETHER = 200
 """Jobs that are looked at together, so that memory stays bounded however many there are."""
@@ -100,20 +103,35 @@ def matter(store: Store, agenda: Agenda, jobs: Sequence[JobKey], policy: Policy,
     }
     existing = {key: known[-1].job for key, known in versions.items() if known[-1].valid_to is None}
     histories = store.histories(jobs, HISTORY)
+    since = {name: _since(source, now) for name, source in sources.items()}
+    full = {
+        key: store.runs_since(key, since[key[0]] - _BEFORE)
+        for key, runs in histories.items()
+        if key[0] in since and len(runs) == HISTORY and runs[0].began_at > since[key[0]] - _BEFORE
+    }
     upstreams = {(key[0], job_id) for key, job in existing.items() for job_id in job.after}
-    lives = histories | store.histories(sorted(upstreams - histories.keys()), _UPSTREAM_HISTORY)
+    lives = histories | full | store.histories(sorted(upstreams - histories.keys()), _UPSTREAM_HISTORY)
     pasts = {
         key: past
         for key, job in existing.items()
         if (past := _past(key, job, versions[key], sources.get(key[0]), lives, policy)) is not None
     }
-    since = {key[0]: _since(sources[key[0]], now) for key in pasts}
     kept = store.slots({key: existing[key] for key in pasts}, since)
     return Matter(
-        Facts(existing, histories, agenda.sources, agenda.lists_jobs),
+        Facts(existing, histories, agenda.sources, agenda.lists_jobs, _troubles(store, histories)),
         Duty(pasts, since, kept),
         frozenset(key for key, runs in histories.items() if len(runs) == HISTORY),
     )
+
+
+def _troubles(store: Store, histories: Mapping[JobKey, Sequence[Run]]) -> list[Run]:
+    """What went wrong at the moments when jobs were skipped."""
+    found: dict[str, Run] = {}
+    for history in histories.values():
+        for skip in skips_at_the_end(history)[-1:]:
+            near = store.troubles(skip.began_at - AT_ONCE, skip.began_at + AT_ONCE)
+            found |= {run.uid: run for run in near}
+    return list(found.values())
 
 
 def _past(
@@ -139,7 +157,7 @@ def _past(
 def _since(source: Source, now: datetime) -> datetime:
     """From when on slots of a platform are judged, or judged again."""
     last = min(source.judged_until or now, source.read_until or now, now)
-    return day_of(last - AGAIN)
+    return quarter_of(last - AGAIN)
 
 
 def with_longer(store: Store, facts: Facts, jobs: AbstractSet[JobKey]) -> Facts:

@@ -50,6 +50,15 @@ class _Reading:
     source: Source
     baseline: bool
     runs: int = 0
+    newest: datetime | None = None
+    """The platform's own newest time of creation among the runs read."""
+
+    def saw(self, batch: Sequence[Run]) -> None:
+        """Take note of runs that were read."""
+        self.runs += len(batch)
+        began = max((run.began_at for run in batch), default=None)
+        if began is not None and (self.newest is None or began > self.newest):
+            self.newest = began
 
 
 class Round:
@@ -119,9 +128,7 @@ class Round:
         skew = connector.http.skew
         seen = {"skew_seconds": None if skew is None else round(skew.total_seconds(), 1)}
         if failure is None:
-            reading.source = reading.source.model_copy(
-                update={**seen, **await self._progressed(reading, now)}
-            )
+            reading.source = reading.source.model_copy(update={**seen, **self._progressed(reading, now)})
         else:
             said = connector.doors.secrets.scrub(failure.message)
             since = reading.source.blind_since or now
@@ -150,7 +157,7 @@ class Round:
         try:
             async for batch in connector.runs(ask):
                 waiting += batch
-                reading.runs += len(batch)
+                reading.saw(batch)
                 self._progress(Step(connector.name, "runs", reading.runs))
                 if len(waiting) >= _AT_ONCE:
                     await self._thread(self._store.record, waiting)
@@ -175,10 +182,11 @@ class Round:
             broken=frozenset(job_id for (_, job_id), broken in unsettled.items() if broken),
         )
 
-    async def _progressed(self, reading: _Reading, now: datetime) -> dict[str, object]:
+    def _progressed(self, reading: _Reading, now: datetime) -> dict[str, object]:
         """The source's new state. The watermark never passes the platform's own newest time, so that a
         platform whose clock is behind loses nothing."""
-        newest = await self._thread(self._store.newest_run_at, reading.connector.name)
+        known = [moment for moment in (reading.source.watermark, reading.newest) if moment is not None]
+        newest = max(known, default=None)
         return {
             "first_read_at": reading.source.first_read_at or now,
             "read_until": now,

@@ -29,10 +29,14 @@ def ledger(
 
 
 def told(
-    past: Past, now: datetime, before: frozenset[str] = frozenset(), read_until: datetime | None = None
+    past: Past,
+    now: datetime,
+    before: frozenset[str] = frozenset(),
+    read_until: datetime | None = None,
+    days: float = 7,
 ) -> list[Finding]:
     found = Detection()
-    slots = ledger(past, now, read_until=read_until)
+    slots = ledger(past, now, days, read_until)
     missed(slots, {KEY: past}, before, found, ZoneInfo("Europe/Berlin"))
     late(slots, {KEY: past}, before, found, ZoneInfo("Europe/Berlin"))
     assert all(set(finding.evidence) <= set(found.evidence) for finding in found.findings)
@@ -44,7 +48,7 @@ def punctual(moments: Sequence[datetime]) -> list[Run]:
 
 
 def test_a_run_that_never_came_is_told_with_what_was_expected() -> None:
-    (finding,) = told(a_past(NIGHTLY, punctual(daily(7))), at(3, 7))
+    (finding,) = told(a_past(NIGHTLY, punctual(daily(7))), at(3, 7), days=1)
     assert (finding.rule, finding.severity) == ("missed", Severity.ERROR)
     assert finding.at == at(2, 7)
     assert finding.subject == "airbyte/orders"
@@ -67,8 +71,8 @@ def test_several_in_a_row_are_one_finding_with_one_fingerprint() -> None:
 
 def test_one_missed_slot_of_a_frequent_job_is_a_warning_two_are_an_error() -> None:
     past = a_past(cron("*/15 * * * *"), punctual([at(quarter / 4) for quarter in range(40)]))
-    assert [finding.severity for finding in told(past, at(10.1))] == [Severity.WARNING]
-    assert [finding.severity for finding in told(past, at(10.4))] == [Severity.ERROR]
+    assert [finding.severity for finding in told(past, at(10.1), days=0.1)] == [Severity.WARNING]
+    assert [finding.severity for finding in told(past, at(10.4), days=0.1)] == [Severity.ERROR]
 
 
 def test_what_is_over_is_told_once() -> None:

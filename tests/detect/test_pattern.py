@@ -92,12 +92,3 @@ def test_attempts_of_the_same_run_count_as_retries() -> None:
     first = a_run_at(at(2, 15), status=F)
     second = a_run_at(at(2.5, 15), native_run_id=first.native_run_id, attempt=2, parent_uid=first.uid)
     assert [finding.rule for finding in judge([*calm, first, second])] == ["retries"]
-
-
-def test_an_unusual_skip_is_told_a_habitual_one_is_not() -> None:
-    skipped = Status.skipped
-    (finding,) = judge(ended(*[S] * 15, skipped))
-    assert (finding.rule, finding.severity) == ("skipped", Severity.WARNING)
-    assert "that happened to 0 of 15 runs before" in finding.summary
-    assert judge(ended(*[S, skipped] * 10)) == []
-    assert judge(ended(*[S] * 15, skipped, S)) == []

@@ -12,6 +12,7 @@ from dogwatch.detect.ledger import Duty, judge
 from dogwatch.detect.missed import late, missed, unreadable
 from dogwatch.detect.pattern import patterns
 from dogwatch.detect.policy import Policy
+from dogwatch.detect.skipped import skipped
 from dogwatch.detect.slow import slow
 from dogwatch.detect.volume import volume
 from dogwatch.model import Finding
@@ -43,6 +44,7 @@ def detect(facts: Facts, now: datetime, duty: Duty | None = None, policy: Policy
     slow(facts, now, found, policy.rulebook, policy.zone)
     volume(facts, now, found, policy.rulebook, policy.zone)
     patterns(facts, now, found, policy.rulebook)
+    skipped(facts, duty.pasts, found)
     asleep(duty.pasts, now, found, policy.zone)
     edited(duty.pasts, now, found, policy.zone)
     judged = judge(duty, facts.read_until, facts.skews, policy, now)

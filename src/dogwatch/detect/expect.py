@@ -59,7 +59,7 @@ class Past:
     versions: Sequence[JobVersion]
     """In order of time. Nothing is expected before the first: the job was not known."""
     runs: Sequence[Run]
-    """The latest, in any order; some from before the window, to know how it usually starts."""
+    """The latest, in any order; some from before the window, which alone tell how it usually starts."""
     upstreams: Sequence[Sequence[Run]] = ()
     """The runs of each predecessor, on any platform, in any order."""
     declared: Schedule | None = None
@@ -129,8 +129,8 @@ def expect(
 
 def _of_job(past: Past, context: _Context) -> Iterator[Expectation]:
     runs = newest(past.runs)
-    lasts = _longest(runs)
     window = context.window
+    lasts = _longest([run for run in runs if run.began_at < window.start])
     for index, version in enumerate(past.versions):
         following = past.versions[index + 1] if index + 1 < len(past.versions) else None
         until = following.valid_from if following else window.end
@@ -179,19 +179,31 @@ def _plan(past: Past, known: Sequence[Run], version: JobVersion, span: Window, c
     if schedule is not None and kind in _CLOCKS:
         slots = due(schedule, job.platform, span.start, span.end)
         runs = candidates(known, skew, scheduled=True)
-        return _Plan(basis, slots, leeway(_clock_lags(schedule, job.platform, runs, now), rules))
+        before = _before(context.window, runs)
+        return _Plan(basis, slots, leeway(_clock_lags(schedule, job.platform, before), rules))
     if schedule is not None and kind is ScheduleKind.interval and schedule.every_seconds:
         every = timedelta(seconds=schedule.every_seconds)
         runs = candidates(known, skew, scheduled=job.platform != "airbyte", trust_nominal=False)
-        earlier = interval_slots(every, runs, runs[0].nominal, now, now) if runs else []
+        before = _before(context.window, runs)
+        earlier = (
+            interval_slots(every, before, before[0].nominal, context.window.start, now) if before else []
+        )
         expected = interval_slots(every, runs, version.valid_from, span.end, now)
-        return _within(span, basis, expected, leeway(lags(earlier, runs), rules))
+        return _within(span, basis, expected, leeway(lags(earlier, before), rules))
     runs = candidates(known, skew, scheduled=False, trust_nominal=False)
     if past.upstreams:
         expected = upstream_slots(past.upstreams, context.skews)
-        return _within(span, Basis.upstream, expected, leeway(lags(expected, runs), rules))
+        earlier = [slot for slot in expected if slot.at < context.window.start]
+        return _within(
+            span, Basis.upstream, expected, leeway(lags(earlier, _before(context.window, runs)), rules)
+        )
     habit = cadence([run.nominal for run in runs], context.timezone)
     return _learned(habit, span, rules) if habit else _Plan(Basis.learned, (), timedelta())
+
+
+def _before(window: Window, runs: Sequence[Candidate]) -> list[Candidate]:
+    """The runs that tell how late the job may be in a window: none of those that are judged there."""
+    return [run for run in runs if run.nominal < window.start]
 
 
 def _within(span: Window, basis: Basis, slots: Sequence[Slot], allowed: timedelta) -> _Plan:
@@ -203,14 +215,12 @@ def _learned(habit: Cadence, span: Window, rules: Rules) -> _Plan:
     return _Plan(Basis.learned, habit.slots(span.start, span.end), allowed, habit.confidence)
 
 
-def _clock_lags(
-    schedule: Schedule, platform: str, runs: Sequence[Candidate], now: datetime
-) -> list[timedelta]:
+def _clock_lags(schedule: Schedule, platform: str, runs: Sequence[Candidate]) -> list[timedelta]:
     """How late the latest runs began, if the schedule that holds now held then too."""
     recent = runs[-_LAG_RUNS:]
     if not recent:
         return []
-    slots = due(schedule, platform, recent[0].nominal - timedelta(minutes=5), min(now, recent[-1].nominal))
+    slots = due(schedule, platform, recent[0].nominal - timedelta(minutes=5), recent[-1].nominal)
     return lags(slots, recent)
 
 

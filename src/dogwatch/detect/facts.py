@@ -28,6 +28,8 @@ class Facts:
     """How far each platform was read."""
     lists_jobs: frozenset[str] = frozenset()
     """Instances whose jobs are listed: there, a job that is not in ``jobs`` was deleted."""
+    troubles: Sequence[Run] = ()
+    """Runs of whatever job that ended badly at the moments when one of the jobs in question was skipped."""
 
     @property
     def read_until(self) -> dict[str, datetime]:

@@ -1,8 +1,8 @@
 """The ledger of runs that should exist, kept from round to round for those jobs to which something happened.
 
-Slots are worked out by days of UTC, each from what was known when the day began, so that it makes no
-difference in how many rounds, in which order or how late the runs came to be known. What is written down is
-a copy for people and for what lies longer back; within the days judged again, the facts alone decide.
+Slots are worked out by quarters of a day of UTC, each from what was known when the quarter began, so that it
+makes no difference in how many rounds, in which order or how late the runs came to be known. What is written
+down is a copy for people and for what lies longer back; within the quarters judged again, the facts decide.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +17,9 @@ from dogwatch.detect.schedule import due
 from dogwatch.model import Expectation, ExpectationState, Job, JobState, Schedule, ScheduleKind
 from dogwatch.model.ledger import Kept, Ledger, Look
 
-AGAIN = timedelta(hours=6)
+AGAIN = timedelta(hours=2)
 """Runs that a platform shows so much too late still meet their slots."""
-_DAY = timedelta(days=1)
+_QUARTER = timedelta(hours=6)
 _AHEAD = (2, 8, 40, 400)
 """Days in which the next slot is looked for."""
 _UNSETTLED = frozenset({ExpectationState.waiting, ExpectationState.unseen})
@@ -34,9 +34,9 @@ class Duty:
 
     pasts: Mapping[JobKey, Past] = field(default_factory=dict[JobKey, Past])
     since: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
-    """By instance: from the day of this moment on slots are judged again."""
+    """By instance: from the quarter of this moment on slots are judged again."""
     kept: Mapping[JobKey, Sequence[Kept]] = field(default_factory=dict[JobKey, Sequence[Kept]])
-    """The slots of those days that are written down, and the last ones before them."""
+    """The slots of those quarters that are written down, and the last ones before them."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Judged:
     """What became of all slots of the jobs in question."""
 
     slots: list[Expectation] = field(default_factory=list[Expectation])
-    """By job and time, those before the days judged again included."""
+    """By job and time, those before the quarters judged again included."""
     told: set[str] = field(default_factory=set[str])
     """The ids of those that earlier rounds told."""
     expected: Expected = field(default_factory=Expected)
@@ -59,7 +59,7 @@ def judge(
     policy: Policy,
     now: datetime,
 ) -> Judged:
-    """Work out the slots of the days in question, what became of them, and what has to be written down."""
+    """Work out the slots of the quarters in question, what became of them, and what to write down."""
     judged = Judged()
     fresh = _expected(duty, skews, policy, now, judged.expected)
     matched = match(fresh, duty.pasts, read_until, now, skews=skews)
@@ -68,7 +68,7 @@ def judge(
         by_job.setdefault((slot.instance, slot.job_id), []).append(slot)
     for key, past in duty.pasts.items():
         slots = by_job.get(key, [])
-        start = day_of(duty.since[key[0]])
+        start = quarter_of(duty.since[key[0]])
         kept = duty.kept.get(key, ())
         judged.slots += [one.slot for one in kept if one.slot.scheduled_for < start]
         judged.slots += slots
@@ -78,9 +78,10 @@ def judge(
     return judged
 
 
-def day_of(moment: datetime) -> datetime:
-    """The beginning of its day in UTC."""
-    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def quarter_of(moment: datetime) -> datetime:
+    """The beginning of its quarter of the day in UTC."""
+    utc = moment.astimezone(UTC)
+    return utc.replace(hour=utc.hour - utc.hour % 6, minute=0, second=0, microsecond=0)
 
 
 def first_look(
@@ -104,15 +105,15 @@ def first_look(
 def _expected(
     duty: Duty, skews: Mapping[str, timedelta], policy: Policy, now: datetime, told: Expected
 ) -> list[Expectation]:
-    """The slots from the first day in question to the end of tomorrow, by day."""
+    """The slots from the first quarter in question to the end of the present one."""
     found: list[Expectation] = []
-    last = day_of(now) + _DAY
-    day = min((day_of(moment) for moment in duty.since.values()), default=last + _DAY)
-    while day <= last:
-        pasts = {key: past for key, past in duty.pasts.items() if day_of(duty.since[key[0]]) <= day}
+    last = quarter_of(now)
+    start = min((quarter_of(moment) for moment in duty.since.values()), default=last + _QUARTER)
+    while start <= last:
+        pasts = {key: past for key, past in duty.pasts.items() if quarter_of(duty.since[key[0]]) <= start}
         expected = expect(
             pasts,
-            Window(day, day + _DAY),
+            Window(start, start + _QUARTER),
             now,
             rulebook=policy.rulebook,
             told=policy.told,
@@ -121,7 +122,7 @@ def _expected(
         )
         found += expected.expectations
         told.unreadable.update(expected.unreadable)
-        day += _DAY
+        start += _QUARTER
     return found
 
 
@@ -152,8 +153,8 @@ def _look(past: Past, slots: Sequence[Expectation], policy: Policy, now: datetim
     elif schedule is not None and schedule.kind in _CLOCKS:
         following = _next_slot(schedule, job, policy, now)
     else:
-        # What is due later than tomorrow will be seen tomorrow; a predecessor speaks for itself.
-        following = None if job.after else Look(now + _DAY)
+        # What is due in the next quarter will be seen then; a predecessor speaks for itself.
+        following = None if job.after else Look(quarter_of(now) + _QUARTER)
     if not open_now:
         return following
     return Look(min(open_now), None if following is None else following.slot)
@@ -163,7 +164,7 @@ def _next_slot(schedule: Schedule, job: Job, policy: Policy, now: datetime) -> L
     """The next slot of a schedule that reads a clock; None if there is none, or if it is not understood."""
     try:
         for days in _AHEAD:
-            slots = due(schedule, job.platform, now + timedelta(microseconds=1), now + days * _DAY)
+            slots = due(schedule, job.platform, now + timedelta(microseconds=1), now + timedelta(days=days))
             if slots:
                 leeway = policy.rulebook.of(job.subject, job.name).start_leeway
                 return Look(slots[0].at + leeway, slots[0].at)

@@ -1,4 +1,4 @@
-"""What only several runs together show: flapping, double starts, more retries, unusual skips."""
+"""What only several runs together show: flapping, double starts, more retries."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from dogwatch.detect.facts import Detection, Facts, JobKey, listing, run_evidence
 from dogwatch.detect.pairing import by_hand
 from dogwatch.detect.rules import Rulebook, Rules
-from dogwatch.model import Finding, Run, Severity, Status, content_id, job_subject
+from dogwatch.model import Finding, Run, Severity, content_id, job_subject
 from dogwatch.model.text import one_line, plural
 
 _RARE = 0.05
@@ -33,7 +33,6 @@ def patterns(facts: Facts, now: datetime, found: Detection, rulebook: Rulebook |
         found.add(_flapping(key, history, rules, found))
         found.add(_twice(key, whole, rules, now, found))
         found.add(_retries(key, history, found))
-        found.add(_skipped(key, whole, found))
 
 
 def _flapping(key: JobKey, history: Sequence[Run], rules: Rules, found: Detection) -> Iterator[Finding]:
@@ -94,27 +93,6 @@ def _retries(key: JobKey, history: Sequence[Run], found: Detection) -> Iterator[
     )
     severity = Severity.WARNING if again else Severity.INFO
     yield _finding("retries", key, severity, summary, [settled[-1]], found)
-
-
-def _skipped(key: JobKey, history: Sequence[Run], found: Detection) -> Iterator[Finding]:
-    """A run that the platform skipped, of a job that is not skipped as a matter of course."""
-    settled = [run for run in history if not run.status.open]
-    if not settled or settled[-1].status is not Status.skipped:
-        return
-    streak = 0
-    while streak < len(settled) and settled[-streak - 1].status is Status.skipped:
-        streak += 1
-    before = settled[: len(settled) - streak]
-    skips = sum(run.status is Status.skipped for run in before)
-    if len(before) < _ENOUGH or skips > _RARE * len(before):
-        return
-    often = f" {streak} times in a row" if streak > 1 else ""
-    reason = one_line(settled[-1].error_message or settled[-1].native_status, 120)
-    summary = (
-        f"{one_line(settled[-1].job_name, 80)} was skipped by its platform{often} ({reason});"
-        f" that happened to {skips} of {plural(len(before), 'run')} before"
-    )
-    yield _finding("skipped", key, Severity.WARNING, summary, settled[-streak:][-_CITED:], found)
 
 
 def _last_attempts(history: Sequence[Run]) -> list[Run]:

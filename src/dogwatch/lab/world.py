@@ -91,6 +91,9 @@ class LabRun:
 
     def ended_at(self, at: datetime) -> datetime | None:
         """When the run ended as far as one can tell then; None while it waits, works or is being repaired."""
+        last = self.attempts[-1].ended
+        if last is not None and last <= at:
+            return last
         begun = self.attempts_at(at)
         if not begun or (len(begun) < len(self.attempts) and not self.attempts[len(begun)].repair):
             return None
@@ -197,10 +200,11 @@ class World:
             if job.platform == platform and (job.created is None or job.created <= now)
         ]
 
-    def runs_of(self, platform: str) -> Sequence[LabRun]:
-        """The platform's runs that exist now, oldest first."""
+    def runs_of(self, platform: str, since: datetime | None = None) -> Sequence[LabRun]:
+        """The platform's runs that exist now, or those of them created since then, oldest first."""
         runs = self._by_platform.get(platform, [])
-        return runs[: bisect.bisect_right(runs, self.now, key=lambda run: run.created)]
+        first = 0 if since is None else bisect.bisect_left(runs, since, key=lambda run: run.created)
+        return runs[first : bisect.bisect_right(runs, self.now, key=lambda run: run.created)]
 
     def faults_of(self, platform: str) -> list[PlatformFault]:
         """What befalls calls to the platform now."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from dogwatch.store.rows import RUN_COLUMNS, RunFilter, run_from_row, run_from_t
 _CHUNK = 300
 """Keys in one IN list; SQLite allows 32,766 variables a statement."""
 _SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
+_TROUBLES = ["failed", "timed_out", "cancelled", "skipped"]
+_DAY = timedelta(days=1)
 _GOOD = [status.value for status in Status if status.good]
 
 
@@ -76,23 +78,29 @@ class Store(Judged):
         Those are the open ones, and those since then that ended badly or were repaired.
         """
         table = schema.runs
-        ended_badly = table.c.status.in_(["failed", "timed_out", "cancelled"])
-        recent = sa.and_(table.c.began_at >= since, sa.or_(ended_badly, table.c.attempt > 1))
-        query = (
-            sa.select(table)
-            .where(table.c.instance == instance, sa.or_(table.c.terminal == 0, recent))
-            .order_by(table.c.native_run_id, table.c.attempt)
-        )
+        here = sa.and_(table.c.instance == instance, table.c.began_at >= since)
+        ended_badly = sa.and_(here, schema.UNWELL, table.c.status.in_(["failed", "timed_out", "cancelled"]))
+        query = sa.union(
+            sa.select(table).where(table.c.instance == instance, schema.OPEN),
+            sa.select(table).where(ended_badly),
+            sa.select(table).where(here, schema.REPAIRED),
+        ).order_by("native_run_id", "attempt")
         with self._read() as connection:
             return {row["native_run_id"]: run_from_row(row) for row in connection.execute(query).mappings()}
 
-    def newest_run_at(self, instance: str) -> datetime | None:
-        """The platform's own newest time of creation among its runs."""
-        query = sa.select(sa.func.max(schema.runs.c.began_at, type_=schema.Moment)).where(
-            schema.runs.c.instance == instance
+    def troubles(self, start: datetime, end: datetime) -> list[Run]:
+        """Runs of any job that began in the day before ``end`` and did badly, were cancelled or skipped, from
+        ``start`` on."""
+        table = schema.runs
+        ended = sa.func.coalesce(table.c.ended_at, table.c.began_at, type_=schema.Moment)
+        query = (
+            sa.select(table)
+            .where(schema.UNWELL, table.c.status.in_(_TROUBLES))
+            .where(table.c.began_at.between(end - _DAY, end), ended.between(start, end))
+            .order_by(table.c.began_at, table.c.uid)
         )
         with self._read() as connection:
-            return connection.execute(query).scalar()
+            return [run_from_row(row) for row in connection.execute(query).mappings()]
 
     def newest_runs(self, instance: str) -> dict[str, datetime]:
         """By job id, when the newest run of each job of an instance began."""
@@ -105,8 +113,10 @@ class Store(Judged):
     def unsettled_jobs(self, instances: Iterable[str]) -> dict[JobKey, bool]:
         """Jobs of these instances: True if the newest settled run was not good, False if one is open."""
         table, other = schema.runs, schema.runs.alias()
-        within = sa.and_(table.c.instance.in_(sorted(instances)), table.c.status != "success")
-        suspects = sa.select(table.c.instance, table.c.job_id).where(within).distinct().subquery()
+        here = table.c.instance.in_(sorted(instances))
+        suspects = (
+            sa.select(table.c.instance, table.c.job_id).where(here, schema.UNWELL).distinct().subquery()
+        )
         newest = (
             sa.select(other.c.status)
             .where(
@@ -119,9 +129,9 @@ class Store(Judged):
             .scalar_subquery()
         )
         broken = sa.select(suspects).where(newest.not_in(_GOOD))
-        still_open = sa.select(table.c.instance, table.c.job_id).where(within, table.c.terminal == 0)
+        still_open = sa.select(table.c.instance, table.c.job_id).where(here, schema.OPEN)
         with self._read() as connection:
-            found = {(row.instance, row.job_id): False for row in connection.execute(still_open.distinct())}
+            found = {(row.instance, row.job_id): False for row in connection.execute(still_open)}
             found |= {(row.instance, row.job_id): True for row in connection.execute(broken)}
         return dict(sorted(found.items()))
 
@@ -135,6 +145,14 @@ class Store(Judged):
                 if rows:
                     found[key] = [run_from_text(row) for row in reversed(rows)]
         return found
+
+    def runs_since(self, job: JobKey, moment: datetime) -> list[Run]:
+        """All attempts of a job that began at or after a moment, oldest first."""
+        table = schema.runs
+        own = sa.and_(table.c.instance == job[0], table.c.job_id == job[1], table.c.began_at >= moment)
+        query = sa.select(table).where(own).order_by(table.c.began_at, table.c.attempt)
+        with self._read() as connection:
+            return [run_from_row(row) for row in connection.execute(query).mappings()]
 
     # ── jobs ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -102,7 +102,7 @@ class Judged(Access):
     def changed_jobs(self, number: int) -> set[JobKey]:
         """Jobs of whose runs something new was recorded after that round."""
         table = schema.runs
-        query = sa.select(table.c.instance, table.c.job_id).where(table.c.changed_in > number).distinct()
+        query = sa.select(table.c.instance, table.c.job_id).where(table.c.changed_in > number)
         with self._read() as connection:
             return {(row.instance, row.job_id) for row in connection.execute(query)}
 
@@ -116,8 +116,7 @@ class Judged(Access):
     def open_jobs(self) -> set[JobKey]:
         """Jobs with a run that is not over."""
         table = schema.runs
-        within = sa.and_(table.c.status != "success", table.c.terminal == 0)
-        query = sa.select(table.c.instance, table.c.job_id).where(within).distinct()
+        query = sa.select(table.c.instance, table.c.job_id).where(schema.OPEN)
         with self._read() as connection:
             return {(row.instance, row.job_id) for row in connection.execute(query)}
 

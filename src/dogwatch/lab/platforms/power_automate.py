@@ -136,6 +136,10 @@ class PowerAutomate(Twin):
     def _flowruns(self, request: Request) -> Response:
         now = self.world.now
         ended = [run for run in self.world.runs_of(self.platform) if run.ended_at(now) is not None]
+        since = _earliest_end(request.query_params.get("$filter"))
+        if since is not None:
+            since -= self.world.skew(self.platform)
+            ended = [run for run in ended if (end := run.attempts[-1].ended) is None or end >= since]
         return self._table("flowruns", [self._flowrun(run) for run in ended], "starttime", request)
 
     def _workflows(self, request: Request) -> Response:
@@ -233,6 +237,22 @@ def _filter(text: str | None) -> Callable[[Row], bool]:
         return lambda row: True
     either = [[_comparison(part) for part in side.split(" and ")] for side in text.split(" or ")]
     return lambda row: any(all(test(row) for test in side) for side in either)
+
+
+def _earliest_end(text: str | None) -> datetime | None:
+    """No run that ended before this passes the filter; None if it does not say so. It only saves looking."""
+    bounds: list[datetime] = []
+    for side in (text or "").split(" or "):
+        named = [match.groups() for part in side.split(" and ") if (match := _COMPARISON.fullmatch(part))]
+        starts = [
+            _literal(literal)
+            for field, operator, literal in named
+            if field in {"starttime", "endtime"} and operator in {"ge", "gt"}
+        ]
+        if not starts or not all(isinstance(start, datetime) for start in starts):
+            return None
+        bounds.append(max(starts))
+    return min(bounds)
 
 
 def _comparison(text: str) -> Callable[[Row], bool]:

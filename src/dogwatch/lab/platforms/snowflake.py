@@ -26,6 +26,8 @@ _TOKEN = "ver:1-hint:2748291-ETMsDgAAAZl4labQ0FyZ2Vy"
 _DATABASE, _SCHEMA = "ANALYTICS", "ETL"
 _PARTITION = 4_000
 _DAYS = timedelta(days=7)
+_RETRIED_WITHIN = timedelta(days=1)
+"""What is scheduled at some time was created no longer than this before, even retries and skewed clocks."""
 _KEPT = 50
 """Statements whose results can still be fetched."""
 
@@ -227,7 +229,7 @@ class Snowflake(Twin):
         limit = int(given.get("result_limit", "100"))
         rows = [
             row
-            for row in self._told(settled_only=False)
+            for row in self._told(start, settled_only=False)
             if _text(start) <= row["SCHEDULED_TIME"] <= _text(end)
         ]
         return columns, _picked(rows[:limit], columns)
@@ -239,15 +241,20 @@ class Snowflake(Twin):
                 "02000",
                 "SQL compilation error: Database 'SNOWFLAKE' does not exist or not authorized.",
             )
-        start, end = (_text(datetime.fromisoformat(found)) for found in _LITERAL.findall(where))
-        rows = [row for row in self._told(settled_only=True) if start <= row["SCHEDULED_TIME"] < end]
+        start, end = (datetime.fromisoformat(found) for found in _LITERAL.findall(where))
+        rows = [
+            row
+            for row in self._told(start, settled_only=True)
+            if _text(start) <= row["SCHEDULED_TIME"] < _text(end)
+        ]
         return columns, _picked(rows, columns)
 
-    def _told(self, *, settled_only: bool) -> list[dict[str, Any]]:
-        """All attempts as rows, newest first. The view lags 45 minutes and holds no unsettled ones."""
+    def _told(self, since: datetime, *, settled_only: bool) -> list[dict[str, Any]]:
+        """All attempts scheduled since then (and some before) as rows, newest first. The view lags 45 minutes
+        and holds no unsettled ones."""
         now = self.world.now
         rows: list[dict[str, Any]] = []
-        for run in reversed(self.world.runs_of(self.platform)):
+        for run in reversed(self.world.runs_of(self.platform, since.astimezone(UTC) - _RETRIED_WITHIN)):
             begun = run.attempts_at(now)
             if not begun and not settled_only:
                 rows.append(self._row(run, run.attempts[0], 1, now))

@@ -43,12 +43,12 @@ def upgrade() -> None:
     op.create_index("runs_changed", "runs", ["changed_in"])
     op.create_index("runs_by_job", "runs", ["instance", "job_id", "began_at"])
     op.create_index("runs_by_time", "runs", ["began_at"])
-    op.create_index(
-        "runs_to_watch",
-        "runs",
-        ["instance", "status", "began_at"],
-        sqlite_where=sa.text("status != 'success' OR attempt > 1"),
-    )
+    for name, columns, where in (
+        ("runs_open", ["instance", "job_id"], "terminal = 0"),
+        ("runs_unwell", ["instance", "job_id", "began_at", "status"], "status != 'success'"),
+        ("runs_repaired", ["instance", "began_at"], "attempt > 1"),
+    ):
+        op.create_index(name, "runs", columns, sqlite_where=sa.text(where))
     op.create_table(
         "job_versions",
         sa.Column("instance", sa.Text, primary_key=True),

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from dogwatch.cli import COMMANDS
 
@@ -112,15 +112,15 @@ def seconds(command: Sequence[str], folder: Path) -> float:
     return took
 
 
-def starts(commands: Mapping[str, Sequence[str]], folder: Path) -> dict[str, float]:
-    """Median seconds of each command; the first round only warms the files up."""
+def starts(commands: Mapping[str, Sequence[str]], folder: Path) -> dict[str, list[float]]:
+    """Seconds of each start of each command, sorted; a round before them warms the files up."""
     taken: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(STARTS + 1):
         for name, command in commands.items():
             took = seconds(command, folder)
             if number:
                 taken[name].append(took)
-    return {name: median(times) for name, times in taken.items()}
+    return {name: sorted(times) for name, times in taken.items()}
 
 
 def peak_mb(binaries: Path, folder: Path, *args: str) -> float:
@@ -169,10 +169,10 @@ def main() -> int:
     return show(took, size, memory, memory_runs)
 
 
-def show(took: Mapping[str, float], size: float, memory: float, memory_runs: float) -> int:
+def show(took: Mapping[str, Sequence[float]], size: float, memory: float, memory_runs: float) -> int:
     """The figures, each beside its goal; 1 if one was missed."""
-    ms = {name: 1000 * value for name, value in took.items()}
-    most_version, ratio = 3 * ms["python"] + 50, took["help"] / took["bare"]
+    ms = {name: 1000 * median(times) for name, times in took.items()}
+    most_version, ratio = 3 * ms["python"] + 50, ms["help"] / ms["bare"]
     goals = [
         (
             "--version",
@@ -188,7 +188,10 @@ def show(took: Mapping[str, float], size: float, memory: float, memory_runs: flo
     for name, figure, goal, met in goals:
         print(f"{name:24}{figure:>16}   goal <= {goal:18}{'met' if met else 'MISSED'}")
     print(f"{'check --help':24}{ms['check']:>13.0f} ms")
-    print(f"{'peak RSS of runs':24}{memory_runs:>13.1f} MB")
+    print(f"{'peak RSS of runs':24}{memory_runs:>13.1f} MB\n\nmedian and quartiles, ms")
+    for name, times in took.items():
+        low, middle, high = (1000 * cut for cut in quantiles(times, n=4))
+        print(f"  {name:12}{middle:6.0f}   {low:.0f} to {high:.0f}")
     print(ANCHORS)
     return 0 if all(met for *_, met in goals) else 1
 

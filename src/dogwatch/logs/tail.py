@@ -6,6 +6,7 @@ from dogwatch.logs.book import Book, Entry
 from dogwatch.logs.events import Events
 from dogwatch.logs.page import fit
 from dogwatch.logs.read import Tally, blocks
+from dogwatch.logs.triage import many
 
 _MARKS = {"INFO": "○", "WARNING": "◐", "ERROR": "●", "CRITICAL": "●"}
 
@@ -23,8 +24,9 @@ class Tail:
 
     def known(self, chunks: Iterable[bytes]) -> Iterator[str]:
         """Take what is in the file already, and say in one line what that is."""
-        fresh = self._take(chunks)
-        yield f"{self._book.events:,} events of {len(fresh):,} kinds so far; waiting for new ones"
+        fresh = self._take(chunks, all_of_it=True)
+        told = f"{many(self._book.events, 'event')} of {many(len(fresh), 'kind')} so far"
+        yield f"{told}; waiting for new ones"
 
     def more(self, chunks: Iterable[bytes], width: int) -> Iterator[str]:
         """One line per kind of message that was not there before."""
@@ -33,15 +35,19 @@ class Tail:
             head = f"{_MARKS[entry.severity]} {entry.severity:<8}  "
             yield head + fit(text, width - len(head))
 
-    def _take(self, chunks: Iterable[bytes]) -> list[Entry]:
-        """Count whole lines, and return the templates none of whose shapes was told yet."""
-        data = self._rest + b"".join(chunks)
-        data, newline, self._rest = data.rpartition(b"\n")
-        if not newline:
-            return []
+    def _take(self, chunks: Iterable[bytes], *, all_of_it: bool = False) -> list[Entry]:
+        """Count whole lines, and return the templates none of whose shapes was told yet.
+
+        The last event waits until a call brings nothing more, because its stack trace may be on its way.
+        """
+        more = b"".join(chunks)
+        data, newline, self._rest = (self._rest + more).rpartition(b"\n")
         before = self._book.events
-        for block in blocks([data], self.tally):
-            self._book.add(self._events.feed(block))
+        if newline:
+            for block in blocks([data], self.tally):
+                self._book.add(self._events.feed(block))
+        if all_of_it or not more:
+            self._book.add(self._events.finish())
         if self._book.events == before:
             return []
         fresh = [entry for entry in self._book.entries() if not self._told.intersection(entry.leaves)]

@@ -77,7 +77,7 @@ def _summary(spoken: Sequence[Entry], bad: Sequence[Entry], changes: Sequence[Ch
     events = sum(entry.lines for entry in spoken)
     if not events:
         return "Nothing was said."
-    said = f"{_many(events, 'event')} of {_many(len(spoken), 'kind')}"
+    said = f"{many(events, 'event')} of {many(len(spoken), 'kind')}"
     if not bad:
         said += ", none of them an error"
     else:
@@ -85,16 +85,17 @@ def _summary(spoken: Sequence[Entry], bad: Sequence[Entry], changes: Sequence[Ch
         who = sorted({name for entry in bad if (name := main_component(entry))})
         of = f" of {', '.join(who[:3])}{' and others' if len(who) > 3 else ''}" if who else ""
         worst = bad[0]
-        said += f", {_many(lines, 'error')} of {_many(len(bad), 'kind')}{of}; the worst is {worst.severity}: "
+        said += f", {many(lines, 'error')} of {many(len(bad), 'kind')}{of}; the worst is {worst.severity}: "
         said += _short(message_of(worst))
     for kind in ("new", "surging", "vanished"):
         n = sum(1 for change in changes if change.kind == kind)
         if n:
-            said += f"; {_many(n, 'kind')} {kind}"
+            said += f"; {many(n, 'kind')} {kind}"
     return said + "."
 
 
-def _many(n: int, noun: str) -> str:
+def many(n: int, noun: str) -> str:
+    """A count with its noun."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 

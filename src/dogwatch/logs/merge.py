@@ -14,6 +14,7 @@ All of it is a function of the set of shapes; ties are broken by the text itself
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 
 from dogwatch.logs.place import (
     NAME_CUES,
@@ -123,22 +124,29 @@ class _Merger:
 
         Returns whether there was one.
         """
-        families: dict[tuple[Tokens, tuple[int, ...]], list[Tokens]] = defaultdict(list)
+        families: dict[tuple[int, tuple[int, ...]], list[Tokens]] = defaultdict(list)
         for text in self.members:
             names = [i for i, token in enumerate(text) if is_word(token) and token != V and weight(token)]
             if not 2 <= len(names) <= _MOST_NAMES:
                 continue
-            pairs = [(a, b) for k, a in enumerate(names) for b in names[k + 1 :]]
-            for places in {*pairs, tuple(names)}:
-                families[tuple(V if i in places else t for i, t in enumerate(text)), places].append(text)
+            whole = sum(hash(f"{i} {token}") for i, token in enumerate(text)) + len(text)
+            opening = {i: hash(f"{i} {text[i]}") for i in names}
+            for a, b in combinations(names, 2):
+                families[whole - opening[a] - opening[b], (a, b)].append(text)
+            if len(names) > 2:
+                families[whole - sum(opening.values()), tuple(names)].append(text)
         found = sorted(
-            (family for family in families.items() if len(family[1]) >= _FEWEST_RELATIVES),
-            key=lambda family: (-len(family[1]), family[0]),
+            (
+                (_opened(family[0], places), places, family)
+                for (_, places), family in families.items()
+                if len(family) >= _FEWEST_RELATIVES
+            ),
+            key=lambda family: (-len(family[2]), family[0], family[1]),
         )
-        return sum(self._judge_several(around, places, family) for (around, places), family in found) > 0
+        return sum(self._judge_several(*family) for family in found) > 0
 
     def _judge_several(self, around: Tokens, places: tuple[int, ...], family: list[Tokens]) -> bool:
-        family = sorted(text for text in family if text in self.members)
+        family = sorted(text for text in family if text in self.members and _opened(text, places) == around)
         if len(family) < _FEWEST_RELATIVES:
             return False
         place = Place(around, places[0], [])
@@ -170,11 +178,9 @@ class _Merger:
         found: dict[Tokens, list[Tokens]] = defaultdict(list)
         for text in candidates:
             if any(text[i] != V for i in places) and all(is_word(text[i]) for i in places):
-                opened = list(text)
-                for i in places:
-                    opened[i] = V
-                if tuple(opened) in templates:
-                    found[tuple(opened)].append(text)
+                opened = _opened(text, places)
+                if opened in templates:
+                    found[opened].append(text)
         changed = False
         for template, texts in sorted(found.items()):
             texts = [t for t in texts if t in self.members and not any(outcome_of(t[i]) for i in places)]
@@ -215,6 +221,14 @@ class _Merger:
         called = at + 1 < len(text) and text[at + 1] == "("
         is_name = weight(word) or word.lower() == "root"
         return bool(is_name) and near.lower() in NAME_CUES and text[at - 1] == " " and not called
+
+
+def _opened(text: Tokens, places: tuple[int, ...]) -> Tokens:
+    """A text with a variable in these places."""
+    opened = list(text)
+    for i in places:
+        opened[i] = V
+    return tuple(opened)
 
 
 def templates(shapes: Iterable[str]) -> dict[str, str]:

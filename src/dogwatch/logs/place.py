@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dogwatch.logs.words import ACCOUNTS, LEVELS, SIZE_UNITS, TIME_UNITS, outcome_of, weight, word_set
 
@@ -36,6 +37,7 @@ _SEVERAL = 5
 _NUMBERED = re.compile(r"[A-Za-z]+\0")
 
 
+@lru_cache(maxsize=100_000)
 def is_word(token: str) -> bool:
     """Whether something could be a name here: not a blank, a mark or dashes."""
     return not _NAMELESS.fullmatch(token)

@@ -16,26 +16,24 @@ _NAMES = (
 _VALUE = r"(?:\"[^\"]*+\"|'[^']*+'|[^\s,;&\"'<>)\]}]++)"
 
 _FORMS = re.compile(
-    "|".join(
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+    r"|hooks\.slack\.com/services/[\w/]++|(?<![\w-])(?:"
+    + "|".join(
         (
-            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
-            r"\b(?:AKIA|ASIA|AIDA|AROA)[A-Z0-9]{16}\b",
-            r"\bAIza[\w-]{35}",
-            r"\bya29\.[\w-]{10,}+",
-            r"\b(?:gh[pousr]_|github_pat_)\w{20,}+",
-            r"\bglpat-[\w-]{15,}+",
-            r"\bxox[abeoprs]-[\w-]{10,}+",
-            r"\bxapp-[\w-]{10,}+",
-            r"\b(?:sk|rk|pk)[-_](?:live|test|proj|ant|lf)?[-_]?[\w-]{16,}+",
-            r"\bdapi[0-9a-f]{32}(?:-\d)?\b",
-            r"\bnpm_\w{30,}+",
-            r"\bpypi-[\w-]{40,}+",
-            r"\bdckr_pat_[\w-]{20,}+",
-            r"\bSG\.[\w-]{16,}+\.[\w-]{16,}+",
-            r"\beyJ[\w-]{8,}+\.[\w-]{4,}+\.?[\w-]*+",
-            r"hooks\.slack\.com/services/[\w/]++",
+            r"(?:AKIA|ASIA|AIDA|AROA)[A-Z0-9]{16}\b",
+            r"AIza[\w-]{35}",
+            r"ya29\.[\w-]{10,}+",
+            r"(?:gh[pousr]_|github_pat_)\w{20,}+",
+            r"(?:glpat|xox[abeoprs]|xapp|pypi)-[\w-]{10,}+",
+            r"(?:sk|rk|pk)[-_](?:live|test|proj|ant|lf)?[-_]?[\w-]{16,}+",
+            r"dapi[0-9a-f]{32}(?:-\d)?\b",
+            r"npm_\w{30,}+",
+            r"dckr_pat_[\w-]{20,}+",
+            r"SG\.[\w-]{16,}+\.[\w-]{16,}+",
+            r"eyJ[\w-]{8,}+\.[\w-]{4,}+\.?[\w-]*+",
         )
     )
+    + ")"
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic|token) +(?=[\w+/=.~-]{12,})(?=[^\s]*[\d=._-])[\w+/=.~-]++")
 _USER_INFO = re.compile(r"(?<=://)[^\s/:@]*+:[^\s/@]++@")

@@ -211,6 +211,7 @@ def outcome_of(word: str) -> str:
     return "good" if parts & GOOD else ""
 
 
+@lru_cache(maxsize=100_000)
 def weight(word: str) -> int:
     """How likely a word is a name: 0 it is English, 1 it is not, 2 it even has the form of an identifier."""
     if _IDENTIFIER.search(word):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from support.crash import Child, Estate, Memory, Watch, at_present, memory, served_story
+from support.crash import Child, Estate, Watch, served_story
+from support.crash_memory import Memory, as_of_rounds, at_present, memory
 from support.crash_story import DEATH_BEFORE, PLATFORMS, ROUNDS
 
 pytestmark = pytest.mark.slow
@@ -61,7 +62,7 @@ def watched(watch: Watch) -> Iterator[Undisturbed]:
             assert child.last_words() == ""
             assert child.lines[-1] == "ends"
             read = max(number for number, line in enumerate(child.lines) if " read " in line)
-        yield Undisturbed(lines, read, memory(watch.store))
+        yield Undisturbed(lines, read, as_of_rounds(memory(watch.store)))
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +105,10 @@ def test_what_a_killed_round_leaves_behind_does_not_show_in_the_end(scene: Scene
         deaths.append(died(child, watch))
         watch.round(at)
         if not moving:
-            assert memory(watch.store) == undisturbed.memory, deaths
+            assert as_of_rounds(memory(watch.store)) == undisturbed.memory, deaths
     sys.stdout.write(f"killed while {', '.join(deaths)}\n")
-    assert at_present(memory(watch.store)) == at_present(scene.undisturbed[-1].memory), deaths
+    in_the_end = as_of_rounds(memory(watch.store))
+    assert at_present(in_the_end) == at_present(scene.undisturbed[-1].memory), deaths
     assert sum(death in MIDDLE for death in deaths) > len(deaths) / 2, deaths
     unfinished = deaths.count("reading") + deaths.count("judging")
     assert watch.open_rounds() == unfinished

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dogwatch.lab.serve import Lab
 from support import cli
-from support.crash import Memory, looking_into, memory
+from support.crash_memory import Memory, looking_into, memory
 from support.estates import faults, shop, world
 from support.serve import served
 
@@ -67,7 +67,7 @@ def estate(folder: Path) -> Iterator[dict[str, Visitors]]:
             platform: stack.enter_context(served(visitors[platform].at(twin.app())))
             for platform, twin in lab.twins.items()
         }
-        lab.write_config(folder, urls, history_days=2)
+        lab.write_config(folder, urls, history_days=30)
         yield visitors
 
 
@@ -101,8 +101,9 @@ def apart(intervals: list[tuple[float, float]]) -> bool:
 
 def timeless(remembered: Memory) -> Memory:
     """Without what the clock of the machine has to do with; that of the lab stands still."""
-    sources = [{**row, "skew_seconds": None, "read_until": None} for row in remembered["sources"]]
-    return {**remembered, "sources": sources}
+    clocked = dict.fromkeys(("skew_seconds", "read_until", "judged_until"))
+    sources = [{**row, **clocked} for row in remembered["sources"]]
+    return {**{name: rows for name, rows in remembered.items() if name != "looks"}, "sources": sources}
 
 
 def test_eight_checks_of_one_new_store_make_eight_rounds_one_after_the_other(

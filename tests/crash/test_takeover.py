@@ -17,7 +17,8 @@ from dogwatch.model.report import CheckReport
 from dogwatch.round import Step
 from dogwatch.settings import load
 from dogwatch.store import lease, open_store
-from support.crash import Estate, Memory, Other, Watch, looking_into, memory, served_story
+from support.crash import Estate, Other, Watch, served_story
+from support.crash_memory import Memory, looking_into, memory
 from support.crash_round import UNHURRIED
 from support.crash_story import DEATH_BEFORE, ROUNDS, story
 

@@ -18,7 +18,7 @@ from dogwatch.model import Finding
 from dogwatch.model.report import CheckReport, Sight
 from dogwatch.report.board import board
 from dogwatch.settings import Settings, load
-from support.crash import Memory, Row, at_present, memory
+from support.crash_memory import Memory, Row, at_present, memory
 from support.crash_story import PLATFORMS, ROUNDS, story
 
 LEARNED, UNSEEN, RETURNED = ROUNDS[:3]

@@ -1,15 +1,14 @@
 """Rounds in processes that are killed, and what their stores hold in the end."""
 
 import asyncio
-import json
 import os
 import select
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,60 +17,13 @@ from dogwatch.lab.serve import Lab
 from dogwatch.round import Step
 from dogwatch.settings import Settings, load
 from support.cli import clean
+from support.crash_memory import looking_into
 from support.crash_round import one_round
 from support.crash_story import ROUNDS, story
 from support.estates import Stopped
 
 _SCRIPT = Path(__file__).parent / "crash_round.py"
 _PATIENCE = 60.0
-
-_ROUNDS = frozenset({"rounds", "leases", "alembic_version"})
-"""Tables that tell of the rounds themselves."""
-_SEEN: Mapping[str, str] = {
-    "runs": "observed_at",
-    "sources": "first_read_at",
-    "findings": "first_seen last_seen cleared_at",
-    "job_versions": "valid_from valid_to body",
-}
-"""Columns that tell when dogwatch looked, not what it saw; the body of a job's version has that time too,
-and ``digest`` stands for the rest of it."""
-
-Row = Mapping[str, object]
-Memory = Mapping[str, Sequence[Row]]
-"""The rows of each table."""
-
-
-@contextmanager
-def looking_into(store: Path) -> Iterator[sqlite3.Connection]:
-    """A look at a store that leaves it as it is."""
-    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
-        connection.row_factory = sqlite3.Row
-        yield connection
-
-
-def memory(store: Path) -> Memory:
-    """All that a store remembers but when it was observed, and the rounds themselves."""
-    with looking_into(store) as connection:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {name: _rows(connection, name) for (name,) in names if name not in _ROUNDS}
-
-
-def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
-    """What a table tells; of what may come to an end, whether it has (``over``)."""
-    ends = {"findings": "cleared_at", "job_versions": "valid_to"}.get(table)
-    hidden = _SEEN.get(table, "").split()
-    found: list[Row] = []
-    for row in connection.execute(f"SELECT * FROM {table}"):
-        told = {key: row[key] for key in row.keys() if key not in hidden}  # noqa: SIM118  # a Row is no dict
-        found.append(told if ends is None else {**told, "over": row[ends] is not None})
-    return sorted(found, key=repr)
-
-
-def at_present(remembered: Memory) -> Memory:
-    """What holds now, without what is over, and of the evidence what is cited now."""
-    now = {name: [row for row in rows if not row.get("over")] for name, rows in remembered.items()}
-    cited = {key for row in now["findings"] for key in json.loads(str(row["body"]))["evidence"]}
-    return {**now, "evidence": [row for row in now["evidence"] if row["id"] in cited]}
 
 
 @dataclass

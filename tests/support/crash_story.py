@@ -22,6 +22,7 @@ from support.clock import NOON
 PLATFORMS = ("airbyte", "databricks", "power_automate", "snowflake")
 ROUNDS = tuple(NOON + timedelta(minutes=20) * number for number in range(5))
 """When rounds are made; after the last one everything has settled except what hangs for ever."""
+ZONE = "Europe/Berlin"
 DEATH_BEFORE = timedelta(minutes=1)
 """So long before a round the one that is killed was begun: by then its lease has just run out."""
 
@@ -123,6 +124,8 @@ _EDITS = {
     "steady0": (LabEdit(minute(45), paused=True), LabEdit(minute(65), paused=False)),
     "steady1": (LabEdit(minute(39.6), schedule="15 */4 * * *"),),
 }
+_DUE = {"waits": "3 * * * *", "fails": "30 * * * *", "brief": "50 * * * *"}
+"""Schedules of jobs whose runs sometimes come and sometimes do not; all others are not due in the story."""
 
 
 def _jobs(platform: str, runs: Sequence[LabRun]) -> Iterator[LabJob]:
@@ -131,7 +134,8 @@ def _jobs(platform: str, runs: Sequence[LabRun]) -> Iterator[LabJob]:
         yield LabJob(
             job=job,
             name=f"{key} of {platform}",
-            every=timedelta(hours=4),
+            schedule=None if key == "steady2" else _DUE.get(key, "0 */4 * * *"),
+            every=timedelta(hours=4) if key == "steady2" else None,
             created=minute(24) if key == "young" else None,
             edits=_EDITS.get(key, ()),
         )
@@ -142,7 +146,7 @@ def story(clock: LabClock, *, ordinary: bool = True, faults: Sequence[PlatformFa
     runs = {platform: list(_runs(platform, ordinary=ordinary)) for platform in PLATFORMS}
     return World(
         id="crash",
-        timezone="Europe/Berlin",
+        timezone=ZONE,
         jobs={job.job: job for platform in PLATFORMS for job in _jobs(platform, runs[platform])},
         runs=sorted((run for told in runs.values() for run in told), key=lambda run: run.created),
         clock=clock,

@@ -76,7 +76,8 @@ def test_the_story_is_the_same_at_every_hour_of_every_day(hours: float) -> None:
     story = load_scenario(SCENARIOS / "demo.yaml").moved(timedelta(hours=hours))
     first, last = watch(replace(story, check_every=story.watch), opened, timer=lambda: 0.0).reports
     assert first.findings == ()
-    assert sorted(finding.rule for finding in last.findings) == ["blind", "failed", "slow"]
+    loud = [finding for finding in last.findings if finding.severity.rank >= 1]
+    assert sorted(finding.rule for finding in loud) == ["blind", "failed", "slow"]
 
 
 def opened(

@@ -14,8 +14,6 @@ LOOSENED = {
     "tests/connectors/test_every_connector.py": 1000,
     # A platform is one file, and this one has two generations of states, repairs, retries and four ways in.
     "src/dogwatch/connectors/databricks.py": 720,
-    # A table: every trouble that the guide shows, one after the other, each with what provokes it.
-    "tests/support/troubles.py": 540,
 }
 
 

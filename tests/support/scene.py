@@ -29,6 +29,13 @@ from support.stage import Host, Stage
 from support.worlds import runs_every, world
 
 CONFIG = "timezone: UTC\nconnectors:\n  airbyte:\n    url: http://127.0.0.1:9\n"
+SNOWFLAKE = """connectors:
+  snowflake:
+    account: MYORG-MYACCOUNT
+    user: DOGWATCH
+    warehouse: MONITOR_WH
+    database: ANALYTICS
+"""
 _WIDTH = 80
 _BERLIN = ZoneInfo("Europe/Berlin")
 _QUICK = Pace(per_second=0, tries=3, timeout=0.2, patience=5.0)
@@ -115,3 +122,12 @@ def complaint(work: Callable[[], object]) -> str:
     except DogwatchError as error:
         return said_of(error)
     raise AssertionError("nothing went wrong")
+
+
+class Troubles(dict[str, Callable[[Scene], str]]):
+    """By name, what provokes a trouble and returns what is printed."""
+
+    def note(self, provoke: Callable[[Scene], str]) -> Callable[[Scene], str]:
+        """Enter it under its own name, with hyphens."""
+        self[provoke.__name__.replace("_", "-")] = provoke
+        return provoke

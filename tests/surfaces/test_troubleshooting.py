@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from support.clock import JumpingClock
+from support.platform_troubles import ON_PLATFORMS
 from support.scene import Scene
 from support.stage import Host, hosting
-from support.troubles import TROUBLES
+from support.troubles import HERE
 
+TROUBLES = {**HERE, **ON_PLATFORMS}
 GUIDE = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 SHOWN = dict(re.findall(r"<!-- shown: ([a-z-]+) -->\n```text\n(.*?)```\n", GUIDE, flags=re.DOTALL))
 

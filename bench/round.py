@@ -2,8 +2,10 @@
 
 The answers are rendered once by the lab's twins and served by a plain server in another process, keyed by
 method, path, query and body. In the same run it is measured what it costs merely to fetch those pages
-concurrently and parse their JSON; the round also validates, records and detects. Then 1 % new runs appear and
-a second round reads what is new. Our own rate limits are lifted; credentials and logins stay.
+concurrently and parse their JSON; the round also validates, records and detects. Every job runs twice a day at
+its own minute. In the next 72 minutes 1 % new runs appear, and a second round reads what is new and judges it:
+which runs failed, are slow or empty, and which should have come and did not. Our own rate limits are lifted;
+credentials and logins stay.
 
     python bench/round.py [--jobs 10000] [--runs 100000]
 """
@@ -44,7 +46,8 @@ PREFIXES = {
     "/api/data/": "power_automate",
 }
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
-LATER = NOW + timedelta(minutes=15)
+LATER = NOW + timedelta(minutes=72)
+HALF_DAY = timedelta(hours=12)
 LIFTED = Pace(per_second=0, concurrency=8, timeout=60)
 FAILED_SHARE = 0.01
 
@@ -64,33 +67,40 @@ class FixedClock:
 
 
 def made_world(jobs: int, runs: int, clock: FixedClock) -> World:
-    """Runs spread evenly over five days, then 1 % more in the quarter of an hour after NOW."""
+    """Every job of five days, twice a day at its own minute, and what comes of it until LATER."""
     rng = random.Random(7)
     per_platform = jobs // len(PLATFORMS)
-    told = {
-        f"{platform}/job-{number}": LabJob(f"{platform}/job-{number}", f"Job {number}", schedule="0 * * * *")
-        for platform in PLATFORMS
-        for number in range(per_platform)
-    }
+    rounds = runs // jobs
+    told: dict[str, LabJob] = {}
     made: list[LabRun] = []
     for platform in PLATFORMS:
-        old, new = runs // len(PLATFORMS), runs // len(PLATFORMS) // 100
-        step = timedelta(days=5) / old
-        begun = [NOW - timedelta(days=5, minutes=20) + step * index for index in range(old)]
-        begun += [NOW + timedelta(minutes=10) / max(new, 1) * index for index in range(1, new + 1)]
-        for number, start in enumerate(begun, 1):
-            bad = rng.random() < FAILED_SHARE
-            attempt = LabAttempt(
-                started=start,
-                ended=start + timedelta(seconds=rng.randint(30, 240)),
-                outcome=Outcome.failed if bad else Outcome.success,
-                error='relation "raw.orders" does not exist' if bad else None,
-                rows=rng.randint(1_000, 200_000),
-            )
-            key = f"{platform}/job-{rng.randrange(per_platform)}"
-            made.append(LabRun(key, number, Trigger.schedule, start, (attempt,), scheduled_for=start))
+        due: list[tuple[datetime, str]] = []
+        for number in range(per_platform):
+            minute = 720 * number // per_platform
+            at = f"{minute % 60} {minute // 60},{minute // 60 + 12} * * *"
+            key = f"{platform}/job-{number}"
+            told[key] = LabJob(key, f"Job {number}", schedule=at)
+            first = NOW - HALF_DAY * rounds + timedelta(minutes=minute)
+            due += [(first + HALF_DAY * turn, key) for turn in range(rounds + 1)]
+        for number, (slot, key) in enumerate(sorted(due), 1):
+            if slot < LATER:
+                made.append(one_run(rng, key, number, slot))
     made.sort(key=lambda run: run.created)
     return World("bench", "UTC", told, made, clock)
+
+
+def one_run(rng: random.Random, key: str, number: int, slot: datetime) -> LabRun:
+    """A run that begins within seconds and takes a few minutes; one in a hundred fails."""
+    bad = rng.random() < FAILED_SHARE
+    start = slot + timedelta(seconds=rng.randint(1, 9))
+    attempt = LabAttempt(
+        started=start,
+        ended=start + timedelta(seconds=rng.randint(30, 240)),
+        outcome=Outcome.failed if bad else Outcome.success,
+        error='relation "raw.orders" does not exist' if bad else None,
+        rows=rng.randint(1_000, 200_000),
+    )
+    return LabRun(key, number, Trigger.schedule, start, (attempt,), scheduled_for=slot)
 
 
 @dataclass

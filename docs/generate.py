@@ -62,6 +62,8 @@ def schema() -> str:
 def configuration() -> str:
     """docs/configuration.md, with what stands between its marks written anew."""
     tables = ["### For all", "", *_table(scaffold.general_rows())]
+    tables += ["", "### About jobs", "", *_table(scaffold.watching_rows())]
+    tables += ["", "### jobs: what may stand under a pattern", "", *_table(scaffold.job_rows())]
     for kind in connectors.names():
         tables += [
             "",
@@ -75,12 +77,15 @@ def configuration() -> str:
 
 
 def _table(rows: Sequence[scaffold.Row]) -> list[str]:
-    lines = ["| key | variable | default | meaning |", "|---|---|---|---|"]
+    variables = any(row.variable for row in rows)
+    heads = ["key", *(["variable"] if variables else []), "default", "meaning"]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in rows:
         key = "*variable only*" if row.secret else f"`{row.key}`"
         default = "*required*" if row.required else f"`{row.default}`" if row.default else ""
         meaning = row.meaning.replace("|", "\\|").replace("<", "&lt;")
-        lines.append(f"| {key} | `{row.variable}` | {default} | {meaning} |")
+        cells = [key, *([f"`{row.variable}`"] if variables else []), default, meaning]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 

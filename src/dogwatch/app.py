@@ -103,6 +103,7 @@ class Dogwatch:
         Raises SettingsError or StoreError only.
         """
         from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
+        from dogwatch.settings.policy import policy
 
         async with AsyncExitStack() as stack:
             opened = [await self._connect(config, stack) for config in self._configs(())]
@@ -116,7 +117,7 @@ class Dogwatch:
                 self._store,
                 self._thread,
                 self._clock,
-                timezone=self.settings.timezone,
+                policy=policy(self.settings),
                 history_days=self.settings.history_days,
                 progress=progress,
             ).run()

@@ -71,17 +71,15 @@ class Round:
         thread: StoreThread,
         clock: Clock,
         *,
-        timezone: str,
+        policy: Policy,
         history_days: int,
-        policy: Policy | None = None,
         progress: Progress = _silent,
     ) -> None:
         self._connectors = connectors
         self._store = store
         self._thread = thread
         self._clock = clock
-        self._timezone = timezone
-        self._policy = policy or Policy(timezone=timezone)
+        self._policy = policy
         self._history = timedelta(days=history_days)
         self._progress = progress
 
@@ -223,7 +221,7 @@ class Round:
         known = {finding.fingerprint for finding in plan.open_findings}
         report = CheckReport(
             at=now,
-            timezone=self._timezone,
+            timezone=self._policy.timezone,
             previous_round_at=plan.previous,
             exit_code=0,
             findings=findings,

@@ -127,7 +127,7 @@ def _learn(scenario: "Scenario") -> "CheckReport":
 
     clock = SimulatedClock(scenario.rounds()[0])
     lab = Lab(scenario.world(clock))
-    settings = _settings(lab.write_config(_FOLDER, history_days=scenario.history.days))
+    settings = _settings(lab.write_config(_FOLDER, history_days=scenario.history.days, told=scenario.told))
 
     async def first_round() -> "CheckReport":
         with ProgressLine(settings.connectors) as progress:
@@ -147,7 +147,9 @@ def _check(scenario: "Scenario", program: str) -> None:
     clock = RunningClock(SystemClock(), scenario.now, end=scenario.now + _AHEAD)
     lab = Lab(scenario.world(clock, ahead=_AHEAD))
     with lab.serve() as urls:
-        perform(_settings(lab.write_config(_FOLDER, urls, scenario.history.days)), "text", program)
+        perform(
+            _settings(lab.write_config(_FOLDER, urls, scenario.history.days, scenario.told)), "text", program
+        )
 
 
 def _settings(config: Path) -> "Settings":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dogwatch.app import Dogwatch
     from dogwatch.lab.clock import SimulatedClock
+    from dogwatch.lab.estate import Told
     from dogwatch.lab.run import Night
     from dogwatch.lab.serve import Lab
     from dogwatch.lab.world import LabClock, World
@@ -65,9 +66,10 @@ def serve(what: str, port: int, speed: float) -> None:
 
     wall = SystemClock()
     now = wall.now()
-    lab = Lab(_served_world(what, now, RunningClock(wall, now, speed=speed, end=now + _AHEAD)))
+    world, told = _served(what, now, RunningClock(wall, now, speed=speed, end=now + _AHEAD))
+    lab = Lab(world)
     with TemporaryDirectory(prefix="dogwatch-lab-") as folder, lab.serve(port) as urls:
-        config = lab.write_config(Path(folder), urls, _HISTORY.days)
+        config = lab.write_config(Path(folder), urls, _HISTORY.days, told)
         for platform, url in urls.items():
             jobs = sum(job.platform == platform for job in lab.world.jobs.values())
             tell(f"{platform:16} {url:28} {jobs} jobs")
@@ -79,7 +81,8 @@ def serve(what: str, port: int, speed: float) -> None:
             threading.Event().wait()
 
 
-def _served_world(what: str, now: datetime, clock: "LabClock") -> "World":
+def _served(what: str, now: datetime, clock: "LabClock") -> "tuple[World, Told]":
+    """The world of an estate or a scenario, and what dogwatch is told of it."""
     from dogwatch.lab.estate import load_estate, shipped_estates
     from dogwatch.lab.scenario import load_scenario
     from dogwatch.lab.simulate import simulate
@@ -89,8 +92,9 @@ def _served_world(what: str, now: datetime, clock: "LabClock") -> "World":
     if what not in shipped_estates() and path.is_file() and "jobs" not in read(path).mapping():
         scenario = load_scenario(path)
         scenario = scenario.moved(timedelta(days=(now - scenario.now).days))
-        return scenario.world(clock, ahead=now - scenario.now + _AHEAD)
-    return simulate(load_estate(what), seed=1, start=now - _HISTORY, end=now + _AHEAD, clock=clock)
+        return scenario.world(clock, ahead=now - scenario.now + _AHEAD), scenario.told
+    estate = load_estate(what)
+    return simulate(estate, seed=1, start=now - _HISTORY, end=now + _AHEAD, clock=clock), estate.told
 
 
 @command.command()

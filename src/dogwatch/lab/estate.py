@@ -101,6 +101,26 @@ class Told:
     holidays: tuple[date, ...] = ()
     muted: tuple[str, ...] = ()
 
+    def plus(self, other: "Told") -> "Told":
+        """Both."""
+        return Told(
+            self.pipelines + other.pipelines,
+            self.maintenance + other.maintenance,
+            self.holidays + other.holidays,
+            self.muted + other.muted,
+        )
+
+    def moved(self, by: timedelta) -> "Told":
+        """The same at another time; holidays by whole days."""
+        windows = (
+            replace(window, start=window.start + by, end=window.end + by) for window in self.maintenance
+        )
+        return replace(
+            self,
+            maintenance=tuple(windows),
+            holidays=tuple(day + timedelta(days=by.days) for day in self.holidays),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Estate:
@@ -168,7 +188,7 @@ def parse_estate(root: Entry) -> Estate:
     _check_links(jobs, entries)
     parts = _components(words["components"]) if "components" in words else {}
     estate = Estate(words["id"].text(), timezone, jobs, parts)
-    return replace(estate, told=_told(words["told"], estate)) if "told" in words else estate
+    return replace(estate, told=parse_told(words["told"], estate)) if "told" in words else estate
 
 
 _JOB_WORDS = (
@@ -266,7 +286,8 @@ def _components(entry: Entry) -> dict[str, Component]:
     return found | {name: Component(name) for name in sorted(called - found.keys())}
 
 
-def _told(entry: Entry, estate: Estate) -> Told:
+def parse_told(entry: Entry, estate: Estate) -> Told:
+    """What dogwatch's configuration declares of an estate. Raises LabError."""
     words = entry.words(("pipelines", "maintenance", "holidays", "muted"))
 
     def items(word: str) -> list[Entry]:

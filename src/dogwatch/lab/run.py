@@ -84,7 +84,8 @@ def watch(
 
     with tempfile.TemporaryDirectory(prefix="dogwatch-lab-") as name:
         folder = Path(name)
-        lab.write_config(folder, history_days=max(1, min(365, scenario.history.days)))
+        days = max(1, min(365, scenario.history.days))
+        lab.write_config(folder, history_days=days, told=scenario.told)
         with asyncio.Runner(loop_factory=LabLoop) as runner:
             reports = runner.run(night(folder))
     return Night(scenario, lab, tuple(reports), timer() - began)

@@ -5,12 +5,12 @@ faults, reaches the twins except through what they do to runs and calls.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from dogwatch.errors import LabError
-from dogwatch.lab.estate import ESTATES, Estate, parse_estate, shipped_estates
+from dogwatch.lab.estate import ESTATES, Estate, Told, parse_estate, parse_told, shipped_estates
 from dogwatch.lab.faults import Fault, parse_fault
 from dogwatch.lab.simulate import simulate
 from dogwatch.lab.world import LabClock, World
@@ -76,6 +76,8 @@ class Scenario:
     noise: tuple[Fault, ...] = ()
     """True but harmless."""
     expect: Expect = Expect()
+    told: Told = field(default_factory=Told)
+    """What dogwatch's configuration declares: the estate's and the scenario's own."""
 
     def world(self, clock: LabClock, *, ahead: timedelta = timedelta(0)) -> World:
         """The estate's life until ``ahead`` after ``now``."""
@@ -100,6 +102,7 @@ class Scenario:
             now=self.now + by,
             faults=tuple(_moved(fault, by) for fault in self.faults),
             noise=tuple(_moved(fault, by) for fault in self.noise),
+            told=self.told.moved(by),
         )
 
 
@@ -131,7 +134,8 @@ def scenario_files(folder: Path) -> list[Path]:
 
 
 _WORDS = (
-    "id", "estate", "seed", "now", "history_days", "check_every", "watch_hours", "faults", "noise", "expect",
+    "id", "estate", "seed", "now", "history_days", "check_every", "watch_hours", "told", "faults", "noise",
+    "expect",
 )  # fmt: skip
 
 
@@ -156,6 +160,7 @@ def load_scenario(path: Path) -> Scenario:
         faults=_faults(words.get("faults"), estate),
         noise=_faults(words.get("noise"), estate),
         expect=_expect(words["expect"], estate) if "expect" in words else Expect(),
+        told=estate.told.plus(parse_told(words["told"], estate)) if "told" in words else estate.told,
     )
     if scenario.check_every < timedelta(minutes=1):
         raise words["check_every"].wrong("rounds are at least a minute apart")

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dogwatch.errors import LabError
 from dogwatch.lab.clock import SimulatedClock
+from dogwatch.lab.estate import Told
 from dogwatch.lab.network import LabTransport, delay, host_url, refuses
 from dogwatch.lab.twin import platform_names, twin_class
 from dogwatch.lab.world import World
@@ -66,17 +67,23 @@ class Lab:
         return _Server(app, _refusing(lambda: refuses(world, platform)), stopping)
 
     def write_config(
-        self, folder: Path, urls: Mapping[str, str] | None = None, history_days: int = 30
+        self,
+        folder: Path,
+        urls: Mapping[str, str] | None = None,
+        history_days: int = 30,
+        told: Told | None = None,
     ) -> Path:
         """Write dogwatch.yaml and .env so that dogwatch reads these twins; returns the former's path.
 
-        ``urls`` are those of ``serve``; without them the settings are for ``transport``.
+        ``urls`` are those of ``serve``; without them the settings are for ``transport``. ``told`` is what a
+        user would have configured.
         """
         urls = urls or {name: host_url(name) for name in self.twins}
         settings = {
             "timezone": self.world.timezone,
             "store": "dogwatch.db",
             "history_days": history_days,
+            **self._told(told or Told()),
             "connectors": {name: twin.settings(urls[name]) for name, twin in self.twins.items()},
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +100,29 @@ class Lab:
         ]
         (folder / ".env").write_text("".join(secrets), encoding="utf-8")
         return path
+
+    def _told(self, told: Told) -> dict[str, Any]:
+        """Maintenance, holidays and muted jobs as they stand in dogwatch.yaml."""
+        maintenance = [
+            {"on": subject, "from": window.start.isoformat(), "to": window.end.isoformat()}
+            for window in told.maintenance
+            if (subject := self.subject(window.on)) is not None
+        ]
+        muted = [subject for name in told.muted if (subject := self.subject(name)) is not None]
+        words = {
+            "maintenance": maintenance,
+            "holidays": [day.isoformat() for day in told.holidays],
+            "muted": muted,
+        }
+        return {key: value for key, value in words.items() if value}
+
+    def subject(self, name: str) -> str | None:
+        """What dogwatch calls a platform or a job of the estate; None if it cannot know it."""
+        platform, slash, _ = name.partition("/")
+        twin = self.twins.get(platform)
+        if twin is None:
+            return None
+        return f"{platform}/{twin.job_id(name)}" if slash else platform
 
 
 def env_quoted(value: str) -> str:

@@ -31,8 +31,9 @@ class Described(BaseModel):
         own: Any = handler.resolve_ref_schema(schema)
         properties = cast("dict[str, dict[str, Any]]", own.get("properties", {}))
         for name, said in descriptions(cls).items():
-            if name in properties:
-                properties[name].setdefault("description", said)
+            key = cls.model_fields[name].alias or name
+            if key in properties:
+                properties[key].setdefault("description", said)
         return schema
 
 

@@ -1,17 +1,18 @@
 """What the settings are, and how their variables are called."""
 
-import difflib
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, SecretStr, SerializeAsAny, field_validator
 from pydantic.fields import FieldInfo
 
 from dogwatch.model.described import Described
+from dogwatch.settings.watching import Watching
+from dogwatch.settings.zones import known_zone
 from dogwatch.wire.connector import ConnectorSettings
 
 FILE = "dogwatch.yaml"
@@ -35,10 +36,7 @@ class General(Described):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if not is_zone(value):
-            near = nearest(value, available_timezones())
-            raise ValueError(f"is not an IANA time zone{f'; did you mean {near}?' if near else ''}")
-        return value
+        return known_zone(value)
 
 
 class ConnectorConfig(Described):
@@ -54,7 +52,11 @@ class ConnectorConfig(Described):
     """An instance of that connector's own ``Settings``."""
 
 
-class Settings(General):
+class Top(General, Watching):
+    """All that stands in dogwatch.yaml beside the connectors."""
+
+
+class Settings(Top):
     """Everything a round needs to know beforehand."""
 
     connectors: Mapping[str, ConnectorConfig]
@@ -64,15 +66,6 @@ class Settings(General):
     def zone(self) -> ZoneInfo:
         """The reader's time zone."""
         return ZoneInfo(self.timezone)
-
-
-def is_zone(name: str) -> bool:
-    """Whether there is an IANA zone of that name; the list of all of them takes 20 ms to make."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return not name.startswith(("posix", "right/"))
 
 
 def prefix_of(name: str) -> str:
@@ -98,11 +91,6 @@ def atoms(annotation: Any) -> set[Any]:
     origin = typing.get_origin(annotation)
     inner = {atom for part in parts for atom in atoms(part)}
     return inner if origin in {typing.Union, types.UnionType} else inner | {origin}
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, None if none is near."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
 def first_sentence(text: str) -> str:

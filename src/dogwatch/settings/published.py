@@ -3,7 +3,7 @@
 from typing import Any
 
 from dogwatch import connectors
-from dogwatch.settings.model import FILE, NAME, General, is_secret
+from dogwatch.settings.model import FILE, NAME, Top, is_secret
 
 
 def schema() -> dict[str, Any]:
@@ -11,9 +11,9 @@ def schema() -> dict[str, Any]:
 
     Nothing but ``kind`` is required, because a variable may give any field.
     """
-    top = General.model_json_schema()
+    top = Top.model_json_schema()
     del top["properties"]["timezone"]["default"]  # it is the machine's zone
-    definitions: dict[str, Any] = {}
+    definitions: dict[str, Any] = top.pop("$defs", {})
     for kind in connectors.names():
         definitions |= _kind_schema(kind)
     top["properties"]["connectors"] = {

@@ -2,7 +2,7 @@
 
 import re
 from collections import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -24,11 +24,11 @@ from dogwatch.settings.model import (
     atoms,
     first_sentence,
     is_secret,
-    is_zone,
-    nearest,
     prefix_of,
 )
 from dogwatch.settings.sources import Problem, Variables, YamlFile
+from dogwatch.settings.watching import JobSettings, Watching, Window
+from dogwatch.settings.zones import is_zone, nearest
 from dogwatch.wire.connector import ConnectorSettings
 from dogwatch.wire.secrets import Secrets
 
@@ -43,14 +43,20 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     file = cwd / (path or FILE)
     reading = _Reading(YamlFile.read(file, cwd), Variables.read(environ, file.parent / ".env", cwd))
     general = _general(reading, environ)
+    watching = _watching(reading)
     found = [_connector(reading, name, given) for name, given in _blocks(reading)]
     _check_variables(reading)
     reading.finish()
     assert general is not None  # finish() raises if anything was wrong
+    assert watching is not None
     return Settings(
         timezone=general.timezone,
         store=str(file.parent / general.store),
         history_days=general.history_days,
+        jobs=watching.jobs,
+        maintenance=watching.maintenance,
+        holidays=watching.holidays,
+        muted=watching.muted,
         connectors={config.name: config for config in found if config is not None},
     )
 
@@ -94,9 +100,48 @@ def _general(reading: _Reading, environ: Mapping[str, str]) -> General | None:
     if not isinstance(given, dict):
         reading.wrong((), "is not a mapping of keys to values", "begin with: connectors:")
         return None
-    top = {key: value for key, value in cast("dict[str, Any]", given).items() if key != "connectors"}
+    others = {"connectors", *Watching.model_fields}
+    top = {key: value for key, value in cast("dict[str, Any]", given).items() if key not in others}
     top.setdefault("timezone", local_zone(environ))
-    return cast("General | None", _fill(reading, _Part(General, (), PREFIX), top))
+    part = _Part(General, (), PREFIX, (*Watching.model_fields, "connectors"))
+    return cast("General | None", _fill(reading, part, top))
+
+
+def _watching(reading: _Reading) -> Watching | None:
+    """What is said about jobs. It stands in the file alone: no variable could hold it."""
+    given: Any = reading.yaml.values
+    values = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    jobs = {
+        pattern: _fill(reading, _Part(JobSettings, ("jobs", pattern), None), block)
+        for pattern, block in _mappings(reading, ("jobs",), values.get("jobs"), dict)
+    }
+    windows = [
+        _fill(reading, _Part(Window, ("maintenance", at), None), block)
+        for at, block in _mappings(reading, ("maintenance",), values.get("maintenance"), list)
+    ]
+    days: dict[str, Any] = {key: values[key] for key in ("holidays", "muted") if key in values}
+    quiet = cast("Watching | None", _fill(reading, _Part(Watching, (), None), days))
+    if quiet is None or None in jobs.values() or None in windows:
+        return None
+    return quiet.model_copy(update={"jobs": jobs, "maintenance": tuple(windows)})
+
+
+def _mappings(
+    reading: _Reading, path: tuple[str], given: Any, kind: type[dict[Any, Any]] | type[list[Any]]
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """(key or index, block) of the blocks in a mapping or a list; what is none is noted."""
+    if given is None:
+        return
+    if not isinstance(given, kind):
+        fix = "write each as - on: …" if kind is list else "indent each under its name"
+        reading.wrong(path, f"is not a {'list' if kind is list else 'mapping'}", fix)
+        return
+    blocks = enumerate(cast("list[Any]", given)) if kind is list else cast("dict[str, Any]", given).items()
+    for key, block in cast("Iterable[tuple[Any, Any]]", blocks):
+        if block is not None and not isinstance(block, dict):
+            reading.wrong((*path, key), "is not a mapping of keys to values", "indent its settings under it")
+        else:
+            yield key, cast("dict[str, Any]", block or {})
 
 
 def _blocks(reading: _Reading) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -126,7 +171,7 @@ def _connector(reading: _Reading, name: str, given: dict[str, Any]) -> Connector
         return None
     reading.prefixes.append(prefix_of(name))
     rest = {key: value for key, value in given.items() if key != "kind"}
-    part = _Part(connectors.load(kind).Settings, path, prefix_of(name))
+    part = _Part(connectors.load(kind).Settings, path, prefix_of(name), ("kind",))
     settings = cast("ConnectorSettings | None", _fill(reading, part, rest))
     return None if settings is None else ConnectorConfig(name=name, kind=kind, settings=settings)
 
@@ -155,9 +200,11 @@ class _Part:
     """One model that is filled, and where its values come from."""
 
     model: type[BaseModel]
-    path: tuple[str, ...]
-    prefix: str
-    """Of its variables."""
+    path: tuple[str | int, ...]
+    prefix: str | None
+    """Of its variables; None if it has none."""
+    others: tuple[str, ...] = ()
+    """Keys that stand beside its own."""
 
     def variable(self, name: str) -> str:
         return f"{self.prefix}{name.upper()}"
@@ -165,8 +212,13 @@ class _Part:
     @property
     def keys(self) -> list[str]:
         """What may stand in the file."""
-        fields = [name for name, info in self.model.model_fields.items() if not is_secret(info)]
-        return [*fields, "kind" if self.path else "connectors"]
+        fields = self.model.model_fields.items()
+        return [*(info.alias or name for name, info in fields if not is_secret(info)), *self.others]
+
+    def field(self, key: str) -> tuple[str, FieldInfo] | None:
+        """The field that a key in the file fills."""
+        fields = self.model.model_fields.items()
+        return next(((name, info) for name, info in fields if key in {name, info.alias}), None)
 
 
 def _fill(reading: _Reading, part: _Part, given: Mapping[str, Any]) -> BaseModel | None:
@@ -178,7 +230,8 @@ def _fill(reading: _Reading, part: _Part, given: Mapping[str, Any]) -> BaseModel
         if name in values and is_secret(info):
             _refuse_secret(reading, part, name, str(values[name]))
             spoiled = True
-        for var in (_claim(reading, part, name), *_foreign(info, name in values)):
+        named = () if part.prefix is None else (_claim(reading, part, name), *_foreign(info, name in values))
+        for var in named:
             text = reading.variables.values.get(var, "").strip()
             if text:
                 values[name] = _from_text(info, text)
@@ -206,7 +259,7 @@ def _refuse_secret(reading: _Reading, part: _Part, name: str, value: str) -> Non
 
 def _claim(reading: _Reading, part: _Part, name: str) -> str:
     """The field's own variable, noted as known; two settings that share one are a problem."""
-    var, key = part.variable(name), ".".join((*part.path, name))
+    var, key = part.variable(name), ".".join((*map(str, part.path), name))
     if reading.claimed.setdefault(var, key) != key:
         reading.wrong(part.path, f"{var} would fill {key} and {reading.claimed[var]}", "rename the connector")
     return var
@@ -224,7 +277,8 @@ def _explain(reading: _Reading, part: _Part, item: ErrorDetails, origins: Mappin
     """Put one of pydantic's errors into our words."""
     place = item["loc"]
     name = str(place[0]) if place else ""
-    info = part.model.model_fields.get(name)
+    field_of = part.field(name)
+    info = None if field_of is None else field_of[1]
     where = (*part.path, *place)
     if item["type"] == "extra_forbidden":
         near = nearest(str(place[-1]), part.keys if len(place) == 1 else ())
@@ -232,7 +286,8 @@ def _explain(reading: _Reading, part: _Part, item: ErrorDetails, origins: Mappin
         reading.wrong(where, "unknown key", f"did you mean {near}?" if near else known)
     elif item["type"] == "missing" and info is not None and len(place) == 1:
         ways = f"set {part.variable(name)} in the environment or .env"
-        reading.wrong(where, "is missing", ways if is_secret(info) else f"add it, or {ways}")
+        fix = "add it" if part.prefix is None else ways if is_secret(info) else f"add it, or {ways}"
+        reading.wrong(where, "is missing", fix)
     else:
         what, fix = _reworded(part, item, info)
         if name in origins:
@@ -244,10 +299,11 @@ def _explain(reading: _Reading, part: _Part, item: ErrorDetails, origins: Mappin
 def _reworded(part: _Part, item: ErrorDetails, info: FieldInfo | None) -> tuple[str, str]:
     """(what is wrong, the fix) of a value that is not as it should be."""
     what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    what = what.replace("a valid tuple", "a list")
     if item["type"] == "string_type" and isinstance(item.get("input"), (int, float)):
         return "should be text", "put the value in quotes"
-    if info is not None:
-        return what, first_sentence(descriptions(part.model).get(str(item["loc"][0]), ""))
+    if info is not None and (field_of := part.field(str(item["loc"][0]))):
+        return what, first_sentence(descriptions(part.model).get(field_of[0], ""))
     named = [name for name in part.model.model_fields if re.search(rf"\b{name}\b", what)]
     secrets = [part.variable(name) for name in named if is_secret(part.model.model_fields[name])]
     either = " or " if "one of" in what else " and "

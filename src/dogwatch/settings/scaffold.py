@@ -3,6 +3,7 @@
 import json
 import textwrap
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from dogwatch import connectors
 from dogwatch.model.described import descriptions
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
+from dogwatch.settings.watching import JobSettings, Watching
 
 SCHEMA_FILE = ".dogwatch.schema.json"
 """Where editors find the schema, beside dogwatch.yaml."""
@@ -53,6 +55,30 @@ def general_rows() -> list[Row]:
     return [replace(row, default="") if row.key == "timezone" else row for row in found]
 
 
+def job_rows() -> list[Row]:
+    """What may be said about the jobs that a pattern matches. No variable holds it."""
+    from dogwatch.settings.policy import standard
+
+    shown = {row.key: standard(row.key) for row in rows(JobSettings, "")}
+    return [replace(row, variable="", default=_shown(shown[row.key])) for row in rows(JobSettings, "")]
+
+
+def watching_rows() -> list[Row]:
+    """What else is said about jobs at the top of dogwatch.yaml."""
+    return [replace(row, variable="", default="") for row in rows(Watching, "")]
+
+
+def _shown(value: object) -> str:
+    """A threshold as it would stand in YAML."""
+    if not isinstance(value, timedelta):
+        return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    seconds = value.total_seconds()
+    size, unit = next(
+        (size, unit) for size, unit in ((3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0
+    )
+    return f"{seconds / size:g}{unit}"
+
+
 def connector_rows(kind: str) -> list[Row]:
     """The settings of a connector of this kind that is named after it."""
     return rows(connectors.load(kind).Settings, prefix_of(kind))
@@ -69,6 +95,11 @@ def yaml_head(timezone: str) -> str:
     ]
     for row in general_rows():
         lines += [*_comment(row.meaning, ""), f"# {row.key}: {row.default or timezone}", ""]
+    lines += [
+        "# What more can be said about single jobs, and when to be silent: thresholds, schedules that no",
+        "# platform tells, muted jobs, maintenance, holidays. See docs/configuration.md.",
+        "",
+    ]
     return "\n".join([*lines, "connectors:", ""])
 
 

@@ -80,6 +80,8 @@ def _plain(value: Any, path: tuple[str | int, ...], lines: dict[tuple[str | int,
             plain[str(key)] = _plain(item, (*path, str(key)), lines)
         return plain
     if isinstance(value, list):
+        spots = _spots(value)
+        lines.update({(*path, at): spot[0] + 1 for at, spot in spots.items()})
         return [_plain(item, (*path, at), lines) for at, item in enumerate(_elements(value))]
     return value
 

@@ -1,0 +1,81 @@
+"""What stands in dogwatch.yaml about jobs, as the rules want it."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dogwatch.detect.baseline import Limits
+from dogwatch.detect.policy import Policy
+from dogwatch.detect.rules import Rulebook, Rules
+from dogwatch.detect.told import Maintenance, Told
+from dogwatch.model import Schedule, ScheduleKind
+from dogwatch.settings.model import Settings
+from dogwatch.settings.watching import JobSettings, schedule_kind
+
+LIMITS: Mapping[str, tuple[str, str]] = {
+    "slow_ratio": ("duration", "ratio"),
+    "slow_sigmas": ("duration", "sigmas"),
+    "fast_ratio": ("duration", "low_ratio"),
+    "fast_sigmas": ("duration", "low_sigmas"),
+    "few_ratio": ("volume", "ratio"),
+    "few_sigmas": ("volume", "sigmas"),
+    "many_ratio": ("volume", "low_ratio"),
+    "many_sigmas": ("volume", "low_sigmas"),
+}
+"""Setting -> the limits and the field of them that it sets; all others set the rule of their own name."""
+_RULES = frozenset(field.name for field in fields(Rules))
+
+
+def policy(settings: Settings) -> Policy:
+    """Everything that rules read of the configuration."""
+    exceptions = [(pattern, rules_of(job)) for pattern, job in settings.jobs.items()]
+    declared = [
+        (pattern, schedule)
+        for pattern, job in settings.jobs.items()
+        if (schedule := _schedule(job, settings.timezone)) is not None
+    ]
+    windows = [
+        Maintenance(window.on, _instant(window.start, settings.zone), _instant(window.end, settings.zone))
+        for window in settings.maintenance
+    ]
+    muted = (*settings.muted, *(pattern for pattern, job in settings.jobs.items() if job.muted))
+    return Policy(
+        rulebook=Rulebook(exceptions=exceptions),
+        told=Told(windows, frozenset(settings.holidays), muted, settings.zone),
+        declared=declared,
+        timezone=settings.timezone,
+    )
+
+
+def rules_of(job: JobSettings) -> Rules:
+    """The thresholds of all, with those that are set here."""
+    given: dict[str, Any] = {name: value for name, value in job if value is not None}
+    changed: dict[str, Any] = {name: value for name, value in given.items() if name in _RULES}
+    for name, (limits, field) in LIMITS.items():
+        if name in given:
+            before: Limits = changed.get(limits, getattr(Rules(), limits))
+            changed[limits] = replace(before, **{field: given[name]})
+    return replace(Rules(), **changed)
+
+
+def standard(name: str) -> object:
+    """The value that a threshold has if nobody sets it; None for settings that are no thresholds."""
+    if name in LIMITS:
+        limits, field = LIMITS[name]
+        return getattr(getattr(Rules(), limits), field)
+    return getattr(Rules(), name) if name in _RULES else None
+
+
+def _schedule(job: JobSettings, timezone: str) -> Schedule | None:
+    if job.every is not None:
+        return Schedule(kind=ScheduleKind.interval, every_seconds=job.every.total_seconds())
+    if job.schedule is None:
+        return None
+    kind = schedule_kind(job.schedule)
+    return Schedule(kind=kind, expression=job.schedule, timezone=job.timezone or timezone)
+
+
+def _instant(moment: datetime, zone: ZoneInfo) -> datetime:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

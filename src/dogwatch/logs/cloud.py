@@ -4,20 +4,22 @@ This is the quick way for entries of the usual kind. Whatever is unusual (audit 
 text, payloads with a trace, lines that are no entry) is left to ``objects``, line by line or block by block.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
 
 from dogwatch.logs.times import seconds
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-try:
-    import msgspec
-except ImportError:  # the extra is not installed; ``objects`` does all the work
-    decode_lines: "Callable[[bytes], list[Any]] | None" = None
-else:
+@cache
+def _decoder() -> Callable[[bytes], list[Any]] | None:
+    """Decodes a block of entries; None if the extra is not installed."""
+    try:
+        import msgspec
+    except ImportError:
+        return None
 
-    class _Payload(msgspec.Struct, gc=False):
+    class Payload(msgspec.Struct, gc=False):
         message: Any = None
         component: Any = None
         stack_trace: Any = None
@@ -25,29 +27,24 @@ else:
         exc_info: Any = None
         traceback: Any = None
 
-        @property
-        def trace(self) -> bool:
-            """Whether there is a stack trace."""
-            return not (self.stack_trace is self.exception is self.exc_info is self.traceback is None)
-
-    class _Labels(msgspec.Struct, gc=False):
+    class Labels(msgspec.Struct, gc=False):
         container_name: Any = None
         service_name: Any = None
         function_name: Any = None
         job_name: Any = None
 
-    class _Resource(msgspec.Struct, gc=False):
-        labels: _Labels | None = None
+    class Resource(msgspec.Struct, gc=False):
+        labels: Labels | None = None
 
-    class _Entry(msgspec.Struct, gc=False):
+    class Entry(msgspec.Struct, gc=False):
         severity: Any = None
         timestamp: Any = None
         textPayload: Any = None  # noqa: N815  # as on the wire
-        jsonPayload: _Payload | None = None  # noqa: N815  # as on the wire
-        resource: _Resource | None = None
+        jsonPayload: Payload | None = None  # noqa: N815  # as on the wire
+        resource: Resource | None = None
         logName: Any = None  # noqa: N815  # as on the wire
 
-    decode_lines = msgspec.json.Decoder(_Entry).decode_lines
+    return msgspec.json.Decoder(Entry).decode_lines
 
 
 class Columns(NamedTuple):
@@ -61,10 +58,11 @@ class Columns(NamedTuple):
 
 def columns(block: bytes, now: float) -> Columns | None:
     """The entries of a block; None if it is not made of entries alone, or cannot be decoded quickly."""
-    if decode_lines is None:
+    decode = _decoder()
+    if decode is None:
         return None
     try:
-        entries = decode_lines(block)
+        entries = decode(block)
     except (ValueError, RecursionError):
         return None
     if not entries or len(entries) != block.count(b"\n") + 1:
@@ -82,11 +80,15 @@ def _texts(entries: list[Any]) -> list[str | None]:
         text = entry.textPayload
         if text is None:
             payload = entry.jsonPayload
-            text = None if payload is None or payload.trace else payload.message
+            text = None if payload is None or _has_trace(payload) else payload.message
         texts.append(text if entry.severity is not None else None)
     if not set(map(type, texts)) <= {str, type(None)}:
         raise TypeError
     return [text or None for text in texts] if "" in texts else texts
+
+
+def _has_trace(payload: Any) -> bool:
+    return not (payload.stack_trace is payload.exception is payload.exc_info is payload.traceback is None)
 
 
 def _levels(entries: list[Any]) -> list[str]:

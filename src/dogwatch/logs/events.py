@@ -65,35 +65,43 @@ class Events:
         """The events of a block of whole lines. The last one is kept back, because more of it may come."""
         if self.format is None:
             self.format = recognise_objects(block) or recognise(block).name
+        lines = block.count(b"\n") + 1
+        self._tally.lines += lines
         if self.format in OBJECT_FORMATS:
             return self._open_inner(self._objects(block))
-        return self._open_inner(
-            self._lines(block if self._rest is None else self._rest + b"\n" + block, last=False)
-        )
+        if self._rest is not None:
+            block = self._rest + b"\n" + block
+            lines += self._rest.count(b"\n") + 1
+        return self._open_inner(self._lines(block, lines, last=False))
 
     def finish(self) -> Batch:
         """What was kept back."""
-        return Batch() if self._rest is None else self._open_inner(self._lines(self._rest, last=True))
+        return (
+            Batch()
+            if self._rest is None
+            else self._open_inner(self._lines(self._rest, self._rest.count(b"\n") + 1, last=True))
+        )
 
     # ── text ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _lines(self, block: bytes, *, last: bool) -> Batch:
+    def _lines(self, block: bytes, lines: int, *, last: bool) -> Batch:
         header = TEXT_FORMATS[self.format or PLAIN.name].header
         if header is None:
             marked, folded = block, has_trace(block)
         else:
             block = block.replace(_HEAD, b" ")
             marked, heads = header.subn(_HEAD, block)
-            folded = heads != marked.count(b"\n") + 1
+            folded = heads != lines
         if folded:
             return self._folded(header, block, marked, last=last)
         self._rest = None
         if not last:
             block, newline, self._rest = block.rpartition(b"\n")
-            marked = marked.rpartition(b"\n")[0]
+            lines -= 1
             if not newline:
                 return Batch()
-        batch = Batch(marked.replace(_HEAD, b"") if header else marked, marked.count(b"\n") + 1)
+            marked = marked.rpartition(b"\n")[0] if header else block
+        batch = Batch(marked.replace(_HEAD, b"") if header else marked, lines)
         if header is not None and self._details:
             self._read_headers(header, block.split(b"\n"), batch)
         return batch

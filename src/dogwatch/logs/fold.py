@@ -17,13 +17,13 @@ SEPARATOR = b" | "
 """Between the message and its cause."""
 
 _FRAMES = (b"\tat ", b"    at ", _CAUSED)
-_SIGNS = (b"\n\tat ", b"\n    at ", b"\n" + _CAUSED, _TRACEBACK)
+_SIGN = re.compile(rb"\n(?:\tat |    at |Caused by: |Traceback \(most recent call last\))")
 _WITHIN = re.compile(rb"\s|\.\.\. \d|During handling of the above|The above exception was the direct|$")
 
 
 def has_trace(block: bytes) -> bool:
     """Whether there may be a stack trace in a block of lines without headers."""
-    return any(sign in block for sign in _SIGNS) or block.startswith(_FRAMES)
+    return _SIGN.search(block) is not None or block.startswith((*_FRAMES, _TRACEBACK))
 
 
 def heads(lines: Sequence[bytes]) -> list[int]:

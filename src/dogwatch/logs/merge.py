@@ -86,24 +86,29 @@ class _Merger:
 
     def single_places(self) -> bool:
         """Unite families that differ in one place. Returns whether there was one."""
-        families: dict[tuple[int, int, int], list[Tokens]] = defaultdict(list)
+        seen: dict[int, Tokens] = {}
+        families: dict[int, list[Tokens]] = {}
         for text in self.members:
             hashes = [hash(f"{i} {token}") for i, token in enumerate(text)]
             whole = sum(hashes)
             for i, token in enumerate(text):
                 if is_word(token):
-                    families[whole - hashes[i], i, len(text)].append(text)
+                    key = (whole - hashes[i]) * _MOST_TOKENS + i
+                    first = seen.setdefault(key, text)
+                    if first is not text:
+                        families.setdefault(key, [first]).append(text)
         found = sorted(
-            (family for family in families.items() if len(family[1]) > 1),
-            key=lambda family: (-len(family[1]), family[0][1], min(family[1])),
+            ((key % _MOST_TOKENS, family) for key, family in families.items()),
+            key=lambda family: (-len(family[1]), family[0], min(family[1])),
         )
-        return sum(self._judge(family, at) for (_, at, _), family in found) > 0
+        return sum(self._judge(family, at) for at, family in found) > 0
 
     def _judge(self, family: list[Tokens], at: int) -> bool:
-        family = sorted(text for text in family if text in self.members)
+        around = min(family)
+        left, right = around[:at], around[at + 1 :]
+        family = sorted(t for t in family if t in self.members and t[:at] == left and t[at + 1 :] == right)
         if len(family) < 2:
             return False
-        around = family[0]
         proven = any(text[at] == V and at in self.named.get(text, ()) for text in family)
         place = Place(around, at, [text[at] for text in family], proven)
         shorter = without_units(place)
@@ -189,8 +194,12 @@ class _Merger:
                 changed = True
         return changed
 
-    def lists(self) -> None:
-        """Lists of values that differ in length are one list; an empty bracket is a value that is missing."""
+    def lists(self) -> bool:
+        """Lists of values that differ in length are one list; an empty bracket is a value that is missing.
+
+        Returns whether there was one.
+        """
+        changed = False
         by_list: dict[str, list[Tokens]] = defaultdict(list)
         for text in self.members:
             by_list[_LIST.sub(V, "".join(text).replace("()", f"({V})"))].append(text)
@@ -199,18 +208,30 @@ class _Merger:
             gap = any("()" in "".join(text) for text in family)
             if len(family) > 1 and (len(lengths) > 2 or gap or max(lengths) > 6):
                 self.unite(family, tokens(short), ())
+                changed = True
+        return changed
 
-    def strays(self) -> None:
-        """Apply what was learned to texts without relatives."""
+    def strays(self) -> bool:
+        """Apply what was learned to texts without relatives. Returns whether there was one."""
+        changed = False
         for text in sorted(self.members):
-            places = [i for i, token in enumerate(text) if is_word(token) and self._is_known(text, i)]
+            places: list[int] = []
+            near = far = ""
+            for i, token in enumerate(text):
+                if token[0] == " ":
+                    continue
+                if (near in self.values or near.lower() in NAME_CUES) and self._is_known(text, i, near, far):
+                    places.append(i)
+                near, far = token, near
             if places:
-                self.unite([text], tuple(V if i in places else token for i, token in enumerate(text)), places)
+                self.unite([text], _opened(text, tuple(places)), places)
+                changed = True
+        return changed
 
-    def _is_known(self, text: Tokens, at: int) -> bool:
+    def _is_known(self, text: Tokens, at: int, near: str, far: str) -> bool:
+        """Whether a word after these two was found to be a name elsewhere, or looks like one."""
         word = letters(text[at])
-        near, far = before(text, at), before(text, at, 2)
-        if not is_word(word) or not near or near == V:
+        if near == V or not is_word(word):
             return False
         known = self.learned.get((far, near), set[str]())
         unlikely_text = weight(word) or word.lower() in ACCOUNTS
@@ -236,10 +257,10 @@ def templates(shapes: Iterable[str]) -> dict[str, str]:
     merger = _Merger(sorted(shapes))
     while merger.single_places() or merger.several_places() or merger.absorb():
         pass
-    merger.lists()
-    merger.strays()
-    while merger.single_places():
-        pass
+    changed = merger.lists()
+    if merger.strays() or changed:
+        while merger.single_places():
+            pass
     return {
         shape: _JOINED.sub(V, "".join(text)) for text, members in merger.members.items() for shape in members
     }

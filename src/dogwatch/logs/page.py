@@ -1,10 +1,13 @@
 """Templates, changes and differences as lines of text for a terminal of a given width."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dogwatch.logs.book import Entry
 from dogwatch.logs.read import Tally
-from dogwatch.logs.trend import Change
+
+if TYPE_CHECKING:
+    from dogwatch.logs.trend import Change
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 12
@@ -39,7 +42,7 @@ def table(entries: Sequence[Entry], width: int) -> list[str]:
     return lines
 
 
-def change_line(change: Change, width: int) -> str:
+def change_line(change: "Change", width: int) -> str:
     """One sentence about one change."""
     if change.kind == "new":
         head = f"new       {change.seen:>9,} lines"

@@ -32,6 +32,7 @@ class Tally:
     """What was read and what was wrong with it."""
 
     lines: int = 0
+    """Counted by who looks at them (``Events``)."""
     size: int = 0
     """Bytes after unpacking."""
     bad: Counter[str] = field(default_factory=Counter[str])
@@ -87,7 +88,6 @@ def _block(block: bytes, tally: Tally) -> Iterator[bytes]:
         block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
     if b"\x1b" in block:
         block = _COLOURS.sub(b"", block)
-    tally.lines += block.count(b"\n") + 1
     yield block
 
 

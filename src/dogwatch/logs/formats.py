@@ -7,7 +7,7 @@ keeps its messages whole.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 
 _PARTS = {
     b"~DATE~": rb"\d{4}[-/.]\d\d[-/.]\d\d",
@@ -23,85 +23,121 @@ _PARTS = {
 """What headers are made of."""
 
 
-@dataclass(frozen=True, slots=True)
 class Format:
     """One way of writing a line."""
 
-    name: str
-    """The word by which a person asks for it."""
-    header: re.Pattern[bytes] | None
-    """Matches from the beginning of a line to where its message begins; has some of the groups ``time``,
-    ``level``, ``component`` and ``status``. None if the lines have no header."""
+    def __init__(self, name: str, begins: bytes = b"", header: bytes = b"") -> None:
+        """``begins`` has the characters with which a header can begin; if it is empty, any can be."""
+        self.name = name
+        """The word by which a person asks for it."""
+        self._begins = frozenset(begins)
+        self._source = header
+
+    @cached_property
+    def header(self) -> re.Pattern[bytes] | None:
+        """Matches from the beginning of a line to where its message begins; has some of the groups ``time``,
+        ``level``, ``priority``, ``status`` and ``component``. None if the lines have no header.
+
+        It is made when it is needed: most logs need one of many.
+        """
+        header = self._source
+        while b"~" in header:
+            for part, expression in _PARTS.items():
+                header = header.replace(part, expression)
+        return re.compile(rb"^" + header, re.MULTILINE) if header else None
+
+    def fits(self, lines: list[bytes]) -> bool:
+        """Whether most of these lines have this header."""
+        enough = _ENOUGH * len(lines)
+        begins = self._begins
+        if begins and sum(1 for line in lines if line[0] in begins) < enough:
+            return False
+        header = self.header
+        return header is not None and sum(1 for line in lines if header.match(line)) >= enough
 
 
-def _format(name: str, header: bytes) -> Format:
-    while b"~" in header:
-        for part, expression in _PARTS.items():
-            header = header.replace(part, expression)
-    return Format(name, re.compile(rb"^" + header, re.MULTILINE))
+_DIGITS = b"0123456789"
+_MONTHS = b"JFMASOND"
+_WEEKDAYS = b"MTWFS"
+_ENOUGH = 0.6
 
 
 _TEXT_FORMATS = (
-    _format(
+    Format(
         "cri",
+        _DIGITS,
         rb"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)) (?:stdout|stderr) [FP] ",
     ),
-    _format(
+    Format(
         "klog",
+        b"IWEF",
         rb"(?P<level>[IWEF])(?P<time>\d{4} \d\d:\d\d:\d\d\.\d{6}) +\d+ (?P<component>[\w.-]+:\d+)\] ",
     ),
-    _format(
+    Format(
         "syslog5424",
+        b"<",
         rb"<(?P<priority>\d{1,3})>1 (?P<time>\S+) \S+ (?P<component>\S+) \S+ \S+ "
         rb"(?:-|(?:\[[^\]\n]*\])+)(?: \xef\xbb\xbf| |$)",
     ),
-    _format(
+    Format(
         "syslog",
+        b"<" + _MONTHS + _DIGITS,
         rb"(?:<(?P<priority>\d{1,3})>)?(?P<time>~SYSLOG~|~STAMP~) (?!~CAPITAL~ )[\w.:-]+ "
         rb"(?P<component>[\w./()@ -]{1,64}?)(?:\[\d+\])?: ",
     ),
-    _format("airflow", rb"\[(?P<time>~STAMP~)\] \{(?P<component>[\w./-]+:\d+)\} ~LEVEL~ - "),
-    _format(
+    Format("airflow", b"[", rb"\[(?P<time>~STAMP~)\] \{(?P<component>[\w./-]+:\d+)\} ~LEVEL~ - "),
+    Format(
         "dbt",
+        _DIGITS,
         rb"(?P<time>\d\d:\d\d:\d\d(?:\.\d+)?) (?:\[~LEVEL~ *\] \[(?P<component>[^\]\n]+)\]: | )",
     ),
-    _format(
+    Format(
         "access",
+        b"",
         rb"\S+ \S+ \S+ \[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
         rb"(?=\"[^\"\n]*\" (?P<status>\d{3}) )",
     ),
-    _format(
+    Format(
         "apache",
+        b"[",
         rb"\[(?P<time>~CTIME~)\] \[(?:(?P<component>[\w-]+):)?~LEVEL~\] (?:\[pid [^\]\n]*\] )?",
     ),
-    _format("nginx", rb"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[~LEVEL~\] \d+#\d+: (?:\*\d+ )?"),
-    _format(
+    Format("nginx", _DIGITS, rb"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[~LEVEL~\] \d+#\d+: (?:\*\d+ )?"),
+    Format(
         "postgres",
+        _DIGITS,
         rb"(?P<time>~STAMP~)(?: [A-Z]{3,4})? \[\d+\](?: [^\n:]{0,80}?)? ?(?P<level>[A-Z]+\d?):  ",
     ),
-    _format(
-        "spring", rb"(?P<time>~STAMP~) +(?P<level>~CAPITAL~) +\d+ --- (?:\[[^\]\n]*\] ?){1,3}~LOGGER~ *: "
+    Format(
+        "spring",
+        _DIGITS,
+        rb"(?P<time>~STAMP~) +(?P<level>~CAPITAL~) +\d+ --- (?:\[[^\]\n]*\] ?){1,3}~LOGGER~ *: ",
     ),
-    _format("java", rb"(?P<time>~STAMP~) - (?P<level>~CAPITAL~) +\[(?P<component>[^\n]{1,160}?)\] - "),
-    _format("python", rb"(?P<time>~STAMP~) - ~LOGGER~ - (?P<level>~CAPITAL~) - "),
-    _format(
+    Format(
+        "java", _DIGITS, rb"(?P<time>~STAMP~) - (?P<level>~CAPITAL~) +\[(?P<component>[^\n]{1,160}?)\] - "
+    ),
+    Format("python", _DIGITS, rb"(?P<time>~STAMP~) - ~LOGGER~ - (?P<level>~CAPITAL~) - "),
+    Format(
         "log4j",
+        b"[" + _DIGITS,
         rb"\[?(?P<time>~STAMP~)\]? +(?:\[[^\]\n]{1,80}\] +)?\[?(?P<level>~CAPITAL~)\]?:? +"
         rb"(?:\[[^\]\n]{1,80}\] +)?(?:~LOGGER~(?: - |: ?)|- )?",
     ),
-    _format(
+    Format(
         "stamped",
+        b"[(" + _WEEKDAYS + _DIGITS,
         rb"[\[(]?(?P<time>~STAMP~|~CTIME~)[\])]?(?:[ :\-|]+\[?(?P<level>~CAPITAL~)\]?)?[ :\-|]+",
     ),
-    _format("levelled", rb"(?P<level>~CAPITAL~):(?P<component>[\w.]+):"),
-    _format(
+    Format("levelled", b"TDINWESFCA", rb"(?P<level>~CAPITAL~):(?P<component>[\w.]+):"),
+    Format(
         "columns",
+        b"",
         rb"(?:[\w-]{1,20} )?(?P<time>\d{10}|\d{6} \d{6}|~STAMP~)(?: (?!~CAPITAL~ )[^ \n]+){0,8}"
         rb" (?P<level>~CAPITAL~) (?:(?P<component>[\w.$\-]+): )?",
     ),
 )
 
-PLAIN = Format("plain", None)
+PLAIN = Format("plain")
 TEXT_FORMATS = {known.name: known for known in (*_TEXT_FORMATS, PLAIN)}
 """In the order in which they are tried: the most particular first."""
 
@@ -123,7 +159,6 @@ def level_of_header(part: Mapping[str, bytes | None]) -> str:
     return ""
 
 
-_ENOUGH = 0.6
 _SAMPLED_LINES = 400
 _CONTINUED = re.compile(rb"\s|at |Caused by: |Traceback \(|\.\.\. \d+ more|[\w.]+(?:Error|Exception): ")
 
@@ -134,9 +169,4 @@ def recognise(block: bytes) -> Format:
     heads = [line for line in lines if not _CONTINUED.match(line)]
     if not heads:
         return PLAIN
-    for known in _TEXT_FORMATS:
-        assert known.header is not None
-        matched = sum(1 for line in heads if known.header.match(line))
-        if matched >= _ENOUGH * len(heads):
-            return known
-    return PLAIN
+    return next((known for known in _TEXT_FORMATS if known.fits(heads)), PLAIN)

@@ -3,8 +3,8 @@
 The answers are rendered once by the lab's twins and served by a plain server in another process, keyed by
 method, path, query and body. In the same run it is measured what it costs merely to fetch those pages
 concurrently and parse their JSON; the round also validates, records and detects. Every job runs twice a day
-at its own minute. In the next 72 minutes 1 % new runs appear; a second round reads them and judges: which runs failed, are slow or empty, and which should have come. Our own rate limits are lifted;
-credentials and logins stay.
+at its own minute. In the next 72 minutes 1 % new runs appear; a second round reads and judges them, and what
+should have come. Our own rate limits are lifted; credentials and logins stay.
 
     python bench/round.py [--jobs 10000] [--runs 100000]
 """

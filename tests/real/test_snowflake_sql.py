@@ -61,7 +61,7 @@ def cell(value: Any) -> str | None:
 def seed(cursor: Any, twin: Twin) -> None:
     """The view as a table, filled with what the twin would tell."""
     cursor.execute(f"create or replace table SNOWFLAKE.ACCOUNT_USAGE.TASK_HISTORY ({COLUMNS})")
-    for row in twin._told(settled_only=True):
+    for row in twin._told(NOON - timedelta(days=30), settled_only=True):
         shown = []
         for name, value in row.items():
             if name.endswith("_TIME") and value is not None:

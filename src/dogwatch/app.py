@@ -24,7 +24,7 @@ from dogwatch.errors import (
     Unreachable,
 )
 from dogwatch.model import Run
-from dogwatch.model.report import CheckReport, Diagnosis
+from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.settings import ConnectorConfig, Settings
 from dogwatch.store import StoreThread, lease, open_store
 from dogwatch.store.rows import RunFilter
@@ -43,7 +43,7 @@ _PATIENCE = timedelta(minutes=10)
 """How long a round waits for another one to end."""
 _POLL_SECONDS = 0.5
 
-__all__ = ["CheckReport", "Diagnosis", "Dogwatch", "RunFilter"]
+__all__ = ["CheckReport", "Diagnosis", "Dogwatch", "Explanation", "RunFilter", "Timetable"]
 
 
 def _silent(step: "Step") -> None:
@@ -153,6 +153,26 @@ class Dogwatch:
     async def runs(self, wanted: RunFilter) -> list[Run]:
         """Remembered runs, newest first. Asks no platform."""
         return await self._thread(self._store.runs, wanted)
+
+    async def schedule(self, job: str | None = None, *, limit: int = 50, slots: int = 10) -> Timetable:
+        """When jobs run next and what became of their last slots: all jobs, or those that ``job`` names
+        by id, subject or a part of the name. Asks no platform."""
+        from dogwatch.lookup import timetable
+        from dogwatch.settings.policy import policy
+
+        now = self._clock.now()
+        return await self._thread(timetable, self._store, policy(self.settings), job, limit, slots, now)
+
+    async def explain(self, fingerprint: str) -> list[Explanation]:
+        """Findings, open or not, whose fingerprint begins so, with the numbers they rest on.
+
+        Asks no platform.
+        """
+        from dogwatch.lookup import explanations
+        from dogwatch.settings.policy import policy
+
+        now = self._clock.now()
+        return await self._thread(explanations, self._store, policy(self.settings), fingerprint, now)
 
     def _configs(self, names: Sequence[str]) -> list[ConnectorConfig]:
         known = self.settings.connectors

@@ -177,6 +177,7 @@ class Round:
             details_since=now - _DETAILS,
             names=await self._thread(self._store.job_names, connector.name),
             known=await self._thread(self._store.known, connector.name, earliest),
+            learning=source.first_read_at is None,
             broken=frozenset(job_id for (_, job_id), broken in unsettled.items() if broken),
         )
 

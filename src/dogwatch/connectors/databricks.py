@@ -347,7 +347,7 @@ class Databricks(Connector[DatabricksSettings]):
         """See ``HasRuns``. Repairs are told as further attempts, retries as runs of their own."""
         sight = _Sight(ask)
         listings: list[Where] = [{"limit": _RUNS, "start_time_from": int(ask.since.timestamp() * 1000)}]
-        if ask.known:  # a repair of an old run shows up among the active ones
+        if ask.known or ask.learning:  # runs from before, and repairs of old ones, show up among the active
             listings.append({"limit": _RUNS, "active_only": "true"})
         for where in listings:
             async for records, bad in by_token(

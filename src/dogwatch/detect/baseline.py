@@ -28,7 +28,7 @@ import math
 from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 _WINDOW = 21
@@ -177,11 +177,21 @@ class Baseline:
         """The usual value at a moment and the border above it; None if too little is known."""
         if len(self._residuals) < _ENOUGH:
             return None
+        band = self._band_at(at)
+        return self._judgement(band.centre, band)
+
+    def borders(self, at: float) -> tuple[float, float, float] | None:
+        """Below what, and above what, a value at a moment is unusual, with the usual in between."""
+        if len(self._residuals) < _ENOUGH:
+            return None
+        band = self._band_at(at)
+        return math.exp(band.centre + band.low), math.exp(band.centre), math.exp(band.centre + band.high)
+
+    def _band_at(self, at: float) -> _Band:
+        """What is usual at a moment, its weekday, hour and place in the month considered."""
         band = self._band()
         known = self._precedent(at, math.inf, band)
-        if known is not None:
-            band = _Band(band.centre + known[0], band.high, band.low, band.spread)
-        return self._judgement(band.centre, band)
+        return band if known is None else replace(band, centre=band.centre + known[0])
 
     def _meet(self, at: float, x: float) -> tuple[float, float, Judgement | None]:
         """A value that is not near the level: what the level should learn of it, how much of it the calendar

@@ -20,6 +20,7 @@ FINEST = 14.0625
 
 _HOUR = 3600
 _MOST_BUCKETS = 256
+_MOST_SPOTS = 64
 _MOST_HOURS = 2000
 _MOST_COMPONENTS = 500
 _SAMPLES = 3
@@ -113,7 +114,7 @@ class Book:
             self._counts[leaf, "", ""] += lines
             self._spots[leaf, self._block] += lines
         self._block += 1
-        if self._block > _MOST_BUCKETS:
+        if self._block > _MOST_SPOTS:
             self._block = (self._block + 1) // 2
             spots = Counter[tuple[int, int]]()
             for (leaf, block), lines in self._spots.items():

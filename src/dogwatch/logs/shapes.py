@@ -20,8 +20,8 @@ from typing import cast
 from dogwatch.logs.mask import KEY_TABLE, LONGEST, soft_digits, split_shape, to_shapes
 from dogwatch.logs.trie import Trie
 
-_CACHED_KEYS = 60_000
-_CACHED_BYTES = 12_000_000
+_CACHED_KEYS = 30_000
+_CACHED_BYTES = 6_000_000
 
 
 @dataclass(frozen=True, slots=True)

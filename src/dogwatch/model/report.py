@@ -1,11 +1,16 @@
 """What one round found: the value behind the board, the JSON and the page."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from dogwatch.model.base import Noun, UtcTime
 from dogwatch.model.evidence import Evidence
+from dogwatch.model.expectation import Basis, ExpectationState
 from dogwatch.model.finding import Finding
+from dogwatch.model.run import JobState, Status
 
 
 class Sight(StrEnum):
@@ -99,3 +104,107 @@ class Diagnosis(Noun):
     skew_seconds: float | None = None
     requests: int = 0
     seconds: float = 0.0
+
+
+class SlotView(Noun):
+    """A run that should exist, and what became of it."""
+
+    scheduled_for: UtcTime
+    """The nominal time."""
+    start_by: UtcTime
+    """When it counts as late, or as missed."""
+    state: ExpectationState
+    basis: Basis
+    """Why the run is expected."""
+    confidence: float = 1.0
+    """Below 1 only where it is learned."""
+    reason: str = ""
+    """Why no run is needed, if none is."""
+    run_uid: str | None = None
+    native_run_id: str = ""
+    """The platform's own id of the run that met it."""
+    status: Status | None = None
+    """What became of that run."""
+    started_at: UtcTime | None = None
+    took_seconds: float | None = None
+
+
+class JobTimes(Noun):
+    """One job's slots."""
+
+    instance: str
+    platform: str
+    job_id: str
+    name: str
+    state: JobState
+    state_reason: str = ""
+    told: str
+    """When it runs, in words: the schedule, what it waits for, or that it is known by habit."""
+    declared: bool = False
+    """True if dogwatch.yaml says so and not the platform."""
+    problem: str = ""
+    """Why nothing is expected of it, if its schedule is not understood."""
+    watched_since: UtcTime | None = None
+    """What was due before was never judged."""
+    read_until: UtcTime | None = None
+    """Up to when its platform was read whole."""
+    past: tuple[SlotView, ...] = ()
+    """The latest first."""
+    coming: tuple[SlotView, ...] = ()
+    """The next first."""
+
+
+class Timetable(Noun):
+    """The answer of ``dogwatch schedule``."""
+
+    format: Literal["dogwatch.schedule/1"] = "dogwatch.schedule/1"
+    at: UtcTime
+    timezone: str
+    jobs: tuple[JobTimes, ...] = ()
+    """By their next slot; those without one last."""
+    more: int = 0
+    """Jobs that were left out."""
+
+
+class Point(Noun):
+    """One run as a number."""
+
+    at: UtcTime
+    value: float
+    status: Status
+    run_uid: str
+
+
+class Course(Noun):
+    """A number of a job's latest runs, and what is usual for it."""
+
+    metric: Literal["duration_seconds", "rows", "bytes"]
+    points: tuple[Point, ...]
+    """Oldest first."""
+    usual: float | None = None
+    """None if too few runs are known to say."""
+    low: float | None = None
+    """Below this a run is unusual."""
+    high: float | None = None
+    """Above this a run is unusual."""
+    known: int = 0
+    """Successes that these rest on."""
+
+
+class Explanation(Noun):
+    """The answer of ``dogwatch explain``: a finding with everything it rests on."""
+
+    format: Literal["dogwatch.explain/1"] = "dogwatch.explain/1"
+    at: UtcTime
+    timezone: str
+    finding: Finding
+    first_seen: UtcTime
+    """The round that told it first, of this occurrence."""
+    last_seen: UtcTime
+    cleared_at: UtcTime | None = None
+    """The round that no longer found it; None while it is open."""
+    evidence: tuple[Evidence, ...] = ()
+    course: Course | None = None
+    """The job's latest runs; None for a platform, or if it has none."""
+    thresholds: Mapping[str, float | str] = Field(default_factory=dict[str, float | str])
+    """The settings of dogwatch.yaml that decide, with the values that hold for this job."""

@@ -25,6 +25,19 @@ LIMITS: Mapping[str, tuple[str, str]] = {
     "many_sigmas": ("volume", "low_sigmas"),
 }
 """Setting -> the limits and the field of them that it sets; all others set the rule of their own name."""
+DECIDES: Mapping[str, tuple[str, ...]] = {
+    "slow": ("slow_ratio", "slow_sigmas", "slower_by", "sure_ratio", "often"),
+    "fast": ("fast_ratio", "fast_sigmas"),
+    "few_rows": ("few_ratio", "few_sigmas", "least_rows", "sure_ratio", "often"),
+    "few_bytes": ("few_ratio", "few_sigmas", "least_bytes", "sure_ratio", "often"),
+    "many_rows": ("many_ratio", "many_sigmas", "least_rows"),
+    "many_bytes": ("many_ratio", "many_sigmas", "least_bytes"),
+    "missed": ("start_leeway", "start_unknown", "longest_leeway"),
+    "late": ("start_leeway", "start_unknown", "longest_leeway"),
+    "flapping": ("flapping", "flapping_of"),
+    "duplicated": ("together",),
+}
+"""Rule -> the settings that decide whether it speaks."""
 _RULES = frozenset(field.name for field in fields(Rules))
 
 
@@ -60,12 +73,13 @@ def rules_of(job: JobSettings) -> Rules:
     return replace(Rules(), **changed)
 
 
-def standard(name: str) -> object:
-    """The value that a threshold has if nobody sets it; None for settings that are no thresholds."""
+def threshold(name: str, rules: Rules | None = None) -> object:
+    """What holds for a setting by these rules, or by those for all; None if it is no threshold."""
+    rules = rules or Rules()
     if name in LIMITS:
         limits, field = LIMITS[name]
-        return getattr(getattr(Rules(), limits), field)
-    return getattr(Rules(), name) if name in _RULES else None
+        return getattr(getattr(rules, limits), field)
+    return getattr(rules, name) if name in _RULES else None
 
 
 def _schedule(job: JobSettings, timezone: str) -> Schedule | None:

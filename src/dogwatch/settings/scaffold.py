@@ -3,7 +3,6 @@
 import json
 import textwrap
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,7 +10,7 @@ from pydantic import BaseModel
 from dogwatch import connectors
 from dogwatch.model.described import descriptions
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
-from dogwatch.settings.watching import JobSettings, Watching
+from dogwatch.settings.watching import JobSettings, Watching, as_yaml
 
 SCHEMA_FILE = ".dogwatch.schema.json"
 """Where editors find the schema, beside dogwatch.yaml."""
@@ -57,26 +56,14 @@ def general_rows() -> list[Row]:
 
 def job_rows() -> list[Row]:
     """What may be said about the jobs that a pattern matches. No variable holds it."""
-    from dogwatch.settings.policy import standard
+    from dogwatch.settings.policy import threshold
 
-    shown = {row.key: standard(row.key) for row in rows(JobSettings, "")}
-    return [replace(row, variable="", default=_shown(shown[row.key])) for row in rows(JobSettings, "")]
+    return [replace(row, variable="", default=as_yaml(threshold(row.key))) for row in rows(JobSettings, "")]
 
 
 def watching_rows() -> list[Row]:
     """What else is said about jobs at the top of dogwatch.yaml."""
     return [replace(row, variable="", default="") for row in rows(Watching, "")]
-
-
-def _shown(value: object) -> str:
-    """A threshold as it would stand in YAML."""
-    if not isinstance(value, timedelta):
-        return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    seconds = value.total_seconds()
-    size, unit = next(
-        (size, unit) for size, unit in ((3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0
-    )
-    return f"{seconds / size:g}{unit}"
 
 
 def connector_rows(kind: str) -> list[Row]:

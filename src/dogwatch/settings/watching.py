@@ -26,6 +26,16 @@ def duration(value: object) -> object:
     return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
 
 
+def as_yaml(value: object) -> str:
+    """A threshold as it would stand in YAML; empty for None."""
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        units = reversed(_SECONDS.items())
+        unit, size = next((unit, size) for unit, size in units if unit == "s" or seconds % size == 0)
+        return f"{seconds / size:g}{unit}"
+    return "" if value is None else f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(duration),

@@ -246,6 +246,29 @@ class Store(Judged):
         with self._read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
+    def jobs_like(self, text: str | None = None) -> list[JobKey]:
+        """Jobs that exist: all, or those that have this id, this subject or this text in their name. One that
+        is called so exactly leaves the others out."""
+        table = schema.job_versions
+        name = table.c.body["name"].as_string()
+        query = sa.select(table.c.instance, table.c.job_id, name.label("name")).where(
+            table.c.valid_to.is_(None)
+        )
+        if text is not None:
+            subject = table.c.instance + "/" + table.c.job_id
+            part = name.icontains(text, autoescape=True)
+            query = query.where(sa.or_(table.c.job_id == text, subject == text, part))
+        with self._read() as connection:
+            rows = list(connection.execute(query.order_by(table.c.instance, table.c.job_id)))
+        exact = [row for row in rows if text in {row.job_id, f"{row.instance}/{row.job_id}", row.name}]
+        return [(row.instance, row.job_id) for row in exact or rows]
+
+    def runs_by_uid(self, uids: Iterable[str]) -> dict[str, Run]:
+        """Attempts by their uid; one that is not known is left out."""
+        query = sa.select(schema.runs).where(schema.runs.c.uid.in_(sorted(set(uids))))
+        with self._read() as connection:
+            return {row["uid"]: run_from_row(row) for row in connection.execute(query).mappings()}
+
     def job_counts(self) -> dict[str, int]:
         """How many jobs exist on each instance."""
         table = schema.job_versions

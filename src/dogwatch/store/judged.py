@@ -68,6 +68,24 @@ class Judged(Access):
         with self._read() as connection:
             return [Finding.model_validate(body) for body in connection.execute(query).scalars()]
 
+    def findings_like(
+        self, prefix: str, limit: int = 20
+    ) -> list[tuple[Finding, datetime, datetime, datetime | None]]:
+        """Findings of any time whose fingerprint begins so: each with the rounds that saw it first and last,
+        and the one that no longer did (None while it is open). The latest first."""
+        table = schema.findings
+        query = (
+            sa.select(table.c.body, table.c.first_seen, table.c.last_seen, table.c.cleared_at)
+            .where(table.c.fingerprint.startswith(prefix, autoescape=True))
+            .order_by(table.c.last_seen.desc(), table.c.fingerprint)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            return [
+                (Finding.model_validate(row.body), row.first_seen, row.last_seen, row.cleared_at)
+                for row in connection.execute(query)
+            ]
+
     def _save_evidence(self, connection: sa.Connection, evidence: Sequence[Evidence]) -> None:
         if evidence:
             connection.execute(

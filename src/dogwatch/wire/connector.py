@@ -43,6 +43,8 @@ class Ask:
     """By native run id: the newest stored attempt of runs that are open, failed or cancelled. An open one
     has to be asked again by id if the listing does not hold it; a failed one that did not change since
     needs no details."""
+    learning: bool = False
+    """True as long as the platform was never read whole: what is known of it is chance."""
     broken: frozenset[str] = frozenset()
     """Job ids whose newest settled run, as stored, did not do its work: where a repair would matter."""
 

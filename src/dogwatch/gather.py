@@ -6,6 +6,7 @@ if its time has come. Of all others nothing new could be said. Everything here i
 store's thread.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,13 @@ LONG_HISTORY = 4_000
 _BEFORE = timedelta(hours=2)
 """Of jobs that run very often, so much from before the slots in question: enough to know how they start."""
 _UPSTREAM_HISTORY = 60
+_LED_STARTS = 8
+"""So many starts of a job tell after which other job it begins; one of them may differ."""
+_RIGHT_AFTER = timedelta(seconds=90)
+_CLOCKS_APART = timedelta(seconds=2)
+_LONGEST_LEAD = timedelta(hours=6)
+_MOST_LED = 20
+"""Each costs a look at what all jobs did at some moments."""
 _TOGETHER = 200
 """Jobs that are looked at together, so that memory stays bounded however many there are."""
 
@@ -163,6 +171,36 @@ def _since(source: Source, now: datetime) -> datetime:
 def with_longer(store: Store, facts: Facts, jobs: AbstractSet[JobKey]) -> Facts:
     """The same facts with a longer past of some jobs."""
     return replace(facts, histories={**facts.histories, **store.histories(sorted(jobs), LONG_HISTORY)})
+
+
+def with_leaders(store: Store, known: Matter, jobs: AbstractSet[JobKey]) -> Matter:
+    """The same for jobs that nothing schedules, each with the job after which it has always begun: if there is
+    one, it is waited for when that one is done, and not by the clock."""
+    pasts = dict(known.duty.pasts)
+    for key in sorted(jobs)[:_MOST_LED]:
+        leader = _leader(store, key, pasts[key].runs)
+        if leader is not None:
+            life = store.histories([leader], _UPSTREAM_HISTORY)[leader]
+            pasts[key] = replace(pasts[key], upstreams=[life])
+    return replace(known, duty=replace(known.duty, pasts=pasts))
+
+
+def _leader(store: Store, key: JobKey, runs: Sequence[Run]) -> JobKey | None:
+    """The job whose runs ended right before nearly all of the latest runs of another began."""
+    starts = [run.began_at for run in runs if run.parent_uid is None][-_LED_STARTS:]
+    if len(starts) < _LED_STARTS:
+        return None
+    ended: Counter[JobKey] = Counter()
+    for start in starts:
+        ended.update(store.just_ended(start - _RIGHT_AFTER, start + _CLOCKS_APART, _LONGEST_LEAD) - {key})
+    for other, times in sorted(ended.items(), key=lambda item: (-item[1], item[0])):
+        if times < len(starts) - 1:
+            break
+        life = store.histories([other], _UPSTREAM_HISTORY)[other]
+        within = [run for run in life if starts[0] - _LONGEST_LEAD <= run.began_at <= starts[-1]]
+        if len(within) <= len(starts) + 1:  # one that runs all the time has always just ended
+            return other
+    return None
 
 
 def first_looks(

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dogwatch.detect import Detection, Policy, by_habit, detect, in_order
+from dogwatch.detect import Detection, Policy, by_cadence, by_habit, detect, in_order
 from dogwatch.errors import ConnectorError, UnexpectedAnswer
-from dogwatch.gather import Agenda, agenda, first_looks, matter, with_longer
+from dogwatch.gather import Agenda, agenda, first_looks, matter, with_leaders, with_longer
 from dogwatch.model import Finding, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.store import Store, StoreThread
@@ -204,7 +204,12 @@ class Round:
             longer = known.cut & {key for key in jobs if job_subject(*key) in by_habit(said)}
             if longer:  # what seems unusual may be usual on this day of the week or of the month
                 facts = await self._thread(with_longer, self._store, known.facts, longer)
+                known = replace(known, facts=facts)
                 said = detect(facts, now, known.duty, self._policy)
+            led = {key for key in jobs if job_subject(*key) in by_cadence(said)}
+            if led:  # what has always begun when another job was done is not late while that one is
+                known = await self._thread(with_leaders, self._store, known, led)
+                said = detect(known.facts, now, known.duty, self._policy)
             found.merge(said)
         met = await self._thread(first_looks, self._store, plan, self._policy, now, found.ledger.looks)
         found.ledger.looks |= met

@@ -96,6 +96,27 @@ def test_an_edited_schedule_is_noted_for_a_day() -> None:
     assert later.findings == []
 
 
+def test_an_edit_that_takes_runs_away_is_a_warning_from_the_first_one_on() -> None:
+    rarer = [version(every(1), at(0), at(9, 3)), version(cron("0 2 * * 0"), at(10, 3))]
+    found = {hour: Detection() for hour in (10.5, 12.5)}
+    for hour, detection in found.items():
+        edited({KEY: Past(rarer, [])}, at(hour, 3), detection)
+    (before,), (after,) = (detection.findings for detection in found.values())
+    assert (before.severity, after.severity) == (Severity.INFO, Severity.WARNING)
+    assert after.summary.endswith("; 2 runs fewer since than before")
+
+
+def test_an_edit_that_is_undone_counts_for_as_long_as_it_lasted() -> None:
+    there_and_back = [
+        version(every(1), at(0), at(9, 3)),
+        version(cron("0 2 * * 0"), at(10, 3), at(11, 3)),
+        version(every(1), at(11.5, 3)),
+    ]
+    found = Detection()
+    edited({KEY: Past(there_and_back, [])}, at(20, 3), found)
+    assert [("1 run fewer" in finding.summary) for finding in found.findings] == [True, False]
+
+
 def test_a_change_that_leaves_the_schedule_alone_is_no_edit() -> None:
     event = Schedule(kind=ScheduleKind.event)
     past = Past([version(event, at(0), at(9, 3)), version(event, at(10, 3), owner="new")], [])

@@ -15,7 +15,7 @@ from dogwatch.detect.policy import Policy
 from dogwatch.detect.skipped import skipped
 from dogwatch.detect.slow import slow
 from dogwatch.detect.volume import volume
-from dogwatch.model import Finding
+from dogwatch.model import Basis, Finding
 
 __all__ = [
     "Detection",
@@ -23,6 +23,7 @@ __all__ = [
     "Facts",
     "JobKey",
     "Policy",
+    "by_cadence",
     "by_habit",
     "detect",
     "in_order",
@@ -59,6 +60,14 @@ def detect(facts: Facts, now: datetime, duty: Duty | None = None, policy: Policy
 def by_habit(found: Detection) -> set[str]:
     """The subjects of findings that more of the past might explain."""
     return {finding.subject for finding in found.findings if finding.rule in _BY_HABIT}
+
+
+def by_cadence(found: Detection) -> set[str]:
+    """The subjects of which runs are missing or late by a learned habit alone."""
+    habitual = {
+        id_ for id_, item in found.evidence.items() if item.content.get("basis") == Basis.learned.value
+    }
+    return {finding.subject for finding in found.findings if habitual.intersection(finding.evidence)}
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

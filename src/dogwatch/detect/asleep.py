@@ -72,25 +72,30 @@ def asleep(pasts: Mapping[JobKey, Past], now: datetime, found: Detection, zone: 
 
 
 def edited(pasts: Mapping[JobKey, Past], now: datetime, found: Detection, zone: tzinfo = UTC) -> None:
-    """A note for each job whose schedule was edited within the last day."""
+    """One finding for each job whose schedule was edited within the last day: a note, unless runs that the
+    former schedule would have brought are missing since."""
     for past in pasts.values():
-        for earlier, later in zip(past.versions, past.versions[1:], strict=False):
-            job = later.job
-            if earlier.job.schedule == job.schedule or now - later.valid_from > _EDIT_NEWS:
+        ends = [version.valid_from for version in past.versions[2:]] + [now]
+        for earlier, later, end in zip(past.versions, past.versions[1:], ends, strict=False):
+            job, since = later.job, later.valid_from
+            if earlier.job.schedule == job.schedule or now - since > _EDIT_NEWS or _OFF & {job.state}:
                 continue
             was, now_is = _told(earlier.job.schedule), _told(job.schedule)
-            content: dict[str, JsonValue] = {"schedule": now_is, "was": was}
+            former, present = _lost(earlier.job, since, end), _lost(job, since, end)
+            fewer = 0 if former is None or present is None else max(0, former - present)
+            content: dict[str, JsonValue] = {"schedule": now_is, "was": was, "fewer_runs": fewer}
+            lost = f"; {plural(fewer, 'run')} fewer since than before" if fewer else ""
             found.add(
                 [
                     Finding(
                         rule="schedule_changed",
                         subject=job.subject,
-                        severity=Severity.INFO,
+                        severity=Severity.WARNING if fewer else Severity.INFO,
                         summary=f"{one_line(job.name, 80)} has a new schedule: {now_is}, before: {was}"
-                        f" (seen {_clock(later.valid_from, zone)})",
-                        evidence=found.cite(_change(job, content, later.valid_from)),
+                        f" (seen {_clock(since, zone)}){lost}",
+                        evidence=found.cite(_change(job, content, since)),
                         fingerprint=content_id(["schedule_changed", job.subject, was, now_is]),
-                        at=later.valid_from,
+                        at=since,
                         url=job.url,
                         next_step=f"dogwatch schedule {shlex.quote(job.job_id)}",
                     )

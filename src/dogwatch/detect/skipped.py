@@ -64,12 +64,12 @@ def _cause(
     if upstreams:
         return None
     near = [
-        run
+        (run.status is Status.skipped, apart, run.uid, run)
         for run in troubles
         if (run.instance, run.job_id) != (skip.instance, skip.job_id)
-        and abs(moment - (run.ended_at or run.began_at)) <= AT_ONCE
+        and (apart := abs(moment - (run.ended_at or run.began_at))) <= AT_ONCE
     ]
-    return min(near, key=lambda run: (abs(moment - (run.ended_at or run.began_at)), run.uid), default=None)
+    return min(near)[-1] if near else None
 
 
 def _over(run: Run, moment: datetime) -> bool:

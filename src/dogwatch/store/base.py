@@ -88,6 +88,17 @@ class Store(Judged):
         with self._read() as connection:
             return {row["native_run_id"]: run_from_row(row) for row in connection.execute(query).mappings()}
 
+    def just_ended(self, start: datetime, end: datetime, longest: timedelta) -> set[JobKey]:
+        """Jobs of which a run of at most ``longest`` ended well in that time."""
+        table = schema.runs
+        query = sa.select(table.c.instance, table.c.job_id).where(
+            table.c.began_at.between(start - longest, end),
+            table.c.ended_at.between(start, end),
+            table.c.status.in_(_GOOD),
+        )
+        with self._read() as connection:
+            return {(row.instance, row.job_id) for row in connection.execute(query)}
+
     def troubles(self, start: datetime, end: datetime) -> list[Run]:
         """Runs of any job that began in the day before ``end`` and did badly, were cancelled or skipped, from
         ``start`` on."""

@@ -1,10 +1,16 @@
 """The nouns: the same object is the row, the JSON, the template variable and the agent's schema."""
 
+from dogwatch.model.action import Action, ActionState, Risk
 from dogwatch.model.base import Noun, UtcTime
+from dogwatch.model.cause import Cause, Confidence
+from dogwatch.model.cause_class import CauseClass
+from dogwatch.model.event import Event
 from dogwatch.model.evidence import Evidence, EvidenceKind, content_id
 from dogwatch.model.expectation import Basis, Expectation, ExpectationState
 from dogwatch.model.finding import Finding, Severity
 from dogwatch.model.health import Health, HealthAssessment, Priority, RiskLevel
+from dogwatch.model.incident import Affected, Deadline, Harm, Incident, IncidentState
+from dogwatch.model.message import Block, Message, Occasion
 from dogwatch.model.run import (
     Job,
     JobState,
@@ -18,18 +24,33 @@ from dogwatch.model.run import (
 from dogwatch.model.source import Source
 
 __all__ = [
+    "Action",
+    "ActionState",
+    "Affected",
     "Basis",
+    "Block",
+    "Cause",
+    "CauseClass",
+    "Confidence",
+    "Deadline",
+    "Event",
     "Evidence",
     "EvidenceKind",
     "Expectation",
     "ExpectationState",
     "Finding",
+    "Harm",
     "Health",
     "HealthAssessment",
+    "Incident",
+    "IncidentState",
     "Job",
     "JobState",
+    "Message",
     "Noun",
+    "Occasion",
     "Priority",
+    "Risk",
     "RiskLevel",
     "Run",
     "Schedule",

@@ -174,8 +174,10 @@ def with_longer(store: Store, facts: Facts, jobs: AbstractSet[JobKey]) -> Facts:
 
 
 def with_leaders(store: Store, known: Matter, jobs: AbstractSet[JobKey]) -> Matter:
-    """The same for jobs that nothing schedules, each with the job after which it has always begun: if there is
-    one, it is waited for when that one is done, and not by the clock."""
+    """The same for jobs that nothing schedules, each with the job after which it has always begun.
+
+    If there is one, it is waited for when that one is done, and not by the clock.
+    """
     pasts = dict(known.duty.pasts)
     for key in sorted(jobs)[:_MOST_LED]:
         leader = _leader(store, key, pasts[key].runs)

@@ -1,0 +1,59 @@
+"""One graph out of everything that is known of dependencies."""
+
+from collections.abc import Iterable
+
+from dogwatch.model import Job, Schedule, job_subject
+from dogwatch.pipelines.graph import Edge, EdgeBasis, Graph, Node
+from dogwatch.pipelines.members import declared_edges, members_of
+from dogwatch.pipelines.spec import Pipeline
+
+
+def graph_of(
+    jobs: Iterable[Job],
+    declared: Iterable[Pipeline] = (),
+    lineage: Iterable[Edge] = (),
+    habits: Iterable[Edge] = (),
+    components: Iterable[Node] = (),
+) -> Graph:
+    """The graph of these jobs.
+
+    ``declared`` are the user's pipelines, ``lineage`` the edges that manifests and lineage events tell,
+    ``habits`` those that follow from timing alone. What the platforms tell (predecessors, triggers, tables
+    read and written) stands in the jobs. Ends of ``lineage`` and ``habits`` that are no known job are kept
+    as nodes of their own.
+    """
+    known = list(jobs)
+    pipelines = list(declared)
+    edges = [*_predecessors(known), *lineage, *habits]
+    edges += [edge for one in pipelines for edge in declared_edges(one, known)]
+    nodes = [_node(job) for job in known]
+    return Graph([*nodes, *components], edges, {one.name: members_of(one, known) for one in pipelines})
+
+
+def _predecessors(jobs: Iterable[Job]) -> Iterable[Edge]:
+    """What the platform itself starts one after the other."""
+    for job in jobs:
+        for before in job.after:
+            yield Edge(
+                upstream=job_subject(job.instance, before),
+                downstream=job.subject,
+                basis=EdgeBasis.platform,
+                triggers=True,
+                why=f"{job.platform} starts it after this one",
+            )
+
+
+def _node(job: Job) -> Node:
+    return Node(
+        subject=job.subject,
+        name=job.name,
+        platform=job.platform,
+        owner=job.owner,
+        schedule=_when(job.schedule),
+    )
+
+
+def _when(schedule: Schedule | None) -> str:
+    if schedule is None:
+        return ""
+    return f"{schedule.expression} {schedule.timezone}" if schedule.expression else schedule.kind.value

@@ -10,7 +10,7 @@ from dogwatch.model.expectation import Basis, Expectation, ExpectationState
 from dogwatch.model.finding import Finding, Severity
 from dogwatch.model.health import Health, HealthAssessment, Priority, RiskLevel
 from dogwatch.model.incident import Affected, Deadline, Harm, Incident, IncidentState
-from dogwatch.model.message import Block, Message, Occasion
+from dogwatch.model.message import Block, Consent, Fields, Items, Message, Occasion, Quote, Steps, Text
 from dogwatch.model.run import (
     Job,
     JobState,
@@ -32,24 +32,28 @@ __all__ = [
     "Cause",
     "CauseClass",
     "Confidence",
+    "Consent",
     "Deadline",
     "Event",
     "Evidence",
     "EvidenceKind",
     "Expectation",
     "ExpectationState",
+    "Fields",
     "Finding",
     "Harm",
     "Health",
     "HealthAssessment",
     "Incident",
     "IncidentState",
+    "Items",
     "Job",
     "JobState",
     "Message",
     "Noun",
     "Occasion",
     "Priority",
+    "Quote",
     "Risk",
     "RiskLevel",
     "Run",
@@ -58,6 +62,8 @@ __all__ = [
     "Severity",
     "Source",
     "Status",
+    "Steps",
+    "Text",
     "UtcTime",
     "content_id",
     "job_subject",

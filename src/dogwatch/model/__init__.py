@@ -9,7 +9,7 @@ from dogwatch.model.evidence import Evidence, EvidenceKind, content_id
 from dogwatch.model.expectation import Basis, Expectation, ExpectationState
 from dogwatch.model.finding import Finding, Severity
 from dogwatch.model.health import Health, HealthAssessment, Priority, RiskLevel
-from dogwatch.model.incident import Affected, Deadline, Harm, Incident, IncidentState
+from dogwatch.model.incident import Affected, Deadline, Harm, Incident, IncidentState, Turn, TurnKind
 from dogwatch.model.message import Block, Consent, Fields, Items, Message, Occasion, Quote, Steps, Text
 from dogwatch.model.run import (
     Job,
@@ -21,16 +21,20 @@ from dogwatch.model.run import (
     job_subject,
     run_uid,
 )
+from dogwatch.model.signal import Alert, Change, ChangeKind, MetricSeries
 from dogwatch.model.source import Source
 
 __all__ = [
     "Action",
     "ActionState",
     "Affected",
+    "Alert",
     "Basis",
     "Block",
     "Cause",
     "CauseClass",
+    "Change",
+    "ChangeKind",
     "Confidence",
     "Consent",
     "Deadline",
@@ -50,6 +54,7 @@ __all__ = [
     "Job",
     "JobState",
     "Message",
+    "MetricSeries",
     "Noun",
     "Occasion",
     "Priority",
@@ -62,6 +67,8 @@ __all__ = [
     "Severity",
     "Source",
     "Status",
+    "Turn",
+    "TurnKind",
     "Steps",
     "Text",
     "UtcTime",

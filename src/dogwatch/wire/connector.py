@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import ConfigDict
 
-from dogwatch.model import Job, Run
+from dogwatch.model import Alert, Change, Job, MetricSeries, Run
 from dogwatch.model.described import Described
 from dogwatch.wire.http import Doors, Http
 
@@ -106,6 +106,33 @@ class HasCaveats(Protocol):
 
     async def caveats(self) -> Sequence[str]:
         """One sentence for each thing that cannot be seen here, for the board and the docs."""
+        ...
+
+
+@runtime_checkable
+class HasMetrics(Protocol):
+    """Can tell how metrics developed."""
+
+    async def query(self, start: datetime, end: datetime, step: timedelta) -> Sequence[MetricSeries]:
+        """All series that are watched, with a sample every ``step`` in [start, end] where there is one."""
+        ...
+
+
+@runtime_checkable
+class HasAlerts(Protocol):
+    """Has alerts of its own."""
+
+    async def alerts(self, now: datetime) -> Sequence[Alert]:
+        """The alerts that fire now."""
+        ...
+
+
+@runtime_checkable
+class HasChanges(Protocol):
+    """Knows what people or their pipelines changed."""
+
+    def changes(self, since: datetime, now: datetime) -> AsyncIterator[Sequence[Change]]:
+        """Batches of changes that took effect since then, in any order, repeats allowed."""
         ...
 
 

@@ -7,8 +7,10 @@ after symptoms that a callee explains have been taken off.
 Why these weights: a node that burns CPU or fills memory does so itself, so its own resources weigh most.
 Slow answers travel up to every caller, errors even more so; hence symptoms weigh less and are explained
 away. What a node sees of others (its outgoing calls) says little against itself. Templates that appear or
-vanish are the code's own testimony. The figures are rounded; the results stand on a plateau around them
-(see docs/causes.md).
+vanish are the code's own testimony, as is a change of its own just before. A job that depends on another
+"calls" it: what failed, is late or moves too little for want of its input is explained by its input's
+trouble, unless its own error names a cause of its own. The figures are rounded; the results stand on a
+plateau around them (see docs/causes.md).
 """
 
 import math
@@ -42,6 +44,22 @@ class Kind(StrEnum):
     """What it says in its log has changed."""
     error_log = "error_log"
     """It logs errors: a symptom, because errors of a callee are logged too."""
+    own_words = "own_words"
+    """Its own error names a cause that nobody upstream can give it."""
+    failure = "failure"
+    """A run of it ended badly: a symptom as long as its words do not say otherwise."""
+    absence = "absence"
+    """A run of it did not come, came late or was skipped: a symptom."""
+    course = "course"
+    """A run of it took unusually long, or moved an unusual amount: a symptom."""
+    unseen = "unseen"
+    """It cannot be read at all."""
+    change = "change"
+    """It was changed before the trouble began: a deployment, an edited schedule, a switch."""
+    reach = "reach"
+    """It lies upstream of others that are in trouble, and its trouble came first."""
+    shared = "shared"
+    """Several of its jobs, none upstream of another, are in the same trouble."""
     other = "other"
     """A figure of unknown meaning changed."""
 
@@ -58,6 +76,14 @@ WEIGHT: Mapping[Kind, float] = {
     Kind.traffic: 0.9,
     Kind.log: 2.0,
     Kind.error_log: 1.0,
+    Kind.own_words: 1.5,
+    Kind.failure: 1.0,
+    Kind.absence: 0.9,
+    Kind.course: 0.7,
+    Kind.unseen: 1.25,
+    Kind.change: 2.0,
+    Kind.reach: 0.8,
+    Kind.shared: 2.0,
     Kind.other: 0.4,
 }
 POWER = 1.3
@@ -67,8 +93,22 @@ EXPLAINED = 0.9
 FRONT_DOOR = 0.1
 """What is held against the node that raised the alarm for that alone: it is blamed if nothing else speaks."""
 
-SYMPTOMS = frozenset({Kind.latency, Kind.errors, Kind.outgoing, Kind.error_log})
-EXPLAINS = frozenset({Kind.latency, Kind.errors, Kind.resource, Kind.log})
+SYMPTOMS = frozenset(
+    {Kind.latency, Kind.errors, Kind.outgoing, Kind.error_log, Kind.failure, Kind.absence, Kind.course}
+)
+EXPLAINS = frozenset(
+    {
+        Kind.latency,
+        Kind.errors,
+        Kind.resource,
+        Kind.log,
+        Kind.own_words,
+        Kind.failure,
+        Kind.absence,
+        Kind.course,
+        Kind.shared,
+    }
+)
 """What a callee must show to explain its caller's symptoms."""
 
 

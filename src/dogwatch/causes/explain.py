@@ -1,0 +1,277 @@
+"""Why an incident happened: its culprits, ranked, each bound to the evidence that supports it.
+
+The machinery is that of ``causes.rank``: every finding becomes facts on the scale of ``causes.evidence``, and
+``weigh`` explains symptoms away by an anomalous upstream. A job "calls" what it depends on. On top of it
+come the words of the errors (``causes.classify``), changes before onset, and a confidence that is computed.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from dogwatch.causes.evidence import Evidence as Fact
+from dogwatch.causes.evidence import Kind, Suspect, weigh
+from dogwatch.causes.grounds import Grounds, confidence, grounded
+from dogwatch.causes.testimony import SILENT, Words, class_of, onset, testify, words, words_of
+from dogwatch.causes.wording import claim, settle
+from dogwatch.model import Cause, CauseClass, Evidence, EvidenceKind, Finding
+
+_SLACK = timedelta(minutes=15)
+"""Clocks of platforms differ, and a round sees things in the order in which it looks."""
+_BEFORE = timedelta(hours=24)
+"""An older change is no news."""
+_TOGETHER = timedelta(hours=2)
+_SEVERAL = 3
+"""Jobs that must be in the same trouble before their platform is suspected rather than each of them."""
+_MOST = 3
+_WORTH_NAMING = 0.25
+"""The share of the first suspect's score below which nobody else is named."""
+_CITED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """``downstream`` depends on ``upstream``, both named as findings name them."""
+
+    upstream: str
+    downstream: str
+    certain: bool = True
+    """False if it is only suggested, by habitual timing for instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of one incident."""
+
+    members: Sequence[Finding]
+    evidence: Mapping[str, Evidence]
+    """By id; what is not in it cannot be cited."""
+    links: Sequence[Link] = ()
+    """The graph around the members; may hold others too."""
+    besides: Sequence[Evidence] = ()
+    """Changes, alerts, metric shifts and log templates of about that time which no finding cites."""
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Subject -> name for people."""
+
+
+def explain(case: Case) -> tuple[Cause, ...]:
+    """The causes of an incident, the likeliest first, at most three; none if nothing can be cited.
+
+    Neither the order of the members, nor of the evidence, nor repetitions change the answer.
+    """
+    members = _distinct(case.members)
+    if not members:
+        return ()
+    known = {**{proof.id: proof for proof in case.besides}, **case.evidence}
+    dossiers = _dossiers(members, case, known)
+    suspects = _ranked(dossiers, case)
+    top = suspects[0].score if suspects else 0.0
+    named = [one for one in suspects[:_MOST] if one.score > 0 and one.score >= _WORTH_NAMING * top]
+    causes = [
+        _cause(one, dossiers, case, known, rival=named[1:2] if one is named[0] else named[:1])
+        for one in named
+    ]
+    return grounded([cause for cause in causes if cause is not None], known)
+
+
+@dataclass(slots=True)
+class _Dossier:
+    """Everything about one subject."""
+
+    subject: str
+    findings: list[Finding]
+    since: datetime
+    said: Words = SILENT
+    cause_class: CauseClass | None = None
+    changes: list[Evidence] = field(default_factory=list[Evidence])
+    besides: list[Evidence] = field(default_factory=list[Evidence])
+    jobs: list[str] = field(default_factory=list[str])
+    """Of a platform: its jobs that are in the same trouble."""
+
+
+def _distinct(members: Iterable[Finding]) -> list[Finding]:
+    of = {finding.fingerprint: finding for finding in sorted(members, key=lambda one: (one.at, one.summary))}
+    return [of[key] for key in sorted(of)]
+
+
+def _dossiers(members: Sequence[Finding], case: Case, known: Mapping[str, Evidence]) -> dict[str, _Dossier]:
+    found: dict[str, _Dossier] = {}
+    for finding in sorted(members, key=lambda one: (-one.severity.rank, one.at, one.fingerprint)):
+        since = onset(finding, known)
+        dossier = found.setdefault(finding.subject, _Dossier(finding.subject, [], since))
+        dossier.findings.append(finding)
+        dossier.since = min(dossier.since, since)
+        said = words(finding, known)
+        if said.said.strength > dossier.said.said.strength:
+            dossier.said = said
+        dossier.cause_class = dossier.cause_class or class_of(finding, said)
+    for dossier in found.values():
+        if dossier.said.said.cause_class is not None:
+            dossier.cause_class = dossier.said.said.cause_class
+    _attach(found, case.besides)
+    for platform in _shared(found, case.links):
+        found[platform.subject] = platform
+    return found
+
+
+def _attach(found: Mapping[str, _Dossier], besides: Iterable[Evidence]) -> None:
+    """Give each subject what else is known of it: changes before its trouble, the rest around it."""
+    for proof in sorted({one.id: one for one in besides}.values(), key=lambda one: (one.at, one.id)):
+        for subject in _about(proof):
+            dossier = found.get(subject)
+            if dossier is None:
+                continue
+            if proof.kind is EvidenceKind.change:
+                if dossier.since - _BEFORE <= proof.at <= dossier.since + _SLACK:
+                    dossier.changes.append(proof)
+            elif proof.kind is not EvidenceKind.runbook:
+                dossier.besides.append(proof)
+
+
+def _about(proof: Evidence) -> list[str]:
+    """The subjects that evidence is about: its own, and those that it names as touched."""
+    touched = proof.content.get("touches")
+    named = [name for name in touched if isinstance(name, str)] if isinstance(touched, (list, tuple)) else []
+    return sorted({proof.subject, *named})
+
+
+def _shared(found: Mapping[str, _Dossier], links: Iterable[Link]) -> list[_Dossier]:
+    """Platforms of which several jobs, none upstream of another, fell into the same trouble together."""
+    above = _ancestors(links)
+    groups: dict[tuple[str, CauseClass], list[_Dossier]] = {}
+    for dossier in found.values():
+        instance, slash, _ = dossier.subject.partition("/")
+        if not slash or instance in found or dossier.cause_class is None:
+            continue
+        if dossier.said.said.cause_class is None or above.get(dossier.subject, frozenset()) & found.keys():
+            continue
+        groups.setdefault((instance, dossier.cause_class), []).append(dossier)
+    platforms: list[_Dossier] = []
+    for (instance, cause_class), group in sorted(groups.items()):
+        first = min(group, key=lambda one: (one.since, one.subject))
+        near = [one for one in group if one.since - first.since <= _TOGETHER]
+        if len(near) < _SEVERAL:
+            continue
+        jobs = sorted(near, key=lambda one: (one.since, one.subject))
+        held = _Dossier(instance, [one.findings[0] for one in jobs], first.since, first.said, cause_class)
+        held.jobs = [one.subject for one in jobs]
+        platforms.append(held)
+    return platforms
+
+
+def _ancestors(links: Iterable[Link]) -> dict[str, frozenset[str]]:
+    """Everything upstream of each node; a cycle makes its nodes upstream of each other."""
+    direct: dict[str, set[str]] = {}
+    for link in links:
+        if link.upstream != link.downstream:
+            direct.setdefault(link.downstream, set()).add(link.upstream)
+    found: dict[str, frozenset[str]] = {}
+    for node in direct:
+        seen, waiting = set[str](), [node]
+        while waiting:
+            for up in direct.get(waiting.pop(), ()):
+                if up not in seen:
+                    seen.add(up)
+                    waiting.append(up)
+        found[node] = frozenset(seen - {node})
+    return found
+
+
+def _ranked(dossiers: Mapping[str, _Dossier], case: Case) -> list[Suspect]:
+    above = _ancestors(case.links)
+    edges = [
+        (down.subject, up)
+        for down in dossiers.values()
+        for up in sorted(above.get(down.subject, frozenset()) & dossiers.keys())
+        if dossiers[up].since <= down.since + _SLACK
+    ]
+    edges += [(job, one.subject) for one in dossiers.values() for job in one.jobs]
+    shared = {job for one in dossiers.values() for job in one.jobs}
+    facts: list[Fact] = []
+    for subject, dossier in sorted(dossiers.items()):
+        facts += _facts(dossier, case.evidence, alone=subject not in shared)
+        below = sum(up == subject for _, up in edges)
+        if below and len(dossiers) > 1:
+            facts.append(
+                Fact(subject, Kind.reach, below / (len(dossiers) - 1), "it lies upstream of the others")
+            )
+    return sorted(
+        weigh(dossiers, edges, facts),
+        key=lambda one: (-round(one.score, 9), dossiers[one.node].since, one.node),
+    )
+
+
+def _facts(dossier: _Dossier, evidence: Mapping[str, Evidence], *, alone: bool) -> list[Fact]:
+    """What is held against a subject. Of several findings that say the same the gravest counts."""
+    if dossier.jobs:
+        strength = 1 + math.log(len(dossier.jobs) / _SEVERAL + 1)
+        return [Fact(dossier.subject, Kind.shared, strength, "several of its jobs are in the same trouble")]
+    gravest: dict[Kind, Fact] = {}
+    for finding in dossier.findings:
+        for fact in testify(finding, evidence):
+            if alone or fact.kind is not Kind.own_words:
+                known = gravest.get(fact.kind)
+                gravest[fact.kind] = fact if known is None or fact.strength > known.strength else known
+    if dossier.changes:
+        nearest = min(abs(dossier.since - change.at) for change in dossier.changes)
+        strength = 1 - 0.6 * min(1.0, nearest / _BEFORE)
+        gravest.setdefault(Kind.change, Fact(dossier.subject, Kind.change, strength, "it was changed before"))
+    return list(gravest.values())
+
+
+def _cause(
+    suspect: Suspect,
+    dossiers: Mapping[str, _Dossier],
+    case: Case,
+    known: Mapping[str, Evidence],
+    rival: Sequence[Suspect],
+) -> Cause | None:
+    dossier = dossiers[suspect.node]
+    cites = _cites(dossier, known)
+    if not cites:
+        return None
+    proofs = [known[id_] for id_ in cites]
+    said = dossier.said
+    if said is SILENT:
+        said = max(
+            (words_of(one) for one in dossier.besides), key=lambda one: one.said.strength, default=SILENT
+        )
+    cause_class = said.said.cause_class or dossier.cause_class
+    findings = dossier.findings
+    grounds = Grounds(
+        strength=said.said.strength,
+        recorded=said is SILENT and cause_class is not None,
+        changed=bool(dossier.changes),
+        kinds=frozenset(proof.kind for proof in proofs),
+        rivalled=any(one.score > suspect.score for one in rival),
+    )
+    sure = confidence(grounds, findings)
+    name = case.names.get(suspect.node) or _name(suspect.node, proofs)
+    return Cause(
+        claim=claim(name, findings, cause_class, said.said.phrase, dossier.changes, len(dossier.jobs)),
+        cause_class=cause_class,
+        subject=suspect.node,
+        confidence=sure,
+        cites=cites,
+        phrase=said.said.phrase,
+        settle=settle(name, findings, sure, cause_class),
+    )
+
+
+def _cites(dossier: _Dossier, known: Mapping[str, Evidence]) -> tuple[str, ...]:
+    """What supports it: first what said the deciding words, then one of each finding, changes, the rest."""
+    rounds = itertools.zip_longest(*(finding.evidence for finding in dossier.findings))
+    own = [id_ for ids in rounds for id_ in ids if id_ is not None]
+    extra = [proof.id for proof in (*dossier.changes[-2:], *dossier.besides[:2])]
+    ordered = [dossier.said.evidence, *own[:1], *extra, *own[1:]]
+    return tuple([id_ for id_ in dict.fromkeys(ordered) if id_ in known][:_CITED])
+
+
+def _name(subject: str, proofs: Iterable[Evidence]) -> str:
+    for proof in proofs:
+        name = proof.content.get("job_name")
+        if isinstance(name, str) and proof.subject == subject:
+            return name
+    return subject

@@ -4,6 +4,7 @@ from dogwatch.model.action import Action, ActionState, Risk
 from dogwatch.model.base import Noun, UtcTime
 from dogwatch.model.cause import Cause, Confidence
 from dogwatch.model.cause_class import CauseClass
+from dogwatch.model.delivery import NOWHERE, Delivery, DeliveryState, Reach
 from dogwatch.model.event import Event
 from dogwatch.model.evidence import Evidence, EvidenceKind, content_id
 from dogwatch.model.expectation import Basis, Expectation, ExpectationState
@@ -25,6 +26,7 @@ from dogwatch.model.signal import Alert, Change, ChangeKind, MetricSeries
 from dogwatch.model.source import Source
 
 __all__ = [
+    "NOWHERE",
     "Action",
     "ActionState",
     "Affected",
@@ -38,6 +40,8 @@ __all__ = [
     "Confidence",
     "Consent",
     "Deadline",
+    "Delivery",
+    "DeliveryState",
     "Event",
     "Evidence",
     "EvidenceKind",
@@ -59,6 +63,7 @@ __all__ = [
     "Occasion",
     "Priority",
     "Quote",
+    "Reach",
     "Risk",
     "RiskLevel",
     "Run",
@@ -67,10 +72,10 @@ __all__ = [
     "Severity",
     "Source",
     "Status",
-    "Turn",
-    "TurnKind",
     "Steps",
     "Text",
+    "Turn",
+    "TurnKind",
     "UtcTime",
     "content_id",
     "job_subject",

@@ -18,6 +18,7 @@ from dogwatch.store.access import ROUND
 from dogwatch.store.file import engine_of, translated, writer_of
 from dogwatch.store.judged import Judged
 from dogwatch.store.migrate import migrate
+from dogwatch.store.outbox import Outbox
 from dogwatch.store.rows import RUN_COLUMNS, RunFilter, run_from_row, run_from_text, run_row
 
 _CHUNK = 300
@@ -44,7 +45,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged):
+class Store(Judged, Outbox):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

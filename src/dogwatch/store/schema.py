@@ -174,3 +174,43 @@ leases = sa.Table(
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
 )
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("thread", sa.Text, nullable=False),
+    sa.Column("tag", sa.Text, nullable=False),
+    sa.Column("mark", sa.Text, nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("doubtful", sa.Boolean, nullable=False),
+    sa.Column("doubled", sa.Boolean, nullable=False),
+    sa.Column("next_at", Moment, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("finished_at", Moment),
+    sa.Column("landed", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    # Who is sending it, and until when that counts; after that the attempt is doubtful.
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("held_until", Moment),
+    sa.Index("outbox_keys", "key", unique=True),
+    sa.Index("outbox_by_thread", "destination", "thread", "id"),
+    sa.Index("outbox_by_state", "state", "destination", "id"),
+    sa.Index("outbox_by_time", "destination", "created_at"),
+)
+
+reaches = sa.Table(
+    "reaches",
+    metadata,
+    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("dead_since", Moment),
+    sa.Column("failing_since", Moment),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("hint", sa.Text, nullable=False),
+    sa.Column("last_sent_at", Moment),
+)

@@ -64,6 +64,9 @@ def configuration() -> str:
     tables = ["### For all", "", *_table(scaffold.general_rows())]
     tables += ["", "### About jobs", "", *_table(scaffold.watching_rows())]
     tables += ["", "### jobs: what may stand under a pattern", "", *_table(scaffold.job_rows())]
+    tables += ["", "### About pipelines", "", *_table(scaffold.flow_rows())]
+    tables += ["", "### pipelines: what may be said of each", "", *_table(scaffold.pipeline_rows())]
+    tables += ["", "### lineage", "", *_table(scaffold.lineage_rows())]
     for kind in connectors.names():
         tables += [
             "",

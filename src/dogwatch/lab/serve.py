@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dogwatch.errors import LabError
 from dogwatch.lab.clock import SimulatedClock
-from dogwatch.lab.estate import Told
+from dogwatch.lab.estate import COMPONENT, Told, ToldPipeline
 from dogwatch.lab.network import LabTransport, delay, host_url, refuses
 from dogwatch.lab.twin import platform_names, twin_class
 from dogwatch.lab.world import World
@@ -31,7 +31,7 @@ class Lab:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        present = {job.platform for job in world.jobs.values()}
+        present = world.platforms
         self.twins = {name: twin_class(name)(world) for name in platform_names() if name in present}
 
     @property
@@ -84,7 +84,10 @@ class Lab:
             "store": "dogwatch.db",
             "history_days": history_days,
             **self._told(told or Told()),
-            "connectors": {name: twin.settings(urls[name]) for name, twin in self.twins.items()},
+            "connectors": {
+                name: {**twin.settings(urls[name]), **twin.told(self.subject)}
+                for name, twin in self.twins.items()
+            },
         }
         folder.mkdir(parents=True, exist_ok=True)
         writer: Any = YAML(typ="safe", pure=True)
@@ -102,22 +105,43 @@ class Lab:
         return path
 
     def _told(self, told: Told) -> dict[str, Any]:
-        """Maintenance, holidays and muted jobs as they stand in dogwatch.yaml."""
+        """Pipelines, maintenance, holidays and muted jobs as they stand in dogwatch.yaml."""
         maintenance = [
             {"on": subject, "from": window.start.isoformat(), "to": window.end.isoformat()}
             for window in told.maintenance
             if (subject := self.subject(window.on)) is not None
         ]
         muted = [subject for name in told.muted if (subject := self.subject(name)) is not None]
+        pipelines = [block for one in told.pipelines if (block := self._pipeline(one))["jobs"]]
         words = {
+            "pipelines": pipelines,
             "maintenance": maintenance,
             "holidays": [day.isoformat() for day in told.holidays],
             "muted": muted,
         }
         return {key: value for key, value in words.items() if value}
 
+    def _pipeline(self, told: ToldPipeline) -> dict[str, Any]:
+        """One pipeline; what dogwatch cannot know is left out."""
+        block: dict[str, Any] = {
+            "name": told.name,
+            "jobs": [subject for job in told.jobs if (subject := self._member(job)) is not None],
+            "edges": "auto",
+        }
+        if told.edges is not None:
+            pairs = [(self._member(first), self._member(second)) for first, second in told.edges]
+            block["edges"] = [list(pair) for pair in pairs if None not in pair]
+        if told.fresh_by is not None:
+            block["fresh_by"] = told.fresh_by
+        return block
+
+    def _member(self, name: str) -> str | None:
+        return name if name.startswith(COMPONENT) else self.subject(name)
+
     def subject(self, name: str) -> str | None:
-        """What dogwatch calls a platform or a job of the estate; None if it cannot know it."""
+        """What dogwatch calls a platform, a job or a component of the estate; None if it cannot know it."""
+        if name in self.world.components:
+            return name
         platform, slash, _ = name.partition("/")
         twin = self.twins.get(platform)
         if twin is None:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, SecretStr, SerializeAsAny, field_validat
 from pydantic.fields import FieldInfo
 
 from dogwatch.model.described import Described
+from dogwatch.settings.pipelines import Flows
 from dogwatch.settings.watching import Watching
 from dogwatch.settings.zones import known_zone
 from dogwatch.wire.connector import ConnectorSettings
@@ -52,7 +53,7 @@ class ConnectorConfig(Described):
     """An instance of that connector's own ``Settings``."""
 
 
-class Top(General, Watching):
+class Top(General, Watching, Flows):
     """All that stands in dogwatch.yaml beside the connectors."""
 
 

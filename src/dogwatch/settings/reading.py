@@ -26,6 +26,7 @@ from dogwatch.settings.model import (
     is_secret,
     prefix_of,
 )
+from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
 from dogwatch.settings.sources import Problem, Variables, YamlFile
 from dogwatch.settings.watching import JobSettings, Watching, Window
 from dogwatch.settings.zones import is_zone, nearest
@@ -44,11 +45,13 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     reading = _Reading(YamlFile.read(file, cwd), Variables.read(environ, file.parent / ".env", cwd))
     general = _general(reading, environ)
     watching = _watching(reading)
+    flows = _flows(reading)
     found = [_connector(reading, name, given) for name, given in _blocks(reading)]
     _check_variables(reading)
     reading.finish()
     assert general is not None  # finish() raises if anything was wrong
     assert watching is not None
+    assert flows is not None
     return Settings(
         timezone=general.timezone,
         store=str(file.parent / general.store),
@@ -57,6 +60,8 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         maintenance=watching.maintenance,
         holidays=watching.holidays,
         muted=watching.muted,
+        pipelines=flows.pipelines,
+        lineage=_at_home(flows.lineage, file.parent),
         connectors={config.name: config for config in found if config is not None},
     )
 
@@ -100,10 +105,10 @@ def _general(reading: _Reading, environ: Mapping[str, str]) -> General | None:
     if not isinstance(given, dict):
         reading.wrong((), "is not a mapping of keys to values", "begin with: connectors:")
         return None
-    others = {"connectors", *Watching.model_fields}
+    others = {"connectors", *Watching.model_fields, *Flows.model_fields}
     top = {key: value for key, value in cast("dict[str, Any]", given).items() if key not in others}
     top.setdefault("timezone", local_zone(environ))
-    part = _Part(General, (), PREFIX, (*Watching.model_fields, "connectors"))
+    part = _Part(General, (), PREFIX, (*Watching.model_fields, *Flows.model_fields, "connectors"))
     return cast("General | None", _fill(reading, part, top))
 
 
@@ -126,6 +131,44 @@ def _watching(reading: _Reading) -> Watching | None:
     return quiet.model_copy(update={"jobs": jobs, "maintenance": tuple(windows)})
 
 
+def _flows(reading: _Reading) -> Flows | None:
+    """What is said about pipelines; in the file alone, like what is said about jobs."""
+    given: Any = reading.yaml.values
+    values = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    found: dict[str, int] = {}
+    pipelines: list[PipelineSettings | None] = []
+    for at, block in _mappings(reading, ("pipelines",), values.get("pipelines"), list):
+        one = cast(
+            "PipelineSettings | None", _fill(reading, _Part(PipelineSettings, ("pipelines", at), None), block)
+        )
+        pipelines.append(one)
+        if one is not None and found.setdefault(one.name, at) != at:
+            reading.wrong(
+                ("pipelines", at, "name"), f"{one.name!r:.80} is the name of two", "rename one of them"
+            )
+    lineage = cast("LineageSettings | None", _lineage(reading, values.get("lineage")))
+    if lineage is None or None in pipelines:
+        return None
+    return Flows(pipelines=tuple(one for one in pipelines if one is not None), lineage=lineage)
+
+
+def _lineage(reading: _Reading, given: Any) -> BaseModel | None:
+    if given is not None and not isinstance(given, dict):
+        reading.wrong(
+            ("lineage",), "is not a mapping of keys to values", "write dbt: or openlineage: under it"
+        )
+        return None
+    return _fill(reading, _Part(LineageSettings, ("lineage",), None), cast("dict[str, Any]", given or {}))
+
+
+def _at_home(lineage: LineageSettings, home: Path) -> LineageSettings:
+    """The same with paths that begin at the folder of dogwatch.yaml."""
+    return LineageSettings(
+        dbt={str(home / path): job for path, job in lineage.dbt.items()},
+        openlineage=tuple(str(home / path) for path in lineage.openlineage),
+    )
+
+
 def _mappings(
     reading: _Reading, path: tuple[str], given: Any, kind: type[dict[Any, Any]] | type[list[Any]]
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -133,7 +176,8 @@ def _mappings(
     if given is None:
         return
     if not isinstance(given, kind):
-        fix = "write each as - on: …" if kind is list else "indent each under its name"
+        first = "name" if path == ("pipelines",) else "on"
+        fix = f"write each as - {first}: …" if kind is list else "indent each under its name"
         reading.wrong(path, f"is not a {'list' if kind is list else 'mapping'}", fix)
         return
     blocks = enumerate(cast("list[Any]", given)) if kind is list else cast("dict[str, Any]", given).items()

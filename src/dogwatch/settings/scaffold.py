@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from dogwatch import connectors
 from dogwatch.model.described import descriptions
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
+from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
 from dogwatch.settings.watching import JobSettings, Watching, as_yaml
 
 SCHEMA_FILE = ".dogwatch.schema.json"
@@ -64,6 +65,22 @@ def job_rows() -> list[Row]:
 def watching_rows() -> list[Row]:
     """What else is said about jobs at the top of dogwatch.yaml."""
     return [replace(row, variable="", default="") for row in rows(Watching, "")]
+
+
+def flow_rows() -> list[Row]:
+    """What is said about dependencies at the top of dogwatch.yaml."""
+    return [replace(row, variable="", default="") for row in rows(Flows, "")]
+
+
+def pipeline_rows() -> list[Row]:
+    """What may be said of one pipeline."""
+    found = [replace(row, variable="") for row in rows(PipelineSettings, "")]
+    return [replace(row, default="auto" if row.key == "edges" else "") for row in found]
+
+
+def lineage_rows() -> list[Row]:
+    """Where dependencies are read from."""
+    return [replace(row, variable="", default="") for row in rows(LineageSettings, "")]
 
 
 def connector_rows(kind: str) -> list[Row]:

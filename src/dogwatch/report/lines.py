@@ -1,9 +1,12 @@
 """Lines for a terminal: wrapped by display cells, hanging under their label, never cut."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
+
+GAP = "  "
+"""Between the columns of a table."""
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -36,6 +39,33 @@ def flow(parts: Iterable[Text], separator: str, width: int) -> list[Text]:
         else:
             lines.append(Text().append_text(part))  # a style of its own must not spread
     return lines
+
+
+def fitted(rows: Sequence[Sequence[str]], give_way: Iterable[tuple[int, int]], width: int) -> list[int]:
+    """Columns as wide as their widest cell; if that is too much, those that can spare it give way.
+
+    ``give_way`` holds (column, least cells) in the order in which columns are shortened.
+    """
+    sizes = [max(cell_len(text) for text in column) for column in zip(*rows, strict=True)]
+    over = sum(sizes) + len(GAP) * (len(sizes) - 1) - width
+    for at, least in give_way:
+        given = max(0, min(over, sizes[at] - least))
+        sizes[at] -= given
+        over -= given
+    return sizes
+
+
+def in_columns(row: Sequence[str], sizes: Sequence[int], styles: Mapping[int, str] | None = None) -> Text:
+    """A row of a table; what does not fit is cut off and marked. ``styles`` are by column."""
+    line = Text()
+    for at, size in enumerate(sizes):
+        text = row[at]
+        if cell_len(text) > size:
+            text = set_cell_size(text, size - 1).rstrip() + "…"
+        line.append(set_cell_size(text, size), style=(styles or {}).get(at, ""))
+        line.append(GAP)
+    line.rstrip()
+    return line
 
 
 def page(lines: Iterable[Text]) -> Text:

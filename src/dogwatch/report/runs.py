@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from dogwatch.model import Run, Status
 from dogwatch.model.text import one_line, span
-from dogwatch.report.lines import page, wrap
+from dogwatch.report.lines import GAP, fitted, in_columns, page, wrap
 from dogwatch.report.words import clock
 
 COLUMNS = ("began", "status", "took", "job", "platform", "run", "error")
@@ -27,7 +26,6 @@ _MARKS = {
 _STYLES = {Status.failed: "bold red", Status.timed_out: "bold red", Status.unknown: "bold blue"}
 _GIVE_WAY = (("run", 12), ("job", 18), ("run", 7), ("job", 12), ("platform", 6), ("run", 4))
 """Which columns are shortened first, and to how many cells; what was cut off is marked."""
-_GAP = "  "
 
 
 def cells(run: Run, zone: ZoneInfo, now: datetime | None = None) -> tuple[str, ...]:
@@ -53,39 +51,14 @@ def listing(found: Sequence[Run], zone: ZoneInfo, now: datetime, width: int) -> 
     if not found:
         return page([Text("no remembered run fits; runs are read by: dogwatch check")])
     rows = [cells(run, zone, now) for run in found]
-    sizes = _sizes(rows, width)
+    give_way = [(COLUMNS.index(name), least) for name, least in _GIVE_WAY]
+    sizes = fitted([row[:-1] for row in rows], give_way, width)
     lines: list[Text] = []
     for run, row in zip(found, rows, strict=True):
-        lines.append(_line(row, sizes, _STYLES.get(run.status, "")))
-        indent = sizes[0] + len(_GAP) + 2
+        lines.append(in_columns(row, sizes, {1: _STYLES.get(run.status, "")}))
+        indent = sizes[0] + len(GAP) + 2
         lines += [Text(" " * indent + line, style="dim") for line in _error(row[-1], width - indent)]
     return page(lines)
-
-
-def _sizes(rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Columns as wide as their widest cell; if that is too much, those that can spare it give way."""
-    sizes = [
-        max(cell_len(text) for text in column) for column in zip(*(row[:-1] for row in rows), strict=True)
-    ]
-    over = sum(sizes) + len(_GAP) * (len(sizes) - 1) - width
-    for name, least in _GIVE_WAY:
-        at = COLUMNS.index(name)
-        given = max(0, min(over, sizes[at] - least))
-        sizes[at] -= given
-        over -= given
-    return sizes
-
-
-def _line(row: Sequence[str], sizes: Sequence[int], style: str) -> Text:
-    line = Text()
-    for at, size in enumerate(sizes):
-        text = row[at]
-        if cell_len(text) > size:
-            text = set_cell_size(text, size - 1).rstrip() + "…"
-        line.append(set_cell_size(text, size), style=style if at == 1 else "")
-        line.append(_GAP)
-    line.rstrip()
-    return line
 
 
 def _error(text: str, width: int) -> list[str]:

@@ -3,6 +3,7 @@
     DogwatchError
     ├── SettingsError          the user: fix the configuration
     ├── LabError               the author of an estate or scenario file
+    ├── IncidentError          the user: there is no such incident, or it is not in a state for that
     ├── StoreError             the operator: disk, permissions, a newer schema
     └── ConnectorError
         ├── AuthError          the user: credentials or permissions
@@ -38,6 +39,10 @@ class SettingsError(DogwatchError):
 
 class LabError(DogwatchError):
     """An estate or scenario file is wrong; the message names file, line and the words allowed."""
+
+
+class IncidentError(DogwatchError):
+    """There is no such incident, or it is not in a state for what was asked."""
 
 
 class StoreError(DogwatchError):

@@ -32,7 +32,8 @@ def _heard(
         reason = told.holiday(at)
     if not reason:
         return finding
-    return finding.model_copy(update={"severity": Severity.INFO, "summary": f"{finding.summary} ({reason})"})
+    said = f"{finding.summary} ({reason})"
+    return finding.model_copy(update={"severity": Severity.INFO, "summary": said, "muted": reason})
 
 
 def _newest(finding: Finding, evidence: Mapping[str, Evidence], now: datetime) -> datetime:

@@ -39,5 +39,7 @@ class Finding(Noun):
     """When it began, as far as the evidence shows."""
     url: str | None = None
     """Where a person can look at it."""
+    muted: str = ""
+    """Why the user wants silence on it (a mute, maintenance, a holiday); then it is a note."""
     next_step: str = ""
     """What to do: a command, a link or a person."""

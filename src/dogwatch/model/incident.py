@@ -89,8 +89,14 @@ class Incident(Noun):
     pipelines: tuple[str, ...] = ()
     """Names of the declared pipelines that it touches."""
     owners: tuple[str, ...] = ()
+    blind: bool = False
+    """True if it is that a platform cannot be read: counted as blindness, not as something that is wrong."""
     muted: str = ""
     """Why nobody is told of it (a mute, a maintenance window); empty if they are."""
+    muted_by: str | None = None
+    """The person who muted it; None if the configuration did, or if it is not muted."""
+    muted_until: UtcTime | None = None
+    """When a person's mute ends; None: never, or there is none."""
     opened_at: UtcTime
     """The round that saw it first."""
     began_at: UtcTime
@@ -108,3 +114,48 @@ class Incident(Noun):
     def name(self) -> str:
         """How people call it."""
         return f"INC-{self.number}"
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it makes an estate unhealthy: live, of WARNING or worse, not muted, and not mere blindness.
+
+        Of one that is mitigated the severity is that of what is not mended yet.
+        """
+        return self.state.live and self.severity.rank >= 1 and not self.muted and not self.blind
+
+
+class TurnKind(StrEnum):
+    """What happened to an incident."""
+
+    opened = "opened"
+    changed = "changed"
+    """It grew, shrank, or another culprit, cause or severity was found."""
+    acknowledged = "acknowledged"
+    mitigated = "mitigated"
+    relapsed = "relapsed"
+    """It was mitigated, and the culprit is unwell again."""
+    resolved = "resolved"
+    reopened = "reopened"
+    merged = "merged"
+    """It became a part of another one."""
+    muted = "muted"
+    unmuted = "unmuted"
+
+
+class Turn(Noun):
+    """One step in the life of an incident. The store keeps all of them, each with the state it led to."""
+
+    number: int
+    """Of the incident."""
+    version: int
+    """The version of the incident that it led to; versions have no gaps."""
+    at: UtcTime
+    actor: str
+    """``rules``, or a person as ``user:<name>``."""
+    kind: TurnKind
+    was: IncidentState | None
+    """The state before; None if there was none."""
+    state: IncidentState
+    """The state after."""
+    why: str
+    """One sentence."""

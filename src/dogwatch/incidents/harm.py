@@ -1,0 +1,132 @@
+"""What an incident did to others: which jobs failed, were skipped, late or missed, or ran on stale data.
+
+Harm travels along the certain edges of the graph, from the culprit on, for as long as what is upstream has
+not been made anew. A job that is next in the way but has not run yet is threatened.
+"""
+
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dogwatch.detect.facts import run_evidence
+from dogwatch.incidents.trouble import FAILS, HARMFUL, SHORT, Trouble
+from dogwatch.model import Affected, Evidence, Harm, Job, Run, Status
+from dogwatch.pipelines.graph import Edge, Graph
+
+_ORDER = tuple(Harm)
+_BY_RULE = {"skipped": Harm.skipped, "missed": Harm.missed, "late": Harm.late, "slow": Harm.late}
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """Harm in [since, until); until None it is not mended."""
+
+    harm: Harm | None
+    """None for the culprit."""
+    since: datetime
+    until: datetime | None
+    cites: tuple[str, ...] = ()
+
+
+def affected(
+    roots: Sequence[Trouble],
+    members: Sequence[Trouble],
+    others: Collection[str],
+    graph: Graph,
+    lives: Mapping[str, Sequence[Run]],
+    jobs: Mapping[str, Job],
+) -> tuple[tuple[Affected, ...], dict[str, Evidence]]:
+    """Everybody who is hit but the culprits, the worst harm first, with the evidence that shows it.
+
+    ``members`` are the troubles that follow from ``roots``; ``others`` are subjects whose trouble is an
+    incident of its own. ``lives`` holds the runs of the jobs downstream, oldest first.
+    """
+    evidence: dict[str, Evidence] = {}
+    hits = {one.subject: _root_hit(one, lives) for one in roots if _harms(one)}
+    own = {one.subject: one for one in members}
+    ahead = deque(sorted(hits))
+    while ahead:
+        here = ahead.popleft()
+        for edge in graph.downstream(here, suggested=False):
+            if edge.downstream in hits or edge.downstream in others:
+                continue
+            trouble = own.get(edge.downstream)
+            hit = (
+                _by_finding(trouble)
+                if trouble
+                else _by_runs(edge, hits[here], lives.get(edge.downstream, ()), evidence)
+            )
+            if hit is not None:
+                hits[edge.downstream] = hit
+                ahead.append(edge.downstream)
+    for one in members:  # those that follow by other ways than certain edges
+        hits.setdefault(one.subject, _by_finding(one))
+    culprits = {one.subject for one in roots}
+    told = [
+        _told(subject, hit, hit.harm, graph, jobs)
+        for subject, hit in hits.items()
+        if hit.harm is not None and subject not in culprits
+    ]
+    return tuple(sorted(told, key=lambda one: (_ORDER.index(one.harm), one.name, one.subject))), evidence
+
+
+def _harms(root: Trouble) -> bool:
+    return any(finding.rule in HARMFUL for finding in root.findings)
+
+
+def _root_hit(root: Trouble, lives: Mapping[str, Sequence[Run]]) -> _Hit:
+    """The culprit: its output is not what others expect from the first sign until a run that ended well."""
+    until = None
+    if root.lead.rule not in SHORT:
+        good = (run for run in lives.get(root.subject, ()) if run.status.good and run.ended_at is not None)
+        ends = (run.ended_at for run in good if run.ended_at is not None and run.began_at >= root.since)
+        until = next((end for end in sorted(ends) if end > root.latest), None)
+    return _Hit(None, root.at, until or root.until)
+
+
+def _by_finding(trouble: Trouble) -> _Hit:
+    """Harm that a rule has found."""
+    rule = trouble.lead.rule
+    harm = _BY_RULE.get(rule, Harm.failed if rule in FAILS else Harm.stale)
+    return _Hit(harm, trouble.at, trouble.until, trouble.lead.evidence)
+
+
+def _by_runs(edge: Edge, above: _Hit, life: Sequence[Run], evidence: dict[str, Evidence]) -> _Hit | None:
+    """Harm that no rule tells of; None if the job was not touched."""
+    whole = [run for run in life if run.parent_uid is None]
+    if above.harm is Harm.threatened:
+        return _Hit(Harm.threatened, above.since, above.until)
+    during = [run for run in whole if _within(run.began_at, above)]
+    if any(run.status.bad for run in during):
+        return None  # its own trouble, which is told elsewhere
+    if not during:
+        return _Hit(Harm.threatened, above.since, None) if above.until is None else None
+    first = during[0]
+    mended = next(
+        (run.began_at for run in whole if above.until and run.began_at >= above.until and run.status.good),
+        None,
+    )
+    skipped = [run for run in during if run.status is Status.skipped]
+    shown = skipped[0] if skipped else first
+    if not skipped and edge.triggers and not shown.status.good:
+        return None
+    item = run_evidence(shown)
+    evidence[item.id] = item
+    return _Hit(Harm.skipped if skipped else Harm.stale, shown.began_at, mended, (item.id,))
+
+
+def _within(moment: datetime, hit: _Hit) -> bool:
+    return hit.since <= moment and (hit.until is None or moment < hit.until)
+
+
+def _told(subject: str, hit: _Hit, harm: Harm, graph: Graph, jobs: Mapping[str, Job]) -> Affected:
+    job, node = jobs.get(subject), graph.nodes.get(subject)
+    return Affected(
+        subject=subject,
+        name=job.name if job else node.name if node else subject,
+        harm=harm,
+        since=None if harm is Harm.threatened else hit.since,
+        owner=(job.owner if job else None) or (node.owner if node else None),
+        cites=hit.cites,
+    )

@@ -5,6 +5,7 @@
     ├── LabError               the author of an estate or scenario file
     ├── IncidentError          the user: there is no such incident, or it is not in a state for that
     ├── StoreError             the operator: disk, permissions, a newer schema
+    ├── ChannelError           permanent: the user, the channel is switched off; else nobody: tried again
     └── ConnectorError
         ├── AuthError          the user: credentials or permissions
         ├── RateLimited        nobody: wait                           transient
@@ -49,6 +50,32 @@ class StoreError(DogwatchError):
     """The store cannot be read or written."""
 
 
+class ChannelError(DogwatchError):
+    """A message could not be delivered.
+
+    ``permanent``: no message can be until somebody does something, so the channel is switched off.
+    ``refused``: this one message will never be taken, others may be.
+    ``retry_after``: seconds to wait, None if the channel does not say.
+    ``ambiguous``: it may have arrived all the same, because the answer is missing.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        permanent: bool = False,
+        refused: bool = False,
+        retry_after: float | None = None,
+        ambiguous: bool = False,
+    ) -> None:
+        super().__init__(message, hint)
+        self.permanent = permanent
+        self.refused = refused
+        self.retry_after = retry_after
+        self.ambiguous = ambiguous
+
+
 class ConnectorError(DogwatchError):
     """A platform could not be read. ``status`` is the HTTP status if there was an answer."""
 
@@ -88,9 +115,18 @@ class RateLimited(ConnectorError):
 
 
 class Unreachable(ConnectorError):
-    """No usable answer: refused, timed out, cut off, or a server error that outlived our retries."""
+    """No usable answer: refused, timed out, cut off, or a server error that outlived our retries.
+
+    ``asked`` is False if it is certain that the request never arrived.
+    """
 
     transient = True
+
+    def __init__(
+        self, message: str, hint: str = "", *, status: int | None = None, asked: bool = True
+    ) -> None:
+        super().__init__(message, hint, status=status)
+        self.asked = asked
 
 
 class UnexpectedAnswer(ConnectorError):

@@ -19,7 +19,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from dogwatch import __version__
 from dogwatch.errors import (
@@ -185,12 +185,24 @@ class Http:
         """Read by POST with a JSON body, for platforms that ask questions this way. Retried."""
         return await self._read(self._request("POST", path, params=params, json=body, headers=headers))
 
-    async def send(self, path: str, body: Any, *, headers: Mapping[str, str] | None = None) -> Answer:
-        """Write by POST with a JSON body. Never retried; a caller with an idempotency key may call again.
+    async def send(
+        self,
+        path: str,
+        body: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        method: Literal["POST", "PATCH", "PUT"] = "POST",
+    ) -> Answer:
+        """Write, with a JSON body or with bytes as they stand. Never retried; a caller with an idempotency
+        key may call again.
 
         (A 401 is no try: nothing was done, so the login is renewed and the request made.)
         """
-        request = self._request("POST", path, json=body, headers=headers)
+        if isinstance(body, bytes):
+            given = {"Content-Type": "application/json", **(headers or {})}
+            request = self._request(method, path, content=body, headers=given)
+        else:
+            request = self._request(method, path, json=body, headers=headers)
         return await self._through(request, self._login, tries=1)
 
     async def exchange(
@@ -394,9 +406,11 @@ class Http:
         if isinstance(error, httpx2.DecodingError):
             failure = UnexpectedAnswer(f"{call.name} answered a body that cannot be decompressed")
         elif isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError):
-            failure = Unreachable(f"cannot connect to {host}", _why_no_connection(error))
+            failure = Unreachable(f"cannot connect to {host}", _why_no_connection(error), asked=False)
         elif isinstance(error, httpx2.ProxyError):
-            failure = Unreachable(f"the proxy lets nobody through to {host}", "check HTTPS_PROXY")
+            failure = Unreachable(
+                f"the proxy lets nobody through to {host}", "check HTTPS_PROXY", asked=False
+            )
         elif isinstance(error, httpx2.TimeoutException):
             failure = Unreachable(
                 f"{call.name}: no answer within {self._pace.timeout:g} s",

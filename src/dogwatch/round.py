@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dogwatch.detect import Detection, Policy, by_cadence, by_habit, detect, in_order
@@ -10,6 +10,7 @@ from dogwatch.errors import ConnectorError, UnexpectedAnswer
 from dogwatch.gather import Agenda, agenda, first_looks, matter, with_leaders, with_longer
 from dogwatch.model import Finding, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
+from dogwatch.signals import Signals, judge_signals, levels_of, read_signals, still_open
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasRuns
@@ -52,6 +53,11 @@ class _Reading:
     runs: int = 0
     newest: datetime | None = None
     """The platform's own newest time of creation among the runs read."""
+    signals: Signals = field(init=False)
+    """Its metrics and alerts."""
+
+    def __post_init__(self) -> None:
+        self.signals = Signals(self.connector.name)
 
     def saw(self, batch: Sequence[Run]) -> None:
         """Take note of runs that were read."""
@@ -90,6 +96,7 @@ class Round:
         readings = await _together([self._read(connector, now) for connector in self._connectors])
         plan = await self._thread(agenda, self._store, {one.name for one in self._connectors}, now)
         found = await self._judge(plan, now)
+        found.merge(await self._judge_signals([one.signals for one in readings], plan, now))
         jobs = await self._thread(self._store.job_counts)
         report = self._report(now, plan, readings, found, jobs)
         await self._thread(
@@ -111,7 +118,7 @@ class Round:
         source = await self._thread(self._store.source, connector.name, _kind(connector))
         reading = _Reading(connector, source, baseline=source.judged_until is None)
         failure: ConnectorError | None = None
-        for part in (self._read_jobs, self._read_runs):
+        for part in (self._read_jobs, self._read_runs, self._read_signals):
             try:
                 await part(reading, now)
             except ConnectorError as error:
@@ -163,6 +170,12 @@ class Round:
         finally:
             await self._thread(self._store.record, waiting)  # what came before an error is kept
 
+    async def _read_signals(self, reading: _Reading, now: datetime) -> None:
+        store, thread = self._store, self._thread
+        await read_signals(
+            reading.connector, reading.source, store, thread, now, self._history, reading.signals
+        )
+
     async def _ask(self, reading: _Reading, now: datetime) -> Ask:
         connector, source = reading.connector, reading.source
         earliest = now - self._history
@@ -213,6 +226,13 @@ class Round:
             found.merge(said)
         met = await self._thread(first_looks, self._store, plan, self._policy, now, found.ledger.looks)
         found.ledger.looks |= met
+        return found
+
+    async def _judge_signals(self, told: Sequence[Signals], plan: Agenda, now: datetime) -> Detection:
+        """Limits and shifts of metrics, and alerts; what nobody could look at stays as it was."""
+        levels = await self._thread(levels_of, self._store, told, now)
+        found = judge_signals(told, levels, plan.open_findings, self._policy, now)
+        found.merge(await self._thread(still_open, self._store, told, plan.open_findings))
         return found
 
     def _report(

@@ -15,8 +15,10 @@ from dogwatch.lab.twin import platform_names
 from dogwatch.lab.yamlfile import Entry, did_you_mean, read
 
 ESTATES = Path(__file__).parent / "estates"
-PLATFORMS = ("airbyte", "databricks", "power_automate", "snowflake")
+PLATFORMS = ("airbyte", "databricks", "github", "power_automate", "snowflake")
 """Platforms that run jobs; those with a twin are served, the others are simulated all the same."""
+SIGNALS = ("cloud_logging", "gcs", "prometheus")
+"""Platforms that run nothing, but tell logs or metrics."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 COMPONENT = "component/"
 _KEY = re.compile(r"[^\s/]+")
@@ -135,8 +137,10 @@ class Estate:
 
     @property
     def platforms(self) -> list[str]:
-        """The platforms that have jobs here, sorted."""
-        return sorted({job.platform for job in self.jobs.values()})
+        """The platforms that have jobs here, or tell logs, metrics and changes; sorted."""
+        told = {part.platform for part in self.components.values() if part.platform}
+        told |= {"prometheus", "github"} if self.components else set()
+        return sorted({job.platform for job in self.jobs.values()} | told)
 
     def consumers(self, job: str) -> list[str]:
         """The jobs that wait for it or read what it makes."""
@@ -199,7 +203,7 @@ _JOB_WORDS = (
 
 def _job(name: str, entry: Entry, timezone: str) -> JobSpec:
     platform, slash, key = name.partition("/")
-    known = sorted({*PLATFORMS, *platform_names()})
+    known = sorted({*PLATFORMS, *platform_names()} - set(SIGNALS))
     if platform not in known:
         raise entry.wrong(f"unknown platform {platform!r:.60}" + did_you_mean(platform, known))
     if not slash or not _KEY.fullmatch(key):

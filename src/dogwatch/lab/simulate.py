@@ -125,6 +125,9 @@ def simulate(
         clock=clock,
         platform_faults=platform_faults(faults),
         other_faults=[fault for fault in faults if fault.reach is Reach.signal],
+        components=estate.components,
+        seed=seed,
+        start=start,
     )
 
 

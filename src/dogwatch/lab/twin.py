@@ -38,6 +38,10 @@ class Twin(ABC):
     def settings(self, base_url: str) -> dict[str, Any]:
         """What a user would write under ``connectors.<platform>`` to reach this twin."""
 
+    def told(self, subject: Callable[[str], str | None]) -> dict[str, Any]:
+        """Further settings that depend on what dogwatch calls the estate's jobs (``subject``)."""
+        return {}
+
     @abstractmethod
     def credentials(self) -> dict[str, str]:
         """The secret settings by field name; they never stand in dogwatch.yaml."""

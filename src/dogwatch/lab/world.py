@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from dogwatch.lab.estate import Component
     from dogwatch.lab.faults import Fault
 
 
@@ -180,6 +181,12 @@ class World:
     """The UTC offset in which twins write timestamps where their format carries one."""
     other_faults: Sequence["Fault"] = ()
     """Faults of logs, metrics and deployments, as the scenario tells them."""
+    components: Mapping[str, "Component"] = field(default_factory=dict[str, "Component"])
+    """What is no job, but writes logs and is measured; by ``component/<name>``."""
+    seed: int = 1
+    """Of what chance decides beside the runs: log lines and metrics."""
+    start: datetime | None = None
+    """When the story begins; None: nobody asks."""
     _by_platform: dict[str, list[LabRun]] = field(default_factory=dict[str, list[LabRun]], repr=False)
 
     def __post_init__(self) -> None:
@@ -190,6 +197,16 @@ class World:
     def now(self) -> datetime:
         """The simulated present."""
         return self.clock.now()
+
+    @property
+    def platforms(self) -> set[str]:
+        """Those that have something to tell: of jobs, of components' logs, of metrics, of changes."""
+        kinds = {fault.kind for fault in self.other_faults}
+        told = {job.platform for job in self.jobs.values()}
+        told |= {part.platform for part in self.components.values() if part.platform}
+        told |= {"prometheus"} if self.components or "metric_shift" in kinds else set()
+        told |= {"github"} if self.components or "deploy" in kinds else set()
+        return told
 
     def jobs_of(self, platform: str) -> list[LabJob]:
         """The platform's jobs that exist now, as they stand now, in the order of the estate file."""

@@ -20,6 +20,7 @@ from dogwatch.store.judged import Judged
 from dogwatch.store.migrate import migrate
 from dogwatch.store.outbox import Outbox
 from dogwatch.store.rows import RUN_COLUMNS, RunFilter, run_from_row, run_from_text, run_row
+from dogwatch.store.signals import Signals
 
 _CHUNK = 300
 """Keys in one IN list; SQLite allows 32,766 variables a statement."""
@@ -45,7 +46,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Outbox):
+class Store(Judged, Outbox, Signals):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

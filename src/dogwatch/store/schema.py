@@ -214,3 +214,87 @@ reaches = sa.Table(
     sa.Column("hint", sa.Text, nullable=False),
     sa.Column("last_sent_at", Moment),
 )
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("uid", sa.String(16), primary_key=True),
+    sa.Column("instance", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Index("changes_by_time", "at"),
+)
+
+levels = sa.Table(
+    "levels",
+    metadata,
+    # ``MetricSeries.key``, and the hour of which this is the median.
+    sa.Column("key", sa.String(16), primary_key=True),
+    sa.Column("at", Moment, primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Index("levels_by_time", "at"),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("culprit", sa.Text, nullable=False),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("resolved_at", Moment),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Index("incidents_by_state", "state", "resolved_at"),
+)
+
+incident_turns = sa.Table(
+    "incident_turns",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("was", sa.String(16)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    # The incident as it was from then on.
+    sa.Column("body", sa.JSON, nullable=False),
+)
+
+incident_findings = sa.Table(
+    "incident_findings",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("fingerprint", sa.String(16), primary_key=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    # A copy: the same trouble may come again and be another incident.
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("cleared_at", Moment),
+)
+
+# Evidence that an incident cites or ever cited. It is never thrown away.
+citations = sa.Table(
+    "citations",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("evidence", sa.String(16), primary_key=True),
+)
+
+# Append-only: triggers of the migration refuse everything else.
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Index("events_by_subject", "subject", "seq"),
+)

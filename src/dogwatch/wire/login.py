@@ -48,6 +48,30 @@ class FixedToken:
         return False
 
 
+class BasicLogin:
+    """A name and a password, sent with every request (RFC 7617)."""
+
+    def __init__(self, username: str, password: SecretStr, secrets: Secrets) -> None:
+        """Raises SettingsError for a name with a colon, which the scheme cannot carry."""
+        value = password.get_secret_value()
+        if ":" in username or not value:
+            raise SettingsError(
+                "the username holds a colon or the password is empty", "HTTP Basic cannot carry them"
+            )
+        told = base64.b64encode(f"{username}:{value}".encode()).decode()
+        secrets.add(value)
+        secrets.add(told)
+        self._headers = {"Authorization": f"Basic {told}"}
+
+    async def headers(self, http: Http) -> Mapping[str, str]:
+        """The same header every time."""
+        return self._headers
+
+    def forget(self, used: Mapping[str, str]) -> bool:
+        """Asking again would send the same."""
+        return False
+
+
 class TokenAnswer(BaseModel):
     """RFC 6749 §5.1, as far as we need it."""
 

@@ -206,5 +206,5 @@ def test_no_cause_without_a_citation_that_resolves_and_order_never_matters(case:
     members, besides, links = list(case.members) * 2, list(case.besides) * 2, list(case.links) * 2
     for shuffled in (members, besides, links):
         rng.shuffle(shuffled)
-    again = Case(members, dict(reversed(case.evidence.items())), links, besides)
+    again = Case(members, dict(reversed(list(case.evidence.items()))), links, besides)
     assert explain(again) == causes

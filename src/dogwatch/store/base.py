@@ -16,6 +16,7 @@ from dogwatch.model.ledger import JobKey, Ledger
 from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
 from dogwatch.store.file import engine_of, translated, writer_of
+from dogwatch.store.incidents import Casebook, Incidents
 from dogwatch.store.judged import Judged
 from dogwatch.store.migrate import migrate
 from dogwatch.store.outbox import Outbox
@@ -46,7 +47,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Outbox, Signals):
+class Store(Judged, Incidents, Outbox, Signals):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -366,10 +367,12 @@ class Store(Judged, Outbox, Signals):
         evidence: Sequence[Evidence],
         ledger: Ledger | None = None,
         judged: Sequence[str] = (),
+        casebook: Casebook | None = None,
     ) -> None:
         """Remember what a round made at ``now`` found; all of it or, if the process dies, nothing.
 
-        ``judged`` are the instances whose missing runs it could tell up to ``now``.
+        ``judged`` are the instances whose missing runs it could tell up to ``now``. Raises Outrun, and then
+        nothing is remembered, if somebody has changed an incident of the casebook meanwhile.
         """
         table = schema.rounds
         with self._write() as connection:
@@ -378,6 +381,9 @@ class Store(Judged, Outbox, Signals):
             self._save_findings(connection, findings, now)
             self._save_ledger(connection, ledger or Ledger(), now)
             self._save_judged(connection, judged, now)
+            if casebook is not None:
+                self._save_evidence(connection, casebook.evidence)
+                self._save_incidents(connection, casebook)
             connection.execute(
                 table.update()
                 .where(table.c.id == number)

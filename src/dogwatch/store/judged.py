@@ -15,6 +15,8 @@ from dogwatch.store.access import Access
 _REMEMBERED = timedelta(days=35)
 """Slots older than this are forgotten, but for missed ones."""
 _MISSED_REMEMBERED = timedelta(days=400)
+_CHUNK = 5_000
+"""Keys in one IN list; SQLite allows 32,766 variables a statement."""
 _EARLIER = 30
 """Slots from before the days judged again that a round looks back on, for each job."""
 
@@ -103,9 +105,13 @@ class Judged(Access):
 
     def evidence(self, ids: Iterable[str]) -> list[Evidence]:
         """The facts with these ids; an id that resolves to nothing is left out."""
-        query = sa.select(schema.evidence.c.body).where(schema.evidence.c.id.in_(sorted(set(ids))))
+        table, wanted = schema.evidence, sorted(set(ids))
+        found: list[Evidence] = []
         with self._read() as connection:
-            return [Evidence.model_validate(body) for body in connection.execute(query).scalars()]
+            for start in range(0, len(wanted), _CHUNK):
+                query = sa.select(table.c.body).where(table.c.id.in_(wanted[start : start + _CHUNK]))
+                found += [Evidence.model_validate(body) for body in connection.execute(query).scalars()]
+        return found
 
     # ── what has to be looked at ────────────────────────────────────────────────────────────────────────
 

@@ -227,7 +227,7 @@ class Stage:
 
 
 async def reading(connector: AnyConnector, ask: Ask) -> Reading:
-    """Everything that the connector tells of runs, and the error it ends with."""
+    """Everything that the connector tells of runs, and the error it ends with; each run is a valid noun."""
     assert isinstance(connector, HasRuns)
     told = Reading()
     try:
@@ -235,6 +235,10 @@ async def reading(connector: AnyConnector, ask: Ask) -> Reading:
             told.batches.append(batch)
     except ConnectorError as error:
         told.error = error
+    for run in told.runs:
+        checked = Run(**run.__dict__)
+        assert checked == run
+        assert checked.model_dump_json() == run.model_dump_json()  # a whole number is no float
     return told
 
 

@@ -352,7 +352,7 @@ class Airbyte(Connector[AirbyteSettings]):
         changed = sync.changed_at()
         metrics = {"rows": sync.rows_synced, "bytes": sync.bytes_synced}
         only = self.settings.workspace_ids  # a job does not tell its workspace
-        return Run(
+        return Run.told(
             uid=run_uid("airbyte", self.name, sync.connection_id, native_id, 1),
             platform="airbyte",
             instance=self.name,
@@ -366,7 +366,7 @@ class Airbyte(Connector[AirbyteSettings]):
             started_at=sync.start_time,
             ended_at=None if status.open else changed,
             updated_at=changed,
-            metrics={name: value for name, value in metrics.items() if value is not None},
+            metrics={name: float(value) for name, value in metrics.items() if value is not None},
             url=self._page(str(only[0]), sync.connection_id) if len(only) == 1 else None,
             observed_at=ask.now,
         )

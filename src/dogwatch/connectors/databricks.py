@@ -483,7 +483,7 @@ class Databricks(Connector[DatabricksSettings]):
         if record.fault and record.fault != "SUCCESS":
             metadata["termination_type"] = record.fault
         url = record.run_page_url
-        return Run(
+        return Run.told(
             uid=run_uid("databricks", self.name, job_id, run_id, attempt),
             platform="databricks",
             instance=self.name,

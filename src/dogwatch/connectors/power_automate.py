@@ -322,7 +322,7 @@ class PowerAutomate(Connector[PowerAutomateSettings]):
     def _run(self, row: _FlowRun, ask: Ask) -> Run:
         native_id = row.name or row.flowrunid
         status = STATUS.get(row.status.lower(), Status.unknown)
-        return Run(
+        return Run.told(
             uid=run_uid(PLATFORM, self.name, row.workflowid, native_id, 1),
             platform=PLATFORM,
             instance=self.name,

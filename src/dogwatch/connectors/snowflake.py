@@ -327,7 +327,7 @@ class Snowflake(Connector[SnowflakeSettings]):
         metadata = {key: value for key, column in facts.items() if (value := row[column])}
         if state == "FAILED_AND_AUTO_SUSPENDED":
             metadata["auto_suspended"] = "true"
-        return Run(
+        return Run.told(
             uid=run_uid(PLATFORM, self.name, task, native_id, attempt),
             platform=PLATFORM,
             instance=self.name,

@@ -10,7 +10,9 @@ from pydantic import Field, JsonValue
 
 from dogwatch.model.base import Instant, Noun, UtcTime
 
-_RUN_NAMESPACE = uuid.UUID("6f0a3f6e-5d0b-5c7e-9a3e-3b1f2d9c4a10")
+_RUN_NAMESPACE = uuid.UUID("6f0a3f6e-5d0b-5c7e-9a3e-3b1f2d9c4a10").bytes
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The two upper bits of this digit are 10 in every uuid of RFC 9562."""
 
 
 class Status(StrEnum):
@@ -50,14 +52,9 @@ _GOOD = frozenset({Status.success, Status.warned})
 def run_uid(platform: str, instance: str, job_id: str, native_run_id: str, attempt: int) -> str:
     """The identity of one attempt: the same five facts always give the same uuid (version 5)."""
     name = f"{platform}\x1f{instance}\x1f{job_id}\x1f{native_run_id}\x1f{attempt}"
-    # RFC 9562 §5.5 by hand: the same as uuid.uuid5 at a third of the time, on the hot path of a round.
-    digest = bytearray(
-        hashlib.sha1(_RUN_NAMESPACE.bytes + name.encode(), usedforsecurity=False).digest()[:16]
-    )
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    # RFC 9562 §5.5 by hand: the same as uuid.uuid5 at a quarter of the time, on the hot path of a round.
+    text = hashlib.sha1(_RUN_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 class Run(Noun):
@@ -108,6 +105,71 @@ class Run(Noun):
     observed_at: Instant
     """When dogwatch read it."""
 
+    @classmethod
+    def told(
+        cls,
+        *,
+        uid: str,
+        platform: str,
+        instance: str,
+        job_id: str,
+        job_name: str,
+        native_run_id: str,
+        status: Status,
+        native_status: str,
+        observed_at: datetime,
+        kind: str = "",
+        attempt: int = 1,
+        parent_uid: str | None = None,
+        trigger: str = "",
+        scheduled_for: datetime | None = None,
+        queued_at: datetime | None = None,
+        started_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        updated_at: datetime | None = None,
+        error_message: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        url: str | None = None,
+        metadata: Mapping[str, JsonValue] | None = None,
+    ) -> "Run":
+        """The same as ``Run(...)`` at a fifth of its time, for a connector whose wire model has checked the
+        answer already: only the type checker looks at what is given. Moments must be in UTC, metrics floats
+        and the attempt 1 or more; the suite of every connector holds each run against ``Run(...)``.
+        """
+        run = cls.__new__(cls)
+        _put(
+            run,
+            "__dict__",
+            {
+                "uid": uid,
+                "platform": platform,
+                "instance": instance,
+                "job_id": job_id,
+                "job_name": job_name,
+                "kind": kind,
+                "native_run_id": native_run_id,
+                "attempt": attempt,
+                "parent_uid": parent_uid,
+                "trigger": trigger,
+                "status": status,
+                "native_status": native_status,
+                "scheduled_for": scheduled_for,
+                "queued_at": queued_at,
+                "started_at": started_at,
+                "ended_at": ended_at,
+                "updated_at": updated_at,
+                "error_message": error_message,
+                "metrics": {} if metrics is None else metrics,
+                "url": url,
+                "metadata": {} if metadata is None else metadata,
+                "observed_at": observed_at,
+            },
+        )
+        _put(run, "__pydantic_fields_set__", _FIELDS)
+        _put(run, "__pydantic_extra__", None)
+        _put(run, "__pydantic_private__", None)
+        return run
+
     @property
     def version(self) -> tuple[datetime, bool]:
         """Which of two states of the same attempt is newer: the platform's time, then terminal over open."""
@@ -125,6 +187,10 @@ class Run(Noun):
         if self.started_at is None or self.ended_at is None:
             return None
         return self.ended_at - self.started_at
+
+
+_FIELDS = set(Run.model_fields)
+_put = object.__setattr__  # what pydantic's own model_construct does, without its search for defaults
 
 
 class JobState(StrEnum):

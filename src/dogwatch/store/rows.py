@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,8 +63,10 @@ def run_row(run: Run, number: int) -> tuple[str | int | None, ...]:
     )
 
 
+@lru_cache(maxsize=64)
 def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="microseconds")
+    """A run has the same moment in several columns, and all runs of a round were observed at one."""
+    return None if moment is None else moment.isoformat("T", "microseconds")
 
 
 def run_from_row(row: Mapping[Any, Any]) -> Run:

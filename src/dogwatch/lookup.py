@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dogwatch.detect import Policy
-from dogwatch.detect.course import course, metric_of
+from dogwatch.detect.course import course, metric_of, sampled
 from dogwatch.detect.expect import Past, Window, expect
 from dogwatch.detect.ledger import judge
 from dogwatch.detect.rules import Rules
-from dogwatch.gather import HISTORY, LONG_HISTORY, Agenda, Matter, matter
-from dogwatch.model import Expectation, Finding, Job, Run, ScheduleKind
+from dogwatch.gather import HISTORY, LONG_HISTORY, Agenda, Matter, matter, with_leaders
+from dogwatch.model import Basis, Expectation, ExpectationState, Finding, Job, Run, ScheduleKind
 from dogwatch.model.ledger import JobKey
 from dogwatch.model.report import Explanation, JobTimes, SlotView, Timetable
 from dogwatch.model.text import one_line, span
@@ -19,6 +19,9 @@ from dogwatch.store import Store
 
 _AHEAD = (1, 8, 40, 400)
 """Days in which the next slots are looked for."""
+_ABSENT = frozenset({ExpectationState.missed, ExpectationState.late})
+_ABOUT_SLOTS = frozenset({"missed", "late"})
+_SLOTS_SHOWN = 12
 
 
 def timetable(
@@ -46,8 +49,13 @@ def timetable(
 
 
 def _times(store: Store, known: Matter, policy: Policy, slots: int, now: datetime) -> list[JobTimes]:
-    facts, duty = known.facts, known.duty
-    judged = judge(duty, facts.read_until, facts.skews, policy, now)
+    facts = known.facts
+    judged = judge(known.duty, facts.read_until, facts.skews, policy, now)
+    absent = {(slot.instance, slot.job_id) for slot in judged.slots if _unmet_habit(slot)}
+    if absent:  # as a round does: what begins when another job is done is not late while that one is
+        known = with_leaders(store, known, absent)
+        judged = judge(known.duty, facts.read_until, facts.skews, policy, now)
+    duty = known.duty
     past: dict[JobKey, list[Expectation]] = {}
     for slot in sorted(judged.slots, key=lambda slot: slot.scheduled_for, reverse=True):
         if slot.scheduled_for <= now:
@@ -57,7 +65,9 @@ def _times(store: Store, known: Matter, policy: Policy, slots: int, now: datetim
     names: dict[str, Mapping[str, str]] = {}
     found: list[JobTimes] = []
     for key, job in facts.jobs.items():
-        names.setdefault(key[0], store.job_names(key[0]) if job.after else {})
+        if job.after and key[0] not in names:
+            names[key[0]] = store.job_names(key[0])
+        after = [one_line(names[key[0]].get(job_id, job_id), 60) for job_id in job.after]
         behind = duty.pasts.get(key)
         coming = [] if behind is None else _coming(key, behind, facts.skews, policy, slots, now)
         source = next((source for source in facts.sources if source.instance == key[0]), None)
@@ -69,7 +79,8 @@ def _times(store: Store, known: Matter, policy: Policy, slots: int, now: datetim
                 name=job.name,
                 state=job.state,
                 state_reason=job.state_reason,
-                told=_told(job, behind, shown.get(key, ()), names[key[0]]),
+                told=_told(job, behind, shown.get(key, ()), after),
+                after=tuple(after),
                 declared=behind is not None and behind.declared is not None,
                 problem=judged.expected.unreadable.get(key, ""),
                 watched_since=behind.versions[0].valid_from if behind else None,
@@ -79,6 +90,10 @@ def _times(store: Store, known: Matter, policy: Policy, slots: int, now: datetim
             )
         )
     return found
+
+
+def _unmet_habit(slot: Expectation) -> bool:
+    return slot.basis is Basis.learned and slot.state in _ABSENT
 
 
 def _coming(
@@ -119,15 +134,15 @@ def _view(slot: Expectation, runs: Mapping[str, Run]) -> SlotView:
     )
 
 
-def _told(job: Job, past: Past | None, slots: Sequence[Expectation], names: Mapping[str, str]) -> str:
+def _told(job: Job, past: Past | None, slots: Sequence[Expectation], after: Sequence[str]) -> str:
     """When it runs, in words."""
     schedule = (past.declared if past else None) or job.schedule
     if schedule is not None and schedule.expression:
         return f"{one_line(schedule.expression, 80)} {one_line(schedule.timezone, 40)}"
     if schedule is not None and schedule.kind is ScheduleKind.interval and schedule.every_seconds:
         return f"every {span(schedule.every_seconds)}"
-    if job.after:
-        return f"after {', '.join(one_line(names.get(job_id, job_id), 60) for job_id in job.after)}"
+    if after:
+        return f"after {', '.join(after)}"
     if slots:
         return f"by habit ({slots[0].confidence:.0%} sure)"
     if schedule is not None and schedule.kind is ScheduleKind.event:
@@ -157,10 +172,14 @@ def _explained(
     history = store.histories([key], HISTORY).get(key, [])
     if len(history) == HISTORY:  # the weekdays before may explain what is usual
         history = store.histories([key], LONG_HISTORY)[key]
-    rules = policy.rulebook.of(finding.subject, history[-1].job_name if history else "")
     source = next((source for source in store.sources() if source.instance == instance), None)
     seen = now if source is None or source.read_until is None else source.read_until
-    evidence = {item.id: item for item in store.evidence(finding.evidence)}
+    if cleared is not None:  # what came later was not known when it was told
+        history, seen = [run for run in history if run.began_at <= last], min(seen, last)
+    rules = policy.rulebook.of(finding.subject, history[-1].job_name if history else "")
+    known = {item.id: item for item in store.evidence(finding.evidence)}
+    evidence = tuple(known[id_] for id_ in finding.evidence if id_ in known)
+    metric = metric_of(finding.rule, history)
     return Explanation(
         at=now,
         timezone=policy.timezone,
@@ -168,10 +187,18 @@ def _explained(
         first_seen=first,
         last_seen=last,
         cleared_at=cleared,
-        evidence=tuple(evidence[id_] for id_ in finding.evidence if id_ in evidence),
-        course=course(history, metric_of(finding.rule, history), rules, policy.zone, seen),
+        evidence=evidence,
+        course=course(history, metric, rules, policy.zone, seen) if metric else sampled(evidence),
+        slots=_slots_about(store, policy, key, now) if finding.rule in _ABOUT_SLOTS else (),
         thresholds=_thresholds(finding.rule, rules),
     )
+
+
+def _slots_about(store: Store, policy: Policy, key: JobKey, now: datetime) -> tuple[SlotView, ...]:
+    """The latest slots of one job; none if it is not known any more."""
+    agenda = Agenda([key], store.sources(), frozenset(store.job_counts()))
+    found = _times(store, matter(store, agenda, [key], policy, now), policy, _SLOTS_SHOWN, now)
+    return found[0].past if found else ()
 
 
 def _thresholds(rule: str, rules: Rules) -> dict[str, float | str]:

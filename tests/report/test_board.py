@@ -72,6 +72,7 @@ def test_the_board_as_a_tired_person_sees_it() -> None:
         f"          evidence  {RUN.id[:8]} run 4711",
         "          next      https://cloud.airbyte.com/x",
         "                    dogwatch runs --job orders",
+        "                    dogwatch explain f1",
         "",
         " BLIND    Databricks not readable since 09:00: 401 from GET",
         "          /api/2.2/jobs/runs/list",
@@ -126,7 +127,7 @@ def test_a_quiet_morning_is_short_and_ends_in_something_to_do() -> None:
 def test_an_old_failure_of_a_sleeping_job_is_mentioned_but_does_not_count() -> None:
     shown = lines(a_report(a_finding(Severity.INFO, summary="Backfill failed in autumn")))
     assert shown[2].startswith("● 0 findings")
-    assert " INFO     Backfill failed in autumn" in shown
+    assert " INFO     Backfill failed in autumn · f1" in shown
 
 
 def test_first_sight_clock_and_caveats_are_remarked() -> None:

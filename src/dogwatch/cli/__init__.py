@@ -19,6 +19,8 @@ COMMANDS: dict[str, str] = {
     "check": "Ask all platforms, remember every run, and say what is broken.",
     "logs": "Turn log files into a page of templates: what is said, how often, and what is new.",
     "runs": "List remembered runs, newest first.",
+    "schedule": "Show when jobs run next, and what became of their last slots.",
+    "explain": "Show the numbers that a finding rests on, with a small picture.",
     "causes": "Examine exported incidents offline: classify errors, rank culprits, replay a stream.",
     "lab": "Simulated platforms: serve them, run scenarios, score dogwatch.",
 }

@@ -1,25 +1,56 @@
 """What a picture of a job shows: a number of its latest runs, and between which borders it is usual."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import Literal
 
+from pydantic import JsonValue
+
 from dogwatch.detect.baseline import Baseline
 from dogwatch.detect.rules import Rules
-from dogwatch.model import Run
+from dogwatch.model import Evidence, EvidenceKind, Run
 from dogwatch.model.report import Course, Point
 
 Metric = Literal["duration_seconds", "rows", "bytes"]
 _SHOWN = 60
+_NO_NUMBER = frozenset(
+    {"blind", "late", "missed", "paused", "schedule_changed", "schedule_unreadable", "suspended", "threshold"}
+)
+"""Rules of which no number of the job's runs tells anything."""
 
 
-def metric_of(rule: str, history: Sequence[Run]) -> Metric:
-    """What a finding of that rule is best seen by."""
+def metric_of(rule: str, history: Sequence[Run]) -> Metric | None:
+    """What a finding of that rule is best seen by; None if by nothing that runs show."""
+    if rule in _NO_NUMBER:
+        return None
     if rule.endswith("_bytes"):
         return "bytes"
     if rule.endswith("_rows") or rule == "empty":
         return "rows" if any("rows" in run.metrics for run in history) else "bytes"
     return "duration_seconds"
+
+
+def sampled(evidence: Iterable[Evidence]) -> Course | None:
+    """The samples of a metric and its limit, as the rule ``threshold`` cites them; None if none are cited."""
+    for item in evidence:
+        samples, limit = item.content.get("samples"), item.content.get("limit")
+        if item.kind is not EvidenceKind.metric or not isinstance(samples, list):
+            continue
+        points = [_sample(sample) for sample in samples if isinstance(sample, list)]
+        if points and isinstance(limit, (int, float)):
+            below = bool(item.content.get("below"))
+            return Course(
+                metric=str(item.content.get("metric", "")),
+                points=tuple(points[-_SHOWN:]),
+                low=float(limit) if below else None,
+                high=None if below else float(limit),
+            )
+    return None
+
+
+def _sample(sample: Sequence[JsonValue]) -> Point:
+    at, value = sample
+    return Point(at=datetime.fromisoformat(str(at)), value=float(str(value)))
 
 
 def course(
@@ -33,7 +64,7 @@ def course(
     points = [point for run in history if (point := _point(run, metric, now)) is not None]
     if not points:
         return None
-    before = [point for point in points[:-1] if point.status.good and point.value > 0]
+    before = [point for point in points[:-1] if point.status and point.status.good and point.value > 0]
     volume = metric != "duration_seconds"
     baseline = Baseline(rules.volume if volume else rules.duration, zone)
     baseline.learn((point.at.timestamp(), 1 / point.value if volume else point.value) for point in before)

@@ -116,6 +116,7 @@ def _tell(one: Series, limit: Threshold, since: datetime, now: datetime, found: 
         "labels": dict(one.labels),
         "value": value,
         "limit": limit.limit,
+        "below": limit.below,
         "since": since.isoformat(),
         "samples": [[at.isoformat(), sample] for at, sample in recent],
     }

@@ -140,6 +140,8 @@ class JobTimes(Noun):
     state_reason: str = ""
     told: str
     """When it runs, in words: the schedule, what it waits for, or that it is known by habit."""
+    after: tuple[str, ...] = ()
+    """The names of the jobs that it waits for."""
     declared: bool = False
     """True if dogwatch.yaml says so and not the platform."""
     problem: str = ""
@@ -167,18 +169,20 @@ class Timetable(Noun):
 
 
 class Point(Noun):
-    """One run as a number."""
+    """One run, or one sample, as a number."""
 
     at: UtcTime
     value: float
-    status: Status
-    run_uid: str
+    status: Status | None = None
+    """What became of the run; None for a sample of a metric."""
+    run_uid: str = ""
 
 
 class Course(Noun):
-    """A number of a job's latest runs, and what is usual for it."""
+    """A number of a job's latest runs, or the latest samples of a metric, and what is usual."""
 
-    metric: Literal["duration_seconds", "rows", "bytes"]
+    metric: str
+    """``duration_seconds``, ``rows`` or ``bytes`` for runs, a metric's own name else."""
     points: tuple[Point, ...]
     """Oldest first."""
     usual: float | None = None
@@ -188,7 +192,7 @@ class Course(Noun):
     high: float | None = None
     """Above this a run is unusual."""
     known: int = 0
-    """Successes that these rest on."""
+    """Successes that these rest on; 0 where a limit was set."""
 
 
 class Explanation(Noun):
@@ -205,6 +209,8 @@ class Explanation(Noun):
     """The round that no longer found it; None while it is open."""
     evidence: tuple[Evidence, ...] = ()
     course: Course | None = None
-    """The job's latest runs; None for a platform, or if it has none."""
+    """The job's latest runs, or the metric's samples; None where no number decides."""
+    slots: tuple[SlotView, ...] = ()
+    """Where the finding is about runs that should exist: the job's latest ones, the latest first."""
     thresholds: Mapping[str, float | str] = Field(default_factory=dict[str, float | str])
     """The settings of dogwatch.yaml that decide, with the values that hold for this job."""

@@ -70,7 +70,9 @@ def _details(report: CheckReport, finding: Finding, width: int, program: str) ->
     return [
         *_detail("started", wrap(started, width - _KEY)),
         *_detail("evidence", wrap(words.evidence_line(finding, evidence), width - _KEY)),
-        *_next(words.next_steps(finding.next_step, program), width, program),
+        *_next(
+            [*words.next_steps(finding.next_step, program), words.explain(finding, program)], width, program
+        ),
     ]
 
 
@@ -95,7 +97,8 @@ def _rest(report: CheckReport, width: int, program: str) -> list[Text]:
     lines: list[Text] = []
     for finding in report.findings:
         if finding.severity is Severity.INFO:
-            lines += _title("INFO", "dim", finding.summary, width, "dim")
+            said = f"{one_line(finding.summary, 360)} · {finding.fingerprint[:8]}"
+            lines += _title("INFO", "dim", said, width, "dim")
     for label, said in words.remarks(report):
         lines += _title(label, "dim", said, width, "dim")
     gaps = words.gaps(report)

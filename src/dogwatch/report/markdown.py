@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from dogwatch.model import Finding, Run
-from dogwatch.model.report import CheckReport, Diagnosis
+from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.model.text import one_line
+from dogwatch.report import explain as explain_words
+from dogwatch.report import schedule as schedule_words
 from dogwatch.report import words
 from dogwatch.report.runs import COLUMNS, cells
 
@@ -61,6 +63,7 @@ def _finding(report: CheckReport, finding: Finding, program: str) -> list[str]:
         f"- started: {words.since(finding.at, report.at, zone)}{' · new' if new else ''}",
         f"- evidence: {plain(words.evidence_line(finding, evidence))}",
         *(f"- next: {_step(step, program)}" for step in words.next_steps(finding.next_step, program)),
+        f"- next: {code(words.explain(finding, program))}",
         "",
     ]
 
@@ -83,3 +86,22 @@ def doctor(diagnoses: Sequence[Diagnosis]) -> str:
         state = "ok" if one.ok else one.fault
         lines.append(f"| {plain(one.instance)} | {state} | {plain(one.line)} | {plain(one.hint)} |")
     return "\n".join(lines)
+
+
+def schedule(found: Timetable) -> str:
+    """Jobs by their next slot, as a table."""
+    heads = schedule_words.columns()
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    lines += [f"| {' | '.join(plain(cell) for cell in row)} |" for row in schedule_words.rows(found)]
+    return "\n".join(lines)
+
+
+def explanation(told: Explanation, program: str = "dogwatch") -> str:
+    """A finding with what it rests on, and its picture as a code block."""
+    lines = [f"# {told.finding.severity.value} {plain(told.finding.summary)}", ""]
+    lines += [f"- {label}: {plain(said)}" for label, said in explain_words.facts(told)]
+    lines += [f"- rests on: {plain(said, 600)}" for said in explain_words.evidence(told)]
+    steps = words.next_steps(told.finding.next_step, program)
+    lines += [f"- next: {_step(step, program)}" for step in steps]
+    picture = explain_words.picture(told, 80)
+    return "\n".join([*lines, "", *(f"    {line}".rstrip() for line in picture if line)])

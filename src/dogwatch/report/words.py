@@ -146,6 +146,11 @@ def next_steps(text: str, program: str = "dogwatch") -> list[str]:
     return [f"{program} {step[9:]}" if step.startswith("dogwatch ") else step for step in steps]
 
 
+def explain(finding: Finding, program: str = "dogwatch") -> str:
+    """The command that shows the numbers behind a finding."""
+    return f"{program} explain {finding.fingerprint[:8]}"
+
+
 def blind_steps(platform: PlatformView, program: str = "dogwatch") -> list[str]:
     """What to do about a platform that cannot be read."""
     return next_steps(f"{platform.hint}; then: dogwatch doctor {platform.instance}", program)

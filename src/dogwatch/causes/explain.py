@@ -54,6 +54,10 @@ class Case:
     """Changes, alerts, metric shifts and log templates of about that time which no finding cites."""
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     """Subject -> name for people."""
+    culprit: str = ""
+    """Where correlation sees the beginning: a member, or the platform of several; empty if unsaid."""
+    group: Sequence[str] = ()
+    """The subjects that correlation counts as one trouble of the culprit, if there are several."""
 
 
 def explain(case: Case) -> tuple[Cause, ...]:
@@ -67,12 +71,9 @@ def explain(case: Case) -> tuple[Cause, ...]:
     known = {**{proof.id: proof for proof in case.besides}, **case.evidence}
     dossiers = _dossiers(members, case, known)
     suspects = _ranked(dossiers, case)
-    top = suspects[0].score if suspects else 0.0
-    named = [one for one in suspects[:_MOST] if one.score > 0 and one.score >= _WORTH_NAMING * top]
-    causes = [
-        _cause(one, dossiers, case, known, rival=named[1:2] if one is named[0] else named[:1])
-        for one in named
-    ]
+    enough = _WORTH_NAMING * suspects[0].score
+    named = suspects[:1] + [one for one in suspects[1:_MOST] if one.score >= enough]
+    causes = [_cause(dossiers[one.node], case, known, first=one is named[0]) for one in named]
     return grounded([cause for cause in causes if cause is not None], known)
 
 
@@ -111,7 +112,7 @@ def _dossiers(members: Sequence[Finding], case: Case, known: Mapping[str, Eviden
         if dossier.said.said.cause_class is not None:
             dossier.cause_class = dossier.said.said.cause_class
     _attach(found, case.besides)
-    for platform in _shared(found, case.links):
+    for platform in _shared(found, case):
         found[platform.subject] = platform
     return found
 
@@ -137,38 +138,46 @@ def _about(proof: Evidence) -> list[str]:
     return sorted({proof.subject, *named})
 
 
-def _shared(found: Mapping[str, _Dossier], links: Iterable[Link]) -> list[_Dossier]:
-    """Platforms of which several jobs, none upstream of another, fell into the same trouble together."""
-    above = _ancestors(links)
+def _shared(found: Mapping[str, _Dossier], case: Case) -> list[_Dossier]:
+    """Platforms of which several jobs, none upstream of another, fell into the same trouble together: the
+    one that correlation blames, or, if it blames nobody, those whose jobs say the same."""
+    if case.culprit:
+        told = [found[subject] for subject in sorted(set(case.group)) if subject in found]
+        return [] if case.culprit in found or not told else [_platform(case.culprit, told)]
+    above = _ancestors(case.links, found)
     groups: dict[tuple[str, CauseClass], list[_Dossier]] = {}
     for dossier in found.values():
         instance, slash, _ = dossier.subject.partition("/")
-        if not slash or instance in found or dossier.cause_class is None:
-            continue
-        if dossier.said.said.cause_class is None or above.get(dossier.subject, frozenset()) & found.keys():
-            continue
-        groups.setdefault((instance, dossier.cause_class), []).append(dossier)
+        cause_class = dossier.said.said.cause_class
+        if slash and instance not in found and cause_class and not above[dossier.subject] & found.keys():
+            groups.setdefault((instance, cause_class), []).append(dossier)
     platforms: list[_Dossier] = []
-    for (instance, cause_class), group in sorted(groups.items()):
-        first = min(group, key=lambda one: (one.since, one.subject))
-        near = [one for one in group if one.since - first.since <= _TOGETHER]
-        if len(near) < _SEVERAL:
-            continue
-        jobs = sorted(near, key=lambda one: (one.since, one.subject))
-        held = _Dossier(instance, [one.findings[0] for one in jobs], first.since, first.said, cause_class)
-        held.jobs = [one.subject for one in jobs]
-        platforms.append(held)
+    for (instance, _), group in sorted(groups.items()):
+        first = min(one.since for one in group)
+        near = [one for one in group if one.since - first <= _TOGETHER]
+        if len(near) >= _SEVERAL:
+            platforms.append(_platform(instance, near))
     return platforms
 
 
-def _ancestors(links: Iterable[Link]) -> dict[str, frozenset[str]]:
-    """Everything upstream of each node; a cycle makes its nodes upstream of each other."""
+def _platform(instance: str, group: Iterable[_Dossier]) -> _Dossier:
+    """Several jobs of a platform as one trouble of that platform."""
+    jobs = sorted(group, key=lambda one: (one.since, one.subject))
+    speaks = max(jobs, key=lambda one: one.said.said.strength)
+    held = _Dossier(instance, [one.findings[0] for one in jobs], jobs[0].since)
+    held.said, held.cause_class = speaks.said, speaks.cause_class
+    held.jobs = [one.subject for one in jobs]
+    return held
+
+
+def _ancestors(links: Iterable[Link], of: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Everything upstream of each of these; a cycle makes its nodes upstream of each other."""
     direct: dict[str, set[str]] = {}
     for link in links:
         if link.upstream != link.downstream:
             direct.setdefault(link.downstream, set()).add(link.upstream)
     found: dict[str, frozenset[str]] = {}
-    for node in direct:
+    for node in of:
         seen, waiting = set[str](), [node]
         while waiting:
             for up in direct.get(waiting.pop(), ()):
@@ -180,11 +189,11 @@ def _ancestors(links: Iterable[Link]) -> dict[str, frozenset[str]]:
 
 
 def _ranked(dossiers: Mapping[str, _Dossier], case: Case) -> list[Suspect]:
-    above = _ancestors(case.links)
+    above = _ancestors(case.links, dossiers)
     edges = [
         (down.subject, up)
         for down in dossiers.values()
-        for up in sorted(above.get(down.subject, frozenset()) & dossiers.keys())
+        for up in sorted(above[down.subject] & dossiers.keys())
         if dossiers[up].since <= down.since + _SLACK
     ]
     edges += [(job, one.subject) for one in dossiers.values() for job in one.jobs]
@@ -199,7 +208,12 @@ def _ranked(dossiers: Mapping[str, _Dossier], case: Case) -> list[Suspect]:
             )
     return sorted(
         weigh(dossiers, edges, facts),
-        key=lambda one: (-round(one.score, 9), dossiers[one.node].since, one.node),
+        key=lambda one: (
+            one.node != case.culprit,
+            -round(one.score, 9),
+            dossiers[one.node].since,
+            one.node,
+        ),
     )
 
 
@@ -221,14 +235,7 @@ def _facts(dossier: _Dossier, evidence: Mapping[str, Evidence], *, alone: bool) 
     return list(gravest.values())
 
 
-def _cause(
-    suspect: Suspect,
-    dossiers: Mapping[str, _Dossier],
-    case: Case,
-    known: Mapping[str, Evidence],
-    rival: Sequence[Suspect],
-) -> Cause | None:
-    dossier = dossiers[suspect.node]
+def _cause(dossier: _Dossier, case: Case, known: Mapping[str, Evidence], *, first: bool) -> Cause | None:
     cites = _cites(dossier, known)
     if not cites:
         return None
@@ -245,14 +252,14 @@ def _cause(
         recorded=said is SILENT and cause_class is not None,
         changed=bool(dossier.changes),
         kinds=frozenset(proof.kind for proof in proofs),
-        rivalled=any(one.score > suspect.score for one in rival),
+        rivalled=not first,
     )
     sure = confidence(grounds, findings)
-    name = case.names.get(suspect.node) or _name(suspect.node, proofs)
+    name = case.names.get(dossier.subject) or _name(dossier.subject, proofs)
     return Cause(
         claim=claim(name, findings, cause_class, said.said.phrase, dossier.changes, len(dossier.jobs)),
         cause_class=cause_class,
-        subject=suspect.node,
+        subject=dossier.subject,
         confidence=sure,
         cites=cites,
         phrase=said.said.phrase,

@@ -118,3 +118,19 @@ def test_two_windows_side_by_side_hold_what_one_holds(
     schedule = Schedule(kind=kind, expression=expression, timezone="Europe/Berlin")
     parts = due(schedule, platform, one, two) + due(schedule, platform, two, three)
     assert parts == due(schedule, platform, one, three)
+
+
+@given(
+    st.sampled_from(["*", "*/7", "0", "5-50/15", "59", "3,4"]),
+    st.sampled_from(["*", "*/5", "0", "23", "7-9,18"]),
+    st.integers(0, 5000),
+)
+def test_where_no_clock_changes_all_platforms_are_due_at_the_same_times(
+    minutes: str, hours: str, later: int
+) -> None:
+    schedule = Schedule(kind=ScheduleKind.cron, expression=f"{minutes} {hours} * * *", timezone="UTC")
+    start = BERLIN_SPRING + timedelta(minutes=later)
+    told = {
+        due(schedule, platform, start, start + timedelta(hours=50)) for platform in ("snowflake", "airflow")
+    }
+    assert len(told) == 1

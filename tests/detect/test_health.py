@@ -6,13 +6,19 @@ from typing import Any
 import pytest
 
 from dogwatch.detect.health import assess
-from dogwatch.model import Finding, Health, HealthAssessment, Job, Priority, RiskLevel, Severity
-from support.cast import NOON, a_job
+from dogwatch.model import (
+    Finding,
+    Health,
+    HealthAssessment,
+    Priority,
+    RiskLevel,
+    ScopeKind,
+    Severity,
+)
+from support.cast import NOON
 
-JOBS = {
-    (instance, name): a_job(name, platform=instance, instance=instance)
-    for instance, name in [("airbyte", "orders"), ("airbyte", "users"), ("databricks", "sales")]
-}
+COUNTS = {"airbyte": 2, "databricks": 1}
+NAMES = {"airbyte/orders": "The orders sync", "databricks": "Databricks"}
 PIPELINES = {"sales": {"airbyte/orders", "databricks/sales"}, "people": {"airbyte/users"}}
 
 
@@ -31,9 +37,11 @@ def finding(subject: str, severity: Severity, rule: str = "failed", **changes: A
 
 
 def by_scope(
-    findings: Sequence[Finding], jobs: Mapping[tuple[str, str], Job] = JOBS
+    findings: Sequence[Finding],
+    counts: Mapping[str, int] = COUNTS,
+    pipelines: Mapping[str, set[str]] = PIPELINES,
 ) -> dict[str, HealthAssessment]:
-    return {assessment.scope: assessment for assessment in assess(findings, jobs, PIPELINES, NOON)}
+    return {assessment.scope: assessment for assessment in assess(findings, counts, pipelines, NAMES, NOON)}
 
 
 def test_where_nothing_is_wrong_everything_is_healthy_and_nobody_is_told() -> None:
@@ -80,7 +88,7 @@ def test_what_cannot_be_seen_is_unknown_never_healthy() -> None:
     assert unknown == {"all", "databricks", "sales"}
     assert found["sales"].requires_notification
     assert found["sales"].summary == "sales: databricks not readable, nothing is claimed about it"
-    assert found["sales"].recommendations == ("databricks (blind): renew DATABRICKS_TOKEN",)
+    assert found["sales"].recommendations == ("Databricks (blind): renew DATABRICKS_TOKEN",)
 
 
 def test_a_failure_beside_a_blind_platform_is_unhealthy_and_says_both() -> None:
@@ -91,16 +99,15 @@ def test_a_failure_beside_a_blind_platform_is_unhealthy_and_says_both() -> None:
     assert "1 of 2 jobs not doing their work; databricks not readable" in found["sales"].summary
 
 
-def test_a_platform_known_only_by_being_unreadable_has_a_scope() -> None:
-    found = by_scope([finding("snowflake", Severity.ERROR, "blind")])
+def test_a_platform_that_never_was_read_is_unknown_as_well() -> None:
+    found = by_scope([finding("snowflake", Severity.ERROR, "blind")], {**COUNTS, "snowflake": 0})
     assert found["snowflake"].overall_health is Health.unknown
 
 
 @pytest.mark.parametrize(("broken", "risk"), [(1, RiskLevel.HIGH), (2, RiskLevel.CRITICAL)])
 def test_when_half_of_the_jobs_are_broken_everything_is_at_stake(broken: int, risk: RiskLevel) -> None:
-    jobs = {("airbyte", str(number)): a_job(str(number)) for number in range(4)}
     findings = [finding(f"airbyte/{number}", Severity.ERROR) for number in range(broken)]
-    assert by_scope(findings, jobs)["airbyte"].risk_level is risk
+    assert by_scope(findings, {"airbyte": 4})["airbyte"].risk_level is risk
 
 
 def test_something_critical_is_urgent() -> None:
@@ -109,15 +116,23 @@ def test_something_critical_is_urgent() -> None:
 
 
 def test_recommendations_come_worst_first_and_not_without_end() -> None:
-    jobs = {("airbyte", str(number)): a_job(str(number)) for number in range(40)}
     findings = [finding(f"airbyte/{number}", Severity.WARNING, "slow") for number in range(20)]
-    findings.append(finding("airbyte/33", Severity.ERROR))
-    whole = by_scope(findings, jobs)["all"]
+    findings.append(finding("airbyte/orders", Severity.ERROR))
+    whole = by_scope(findings, {"airbyte": 40})["all"]
     assert len(whole.recommendations) == 10
-    assert whole.recommendations[0].startswith("The 33 sync (failed)")
+    assert whole.recommendations[0].startswith("The orders sync (failed)")
     assert len(whole.findings) == 21
 
 
 def test_a_finding_without_a_next_step_still_gets_a_command() -> None:
     found = by_scope([finding("airbyte/orders", Severity.ERROR, next_step="")])
     assert found["all"].recommendations == ("The orders sync (failed): dogwatch runs --job orders",)
+
+
+def test_a_component_in_trouble_is_not_counted_as_a_job() -> None:
+    pipelines = {"reading": {"airbyte/orders", "component/extractor"}}
+    found = by_scope([finding("component/extractor", Severity.CRITICAL, "threshold")], pipelines=pipelines)
+    assert found["reading"].summary == "reading: 1 component beyond the usual"
+    assert (found["reading"].kind, found["reading"].overall_health) == (ScopeKind.pipeline, Health.degraded)
+    assert found["airbyte"].overall_health is Health.healthy
+    assert found["all"].risk_level is RiskLevel.CRITICAL

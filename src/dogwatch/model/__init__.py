@@ -9,7 +9,7 @@ from dogwatch.model.event import Event
 from dogwatch.model.evidence import Evidence, EvidenceKind, content_id
 from dogwatch.model.expectation import Basis, Expectation, ExpectationState
 from dogwatch.model.finding import Finding, Severity
-from dogwatch.model.health import Health, HealthAssessment, Priority, RiskLevel
+from dogwatch.model.health import Health, HealthAssessment, Priority, RiskLevel, ScopeKind
 from dogwatch.model.incident import Affected, Deadline, Harm, Incident, IncidentState, Turn, TurnKind
 from dogwatch.model.message import Block, Consent, Fields, Items, Message, Occasion, Quote, Steps, Text
 from dogwatch.model.run import (
@@ -69,6 +69,7 @@ __all__ = [
     "Run",
     "Schedule",
     "ScheduleKind",
+    "ScopeKind",
     "Severity",
     "Source",
     "Status",

@@ -35,11 +35,20 @@ class Priority(StrEnum):
     urgent = "urgent"
 
 
+class ScopeKind(StrEnum):
+    """What an assessment is about."""
+
+    all = "all"
+    platform = "platform"
+    pipeline = "pipeline"
+
+
 class HealthAssessment(Noun):
     """The state of one pipeline, one platform or the whole."""
 
     scope: str
     """The pipeline's name, the instance, or ``all``."""
+    kind: ScopeKind = ScopeKind.all
     overall_health: Health
     summary: str
     """One sentence with the numbers it rests on."""

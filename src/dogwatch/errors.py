@@ -4,6 +4,7 @@
     ├── SettingsError          the user: fix the configuration
     ├── LabError               the author of an estate or scenario file
     ├── IncidentError          the user: there is no such incident, or it is not in a state for that
+    ├── ConsentError           the user: nothing that waits for this consent
     ├── StoreError             the operator: disk, permissions, a newer schema
     ├── ChannelError           permanent: the user, the channel is switched off; else nobody: tried again
     └── ConnectorError
@@ -44,6 +45,10 @@ class LabError(DogwatchError):
 
 class IncidentError(DogwatchError):
     """There is no such incident, or it is not in a state for what was asked."""
+
+
+class ConsentError(DogwatchError):
+    """No action waits for exactly this consent."""
 
 
 class StoreError(DogwatchError):

@@ -43,6 +43,27 @@ class ActionState(StrEnum):
     unknown = "unknown"
     """The process died while performing it; a person has to look."""
 
+    @property
+    def under_way(self) -> bool:
+        """True from the moment somebody begins it until it is known what came of it."""
+        return self in (ActionState.claimed, ActionState.performed)
+
+    @property
+    def over(self) -> bool:
+        """True if nothing will become of it any more."""
+        return self not in _ALIVE
+
+
+_ALIVE = frozenset(
+    {
+        ActionState.proposed,
+        ActionState.waiting,
+        ActionState.approved,
+        ActionState.claimed,
+        ActionState.performed,
+    }
+)
+
 
 class Action(Noun):
     """One exact thing to do. Changing any part of it makes it another action, with another digest."""
@@ -72,7 +93,23 @@ class Action(Noun):
     state: ActionState = ActionState.proposed
     why: str = ""
     """Policy's reason for the state, or what came of it."""
+    decided_by: str = ""
+    """``policy``, or the person who consented or said no, as ``user:<name>``."""
+    decided_at: UtcTime | None = None
+    began_at: UtcTime | None = None
+    """When somebody began to perform it."""
+    ended_at: UtcTime | None = None
+    """When it was known what came of it."""
+    native_run_id: str | None = None
+    """The run that came of it, if the platform told."""
+    said: str = ""
+    """What the platform said when it took it."""
     version: int = 0
+
+    @property
+    def key(self) -> str:
+        """What platforms are told, so that the same consent is never carried out twice."""
+        return f"dogwatch-{self.id}"
 
     @property
     def digest(self) -> str:

@@ -15,6 +15,7 @@ from dogwatch.model import Evidence, Finding, Job, JobState, Run, Source, Status
 from dogwatch.model.ledger import JobKey, Ledger
 from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
+from dogwatch.store.actions import Actions
 from dogwatch.store.file import engine_of, translated, writer_of
 from dogwatch.store.incidents import Casebook, Incidents
 from dogwatch.store.judged import Judged
@@ -47,7 +48,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Incidents, Outbox, Signals):
+class Store(Judged, Incidents, Actions, Outbox, Signals):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,20 +10,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import JsonValue
 from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.model import Delivery, DeliveryState, Reach
 from dogwatch.store import schema
-from dogwatch.store.access import Access
+from dogwatch.store.journal import Entry, Journal
 
 ATTEMPT = timedelta(minutes=3)
 """An attempt takes no longer than this; who began one and is silent for so long is dead."""
 _CHUNK = 300
 _PENDING = [state.value for state in DeliveryState if state.pending]
+_ENDED = frozenset({DeliveryState.sent, DeliveryState.moved, DeliveryState.failed})
 _HIDDEN = {"holder", "held_until"}
 
 
-class Outbox(Access):
+class Outbox(Journal):
     """The part of the store for what leaves the house."""
 
     def post(self, deliveries: Sequence[Delivery]) -> None:
@@ -84,7 +86,7 @@ class Outbox(Access):
                 return None
         return _delivery({**row, **begun})
 
-    def finish_delivery(self, delivery: Delivery, holder: str) -> bool:
+    def finish_delivery(self, delivery: Delivery, holder: str, now: datetime) -> bool:
         """Write down how an attempt ended: what ``delivery`` now says of itself.
 
         False if somebody else took it over meanwhile; then it may have arrived twice, which is noted.
@@ -99,18 +101,40 @@ class Outbox(Access):
         values = {**_row(delivery), "holder": "", "held_until": None}
         with self._write() as connection:
             if connection.execute(table.update().where(mine).values(values)).rowcount == 1:
+                self._tell(connection, delivery, now)
                 return True
             twice = table.update().where(table.c.id == delivery.id).values(doubled=True)
             if delivery.state is DeliveryState.sent:
                 connection.execute(twice)
             return False
 
-    def move_delivery(self, delivery: Delivery, instead: Delivery) -> None:
+    def amend_delivery(self, delivery: Delivery) -> bool:
+        """Write what a delivery that waits now says of itself; False if somebody has begun to send it."""
+        table = schema.outbox
+        waits = sa.and_(table.c.id == delivery.id, table.c.state == DeliveryState.waiting.value)
+        with self._write() as connection:
+            return connection.execute(table.update().where(waits).values(_row(delivery))).rowcount == 1
+
+    def _tell(self, connection: sa.Connection, delivery: Delivery, now: datetime) -> None:
+        """Into the record, if this is the end of it."""
+        if delivery.state in _ENDED:
+            detail: dict[str, JsonValue] = {
+                "destination": delivery.destination,
+                "key": delivery.key,
+                "attempts": delivery.attempts,
+                "doubled": delivery.doubled,
+                "landed": delivery.landed,
+            }
+            kind = f"{delivery.kind}.{delivery.state.value}"
+            self._append(connection, [Entry(now, "rules", kind, delivery.thread, detail)])
+
+    def move_delivery(self, delivery: Delivery, instead: Delivery, now: datetime) -> None:
         """What cannot be delivered goes elsewhere: both are written, or neither."""
         table = schema.outbox
         values = {**_row(delivery), "holder": "", "held_until": None}
         with self._write() as connection:
             connection.execute(table.update().where(table.c.id == delivery.id).values(values))
+            self._tell(connection, delivery, now)
             self._post(connection, [instead])
 
     def pending(self, kind: str, destination: str) -> list[Delivery]:
@@ -187,16 +211,23 @@ class Outbox(Access):
             rows = connection.execute(sa.select(schema.reaches)).mappings()
             return {row["destination"]: Reach.model_validate(dict(row)) for row in rows}
 
-    def save_reach(self, reach: Reach) -> None:
-        """Remember how well a destination can be reached."""
+    def save_reach(self, reach: Reach, now: datetime) -> None:
+        """Remember how well a destination can be reached; that it is switched off or on goes on record."""
         row = reach.model_dump()
         statement = insert(schema.reaches)
         upsert = statement.on_conflict_do_update(
             index_elements=["destination"],
             set_={name: statement.excluded[name] for name in row if name != "destination"},
         )
+        table = schema.reaches
+        was_dead = sa.select(table.c.dead_since).where(table.c.destination == reach.destination)
         with self._write() as connection:
+            dead = connection.execute(was_dead).scalar() is not None
             connection.execute(upsert, row)
+            if dead != (reach.dead_since is not None):
+                kind = "destination.on" if dead else "destination.off"
+                detail: dict[str, JsonValue] = {"reason": reach.reason}
+                self._append(connection, [Entry(now, "rules", kind, reach.destination, detail)])
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:

@@ -298,3 +298,30 @@ events = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Index("events_by_subject", "subject", "seq"),
 )
+
+actions = sa.Table(
+    "actions",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(32), nullable=False),
+    sa.Column("digest", sa.String(16), nullable=False),
+    sa.Column("incident", sa.Integer, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("proposed_at", Moment, nullable=False),
+    sa.Column("began_at", Moment),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Index("actions_by_id", "id", unique=True),
+    sa.Index("actions_by_digest", "digest", "number"),
+    sa.Index("actions_by_state", "state", "number"),
+    sa.Index("actions_by_incident", "incident", "number"),
+)
+
+switches = sa.Table(
+    "switches",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)

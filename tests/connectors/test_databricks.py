@@ -314,7 +314,8 @@ def test_jobs_come_with_schedule_state_and_owner() -> None:
     assert (gold.schedule.kind, gold.schedule.every_seconds) == (ScheduleKind.interval, 7200.0)
     assert (gold.state, gold.state_reason) == (JobState.paused, "PAUSED")
     assert report.schedule is not None
-    assert (report.schedule.kind, report.state) == (ScheduleKind.manual, JobState.active)
+    assert (report.schedule.kind, report.state) == (ScheduleKind.after, JobState.active)
+    assert report.after == (gold.job_id,)
 
 
 def test_a_job_that_is_paused_and_rescheduled_is_told_as_it_is_now() -> None:
@@ -358,6 +359,51 @@ def test_every_sort_of_trigger_is_understood(
     databricks, _ = scripted(ok({"jobs": [{"job_id": 1, "settings": {"name": "j", **settings}}]}))
     job = _jobs(databricks)["j"]
     assert (job.schedule.kind if job.schedule else None, job.state) == (kind, state)
+
+
+def test_what_a_job_waits_for_starts_reads_and_writes_is_told() -> None:
+    tasks = [
+        {
+            "task_key": "load",
+            "notebook_task": {
+                "notebook_path": "/jobs/load.py",
+                "base_parameters": {
+                    "source_tables": "raw.web.orders, raw.web.items",
+                    "target_table": "main.core.o",
+                },
+            },
+        },
+        {"task_key": "each", "for_each_task": {"task": {"task_key": "x", "run_job_task": {"job_id": 7}}}},
+        {
+            "task_key": "py",
+            "spark_python_task": {"parameters": ["--input", "main.core.o", "--out=main.mart.s"]},
+        },
+    ]
+    settings = {
+        "name": "j",
+        "tasks": tasks,
+        "parameters": [{"name": "lookup", "default": "main.core.countries"}],
+        "triggers": [
+            {"table_update": {"table_names": ["main.core.rates"]}},
+            {"job_completion": {"if_status": "SUCCESS", "jobs": [{"job_id": 5}]}},
+        ],
+    }
+    databricks, _ = scripted(ok({"jobs": [{"job_id": 1, "settings": settings}]}))
+    job = _jobs(databricks)["j"]
+    assert job.after == ()  # it may also start for another reason
+    assert job.metadata == {
+        "reads": ["raw.web.orders", "raw.web.items", "main.core.countries"],
+        "writes": ["main.core.o", "main.mart.s"],
+        "awaits": ["main.core.rates"],
+        "starts": ["7"],
+        "follows": ["5"],
+    }
+
+
+@pytest.mark.parametrize("tasks", [7, "x", [], [7], [None], [{"run_job_task": 7}], [{"run_job_task": {}}]])
+def test_tasks_that_make_no_sense_tell_nothing(tasks: Any) -> None:
+    databricks, _ = scripted(ok({"jobs": [{"job_id": 1, "settings": {"name": "j", "tasks": tasks}}]}))
+    assert _jobs(databricks)["j"].metadata == {}
 
 
 def test_hundreds_of_jobs_are_read_page_by_page_and_counted_honestly() -> None:

@@ -13,7 +13,9 @@ LOOSENED = {
     # One list of promises, read from top to bottom and asked of every connector; parting it would hide gaps.
     "tests/connectors/test_every_connector.py": 1000,
     # A platform is one file, and this one has two generations of states, repairs, retries and four ways in.
-    "src/dogwatch/connectors/databricks.py": 720,
+    "src/dogwatch/connectors/databricks.py": 745,
+    # Two APIs of one platform: the runs in one, why they failed in the other.
+    "src/dogwatch/connectors/airbyte.py": 510,
 }
 
 

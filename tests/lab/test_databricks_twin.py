@@ -379,7 +379,8 @@ def test_jobs_are_listed_in_pages_with_their_schedules() -> None:
         "pause_status": "PAUSED",
         "periodic": {"interval": 2, "unit": "HOURS"},
     }
-    assert not {"schedule", "trigger", "tasks"} & set(jobs["Report"])
+    assert not {"schedule", "tasks"} & set(jobs["Report"])
+    assert list(jobs["Report"]["trigger"]) == ["pause_status", "job_completion"]
     assert (first["has_more"], rest["has_more"]) == (True, False)
 
 

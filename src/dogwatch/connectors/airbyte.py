@@ -37,6 +37,7 @@ from dogwatch.wire.connector import Ask, Connector, ConnectorSettings
 from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.login import TokenLogin
 from dogwatch.wire.paging import Where, by_offset
+from dogwatch.wire.tables import Tables
 
 T = TypeVar("T")
 
@@ -180,6 +181,13 @@ class _Connection(_Wire):
                 return _interval(self.basic_timing or "")
             case _:
                 return None
+
+    def table(self, stream: _Stream) -> str:
+        """Where a stream lands, ``namespace.table``; the table alone where the destination decides."""
+        own, form = stream.namespace or "", self.namespace_format or ""
+        spaces = {"source": own, "custom_format": form.replace("${SOURCE_NAMESPACE}", own)}
+        space = spaces.get(self.namespace_definition or "", "")
+        return f"{space}{'.' if space else ''}{self.prefix or ''}{stream.name}"
 
 
 def _quartz(told: str) -> Schedule | None:
@@ -382,6 +390,7 @@ class Airbyte(Connector[AirbyteSettings]):
             "namespace": connection.namespace_format or connection.namespace_definition,
             "streams": [stream.name for stream in streams[:_MOST_STREAMS]],
             "stream_count": len(streams),
+            **Tables(writes=tuple(connection.table(stream) for stream in streams)).metadata(),
         }
         return Job(
             platform="airbyte",

@@ -37,6 +37,7 @@ from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.login import FixedToken, TokenLogin
 from dogwatch.wire.oauth import entra_token, exchanged_token, github_id_token
 from dogwatch.wire.paging import Where, by_token
+from dogwatch.wire.tables import MOST_TABLES, in_json, together, values_of
 
 STATE: Mapping[str, Status] = {
     **dict.fromkeys(("BLOCKED", "PENDING", "QUEUED", "WAITING"), Status.pending),
@@ -222,6 +223,10 @@ class _Detail(_Record):
     next_page_token: str | None = None
 
 
+class _JobId(_Wire):
+    job_id: int
+
+
 class _Trigger(_Wire):
     """``schedule``, ``trigger``, ``continuous`` and each of ``triggers`` of a job's settings."""
 
@@ -230,6 +235,8 @@ class _Trigger(_Wire):
     timezone_id: str = "UTC"
     interval: int | None = Field(None, validation_alias=AliasPath("periodic", "interval"))
     unit: str | None = Field(None, validation_alias=AliasPath("periodic", "unit"))
+    tables: list[str] | None = Field(None, validation_alias=AliasPath("table_update", "table_names"))
+    completed: list[_JobId] | None = Field(None, validation_alias=AliasPath("job_completion", "jobs"))
     schedule: "_Trigger | None" = None
 
 
@@ -241,6 +248,8 @@ class _Job(_Wire):
     trigger: _Trigger | None = Field(None, validation_alias=AliasPath("settings", "trigger"))
     continuous: _Trigger | None = Field(None, validation_alias=AliasPath("settings", "continuous"))
     triggers: list[_Trigger] | None = Field(None, validation_alias=AliasPath("settings", "triggers"))
+    tasks: JsonValue = Field(None, validation_alias=AliasPath("settings", "tasks"))
+    parameters: JsonValue = Field(None, validation_alias=AliasPath("settings", "parameters"))
 
 
 class _Page(_Wire):
@@ -333,7 +342,7 @@ class Databricks(Connector[DatabricksSettings]):
 
     async def jobs(self, now: datetime) -> Sequence[Job]:
         """All jobs that the identity may view, with schedule and state. One-time runs belong to none."""
-        where: Where = {"limit": _JOBS, "expand_tasks": "false"}
+        where: Where = {"limit": _JOBS, "expand_tasks": "true"}
         jobs: list[Job] = []
         async for found, bad in by_token(
             self._http, "jobs/list", where, _PAGE, _jobs_of, key="jobs", record=_JOB
@@ -518,6 +527,8 @@ class Databricks(Connector[DatabricksSettings]):
         ]
         live = [trigger for trigger in triggers if trigger.pause_status != "PAUSED"]
         paused = bool(triggers) and not live
+        follows = [str(one.job_id) for trigger in (live or triggers) for one in trigger.completed or ()]
+        alone = len(live or triggers) == 1  # else it also starts for another reason
         return Job(
             platform="databricks",
             instance=self.name,
@@ -525,9 +536,11 @@ class Databricks(Connector[DatabricksSettings]):
             name=job.name or str(job.job_id),
             state=JobState.paused if paused else JobState.active,
             state_reason="PAUSED" if paused else "",
-            schedule=_schedule([*live, *triggers]),
+            schedule=_schedule([*live, *triggers], alone=alone),
+            after=tuple(follows) if alone else (),
             owner=job.creator_user_name,
             url=f"{self.settings.url}/jobs/{job.job_id}",
+            metadata=_uses(job, triggers, () if alone else follows),
             observed_at=now,
         )
 
@@ -697,19 +710,31 @@ def _metrics(record: _Record) -> dict[str, float]:
     return {name: millis / 1000 for name, millis in told.items() if millis}
 
 
-def _schedule(triggers: Sequence[_Trigger]) -> Schedule | None:
+def _schedule(triggers: Sequence[_Trigger], *, alone: bool) -> Schedule | None:
     """How the first of the triggers makes the job run; manual if there is none."""
     if not triggers:
         return Schedule(kind=ScheduleKind.manual)
     first = triggers[0]
     if first.quartz:
         return Schedule(kind=ScheduleKind.quartz, expression=first.quartz, timezone=first.timezone_id)
-    if first.interval is None:  # files, tables, models, other jobs, or again and again
+    if first.completed and alone:
+        return Schedule(kind=ScheduleKind.after)
+    if first.interval is None:  # files, tables, models, or again and again
         return Schedule(kind=ScheduleKind.event)
     seconds = _UNITS.get(first.unit or "")
     if seconds is None:
         return None
     return Schedule(kind=ScheduleKind.interval, every_seconds=first.interval * seconds)
+
+
+def _uses(job: _Job, triggers: Sequence[_Trigger], follows: Sequence[str]) -> dict[str, JsonValue]:
+    """The tables that its parameters name, those whose update starts it, the jobs that its tasks start."""
+    tables = together((in_json(job.tasks), in_json({"parameters": job.parameters})))
+    awaited = [name for trigger in triggers for name in trigger.tables or ()]
+    starts = [str(number) for number in values_of(job.tasks, "run_job_task", "job_id")]
+    told = {"awaits": awaited, "starts": starts, "follows": follows}
+    rest: dict[str, JsonValue] = {key: [*names[:MOST_TABLES]] for key, names in told.items() if names}
+    return {**tables.metadata(), **rest}
 
 
 def _moment(millis: int | None) -> datetime | None:

@@ -22,6 +22,7 @@ from dogwatch.wire.connector import Ask, Connector, ConnectorSettings
 from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.login import TokenLogin
 from dogwatch.wire.records import salvage
+from dogwatch.wire.tables import MOST_TABLES, in_json, values_of
 
 PLATFORM = "power_automate"
 
@@ -346,6 +347,7 @@ class PowerAutomate(Connector[PowerAutomateSettings]):
         state = _STATE.get(flow.statecode, JobState.unknown)
         reason = "a data loss prevention policy stopped it" if flow.statuscode == _DLP_VIOLATION else ""
         schedule, metadata = _schedule(flow.clientdata)
+        metadata |= _uses(flow.clientdata)
         return Job(
             platform=PLATFORM,
             instance=self.name,
@@ -393,6 +395,17 @@ def _schedule(clientdata: str | None) -> tuple[Schedule | None, dict[str, JsonVa
     except (ValidationError, KeyError, TypeError, AttributeError, StopIteration):
         return None, {}
     return _recurrence(told), {"recurrence": told.model_dump(mode="json", exclude_defaults=True)}
+
+
+def _uses(clientdata: str | None) -> dict[str, JsonValue]:
+    """The tables in the SQL that its actions send to a warehouse, and the flows that it runs."""
+    try:
+        actions = _CLIENT_DATA.validate_json(clientdata or "{}")["properties"]["definition"]["actions"]
+    except (ValidationError, KeyError, TypeError):
+        return {}
+    starts = [str(flow) for flow in values_of(actions, "host", "workflowReferenceName")]
+    told: dict[str, JsonValue] = {"starts": [*starts[:MOST_TABLES]]} if starts else {}
+    return {**in_json(actions).metadata(), **told}
 
 
 def _recurrence(told: _Recurrence) -> Schedule | None:

@@ -24,6 +24,7 @@ from dogwatch.wire.keypair import KeyPair
 from dogwatch.wire.login import FixedToken, TokenLogin
 from dogwatch.wire.records import translated
 from dogwatch.wire.sqlapi import Row, SqlApi
+from dogwatch.wire.tables import Tables, in_sql
 
 PLATFORM = "snowflake"
 
@@ -363,7 +364,7 @@ class Snowflake(Connector[SnowflakeSettings]):
             schedule=schedule,
             after=after,
             owner=row.get("OWNER"),
-            metadata={"task_id": row.get("ID"), "warehouse": row.get("WAREHOUSE")},
+            metadata={"task_id": row.get("ID"), "warehouse": row.get("WAREHOUSE"), **_tables(row).metadata()},
             observed_at=now,
         )
 
@@ -394,6 +395,12 @@ def _error(row: Row) -> str | None:
 def _task_id(row: Row) -> str:
     """``DATABASE.SCHEMA.NAME``; Snowflake hides the first two from a role without USAGE there."""
     return f"{row.get('DATABASE_NAME') or '?'}.{row.get('SCHEMA_NAME') or '?'}.{row.get('NAME') or '?'}"
+
+
+def _tables(row: Row) -> Tables:
+    """What the task's statement reads and writes; names without a schema are meant in the task's own."""
+    home = f"{row.get('DATABASE_NAME') or '?'}.{row.get('SCHEMA_NAME') or '?'}"
+    return in_sql(row.get("DEFINITION") or "", home)
 
 
 def _status(state: str, row: Row) -> Status:

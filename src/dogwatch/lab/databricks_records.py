@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from dogwatch.lab.world import LabAttempt, LabRun, Outcome, Skip, native_number
+from dogwatch.lab.tables import read, written
+from dogwatch.lab.world import LabAttempt, LabJob, LabRun, Outcome, Skip, native_number
 
 Wire = dict[str, Any]
 
@@ -172,13 +173,22 @@ def _wrong(run: LabRun) -> int:
     return run.number % len(chain_of(run.job))
 
 
-def task_settings(job: str, key: str, after: str | None) -> Wire:
-    """A task as job and run tell it."""
-    path = f"/Workspace/Shared/{job.partition('/')[2]}/{key}"
+def task_settings(job: LabJob, key: str, after: str | None) -> Wire:
+    """A task as job and run tell it: the first is told which tables to read, the last which to write."""
+    chain = chain_of(job.job)
+    path = f"/Workspace/Shared/{job.job.partition('/')[2]}/{key}"
+    parameters: dict[str, str] = {}
+    if key == chain[0][0] and (sources := read(job)):
+        parameters["source_tables"] = ",".join(sources)
+    if key == chain[-1][0]:
+        parameters["target_table"] = ",".join(written(job.job, job.platform))
     settings: Wire = {"task_key": key, "run_if": "ALL_SUCCESS", "timeout_seconds": 0}
     if after is not None:
         settings["depends_on"] = [{"task_key": after}]
-    return {**settings, "notebook_task": {"notebook_path": path, "source": "WORKSPACE"}}
+    notebook: Wire = {"notebook_path": path, "source": "WORKSPACE"}
+    if parameters:
+        notebook["base_parameters"] = parameters
+    return {**settings, "notebook_task": notebook}
 
 
 def _ended(attempt: LabAttempt, key: str, *, whole_run: bool, rest: bool) -> State:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from dogwatch.model import Job, Schedule, job_subject
-from dogwatch.pipelines.graph import Edge, EdgeBasis, Graph, Node
+from dogwatch.model import Job, Schedule
+from dogwatch.pipelines.discover import platform_edges, table_edges
+from dogwatch.pipelines.graph import Edge, Graph, Node
 from dogwatch.pipelines.members import declared_edges, members_of
 from dogwatch.pipelines.spec import Pipeline
 
@@ -24,23 +25,10 @@ def graph_of(
     """
     known = list(jobs)
     pipelines = list(declared)
-    edges = [*_predecessors(known), *lineage, *habits]
+    edges = [*platform_edges(known), *table_edges(known), *lineage, *habits]
     edges += [edge for one in pipelines for edge in declared_edges(one, known)]
     nodes = [_node(job) for job in known]
     return Graph([*nodes, *components], edges, {one.name: members_of(one, known) for one in pipelines})
-
-
-def _predecessors(jobs: Iterable[Job]) -> Iterable[Edge]:
-    """What the platform itself starts one after the other."""
-    for job in jobs:
-        for before in job.after:
-            yield Edge(
-                upstream=job_subject(job.instance, before),
-                downstream=job.subject,
-                basis=EdgeBasis.platform,
-                triggers=True,
-                why=f"{job.platform} starts it after this one",
-            )
 
 
 def _node(job: Job) -> Node:

@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 from dogwatch.errors import LabError
 from dogwatch.lab.airbyte_attempts import failure, row_width, stream_names, stream_stats
 from dogwatch.lab.quartz import to_quartz
+from dogwatch.lab.tables import NAMESPACE
 from dogwatch.lab.twin import Twin
 from dogwatch.lab.world import LabAttempt, LabJob, LabRun, Outcome, World, native_uuid
 
@@ -320,7 +321,8 @@ class AirbyteTwin(Twin):
             "status": "inactive" if job.paused else "active",
             "schedule": _schedule(job),
             "nonBreakingSchemaUpdatesBehavior": "propagate_columns",
-            "namespaceDefinition": "destination",
+            "namespaceDefinition": "custom_format",
+            "namespaceFormat": NAMESPACE,
             "prefix": "",
             "configurations": {"streams": [_stream(name) for name in stream_names(job.job)]},
             "createdAt": _LONG_AGO if job.created is None else self._epoch(job.created),

@@ -163,7 +163,7 @@ class Databricks(Twin):
             **_trigger(job),
         }
         if expand:
-            settings["tasks"] = [task_settings(job.job, key, before) for key, before in chain_of(job.job)]
+            settings["tasks"] = [task_settings(job, key, before) for key, before in chain_of(job.job)]
         return {
             "job_id": self._job_ids[job.job],
             "creator_user_name": _creator(job),
@@ -302,7 +302,7 @@ class Databricks(Twin):
     def _task(self, native: RunRecord, task: TaskRun, request: Request) -> Wire:
         span = (task.ends or self.world.now) - task.starts if task.starts else timedelta(0)
         return {
-            **task_settings(native.run.job, task.key, task.after),
+            **task_settings(self.world.jobs[native.run.job], task.key, task.after),
             "run_id": task.run_id,
             "attempt_number": task.nth,
             "run_page_url": self._page_url(request, native, task.run_id),
@@ -383,11 +383,16 @@ class Databricks(Twin):
 def _run_trigger(native: RunRecord, job: LabJob) -> str:
     if native.nth:
         return "RETRY"
-    if native.run.trigger is Trigger.after and all(name.startswith("databricks/") for name in job.after):
-        return "RUN_JOB_TASK"
+    if native.run.trigger is Trigger.after and _within(job):
+        return "JOB_COMPLETION"
     if native.run.trigger is Trigger.schedule:
         return "PERIODIC"
     return "ONE_TIME"
+
+
+def _within(job: LabJob) -> bool:
+    """Whether all that it waits for runs in the same workspace, so that the workspace itself starts it."""
+    return bool(job.after) and all(name.startswith("databricks/") for name in job.after)
 
 
 def _creator(job: LabJob) -> str:
@@ -407,7 +412,11 @@ def _trigger(job: LabJob) -> Wire:
         cron = {"quartz_cron_expression": to_quartz(job.schedule), "timezone_id": job.timezone}
         return {"schedule": {**cron, "pause_status": pause}}
     if job.every is None:
-        return {}
+        if not _within(job):
+            return {}
+        waits = [{"job_id": native_number("databricks job", name, digits=15)} for name in job.after]
+        completion = {"if_status": "SUCCESS", "jobs": waits}
+        return {"trigger": {"pause_status": pause, "job_completion": completion}}
     seconds = int(job.every.total_seconds())
     for unit, size in _UNITS:
         if seconds and seconds % size == 0:

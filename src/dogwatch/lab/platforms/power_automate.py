@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from tzlocal.windows_tz import tz_win
 
+from dogwatch.lab.tables import read
 from dogwatch.lab.twin import Twin
 from dogwatch.lab.world import LabJob, LabRun, Outcome, Trigger, World, native_uuid
 
@@ -211,10 +212,15 @@ class PowerAutomate(Twin):
             "type": 1,
             "statecode": 0 if job.paused else 1,
             "statuscode": 1 if job.paused else 2,
-            "clientdata": json.dumps(_definition(job)),
+            "clientdata": json.dumps(_definition(job, self._children(job))),
             "_ownerid_value": native_uuid("owner", job.owner or ""),
             "_ownerid_value@OData.Community.Display.V1.FormattedValue": job.owner or "# svc-flows",
         }
+
+    def _children(self, job: LabJob) -> list[str]:
+        """The flows that run because this one runs them."""
+        mine = (other for other in self.world.jobs_of(self.platform) if job.job in other.after)
+        return [self.job_id(other.job) for other in mine]
 
     def _time(self, moment: datetime) -> str:
         shifted = (moment + self.world.skew(self.platform)).astimezone(timezone(self.world.offset))
@@ -326,7 +332,7 @@ def _projected(row: Row, select: str | None) -> Row:
 # ── flow definitions ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _definition(job: LabJob) -> Row:
+def _definition(job: LabJob, children: Sequence[str]) -> Row:
     recurrence = _recurrence(job)
     trigger: Row = {"type": "Request", "kind": "Button", "inputs": {}}
     if recurrence is not None:
@@ -336,11 +342,36 @@ def _definition(job: LabJob) -> Row:
     name = {"Recurrence": "Recurrence", "Request": "manual"}.get(trigger["type"], "When_an_item_is_created")
     return {
         "properties": {
-            "definition": {"triggers": {name: trigger}, "actions": {}},
+            "definition": {"triggers": {name: trigger}, "actions": _actions(job, children)},
             "connectionReferences": {},
         },
         "schemaVersion": "1.0.0.0",
     }
+
+
+def _actions(job: LabJob, children: Sequence[str]) -> Row:
+    """What it does, as far as it shows where its data comes from: queries to the warehouse, child flows."""
+    actions: Row = {}
+    for index, table in enumerate(read(job)):
+        databricks = table.startswith("LAKE.")
+        api = "shared_databricks" if databricks else "shared_snowflakev2"
+        actions[f"Execute_a_SQL_statement{f'_{index}' if index else ''}"] = {
+            "type": "OpenApiConnection",
+            "inputs": {
+                "host": {
+                    "apiId": f"/providers/Microsoft.PowerApps/apis/{api}",
+                    "connectionName": api,
+                    "operationId": "ExecuteStatement" if databricks else "SubmitSqlStatementForExecution",
+                },
+                "parameters": {"body/statement": f"select * from {table}"},
+            },
+        }
+    for index, child in enumerate(children):
+        actions[f"Run_a_Child_Flow{f'_{index}' if index else ''}"] = {
+            "type": "Workflow",
+            "inputs": {"host": {"workflowReferenceName": child}, "body": {}},
+        }
+    return actions
 
 
 def _recurrence(job: LabJob) -> Row | None:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from dogwatch.lab.tables import read, written
 from dogwatch.lab.twin import Twin
 from dogwatch.lab.world import LabAttempt, LabJob, LabRun, Outcome, Trigger, World, native_number, native_uuid
 
@@ -351,7 +352,7 @@ class Snowflake(Twin):
             "schedule": _schedule(job),
             "predecessors": json.dumps(inside),
             "state": "suspended" if job.paused else "started",
-            "definition": f"call {_name(job.job)}()",
+            "definition": _definition(job),
             "allow_overlapping_execution": "false",
             "owner_role_type": "ROLE",
             "last_suspended_reason": "USER_SUSPENDED" if job.paused else None,
@@ -398,6 +399,24 @@ def _picked(rows: list[dict[str, Any]], columns: list[str]) -> list[list[str | N
     if unknown:
         raise _Refused("000904", "42000", f"SQL compilation error: invalid identifier '{unknown[0]}'")
     return [[row[column] for column in columns] for row in rows]
+
+
+def _definition(job: LabJob) -> str:
+    """The statement of the task: what it makes of which tables."""
+    (target,) = written(job.job, "snowflake")
+    sources = read(job)
+    if not sources:
+        built = f"table({_DATABASE}.{_SCHEMA}.BUILD_{_name(job.job)}())"
+        return f"create or replace table {target} as select * from {built}"
+    first, *others = sources
+    joined = "".join(
+        f"\n  left join {table} t{index} on t{index}.ID = t.ID" for index, table in enumerate(others, 1)
+    )
+    return (
+        f"merge into {target} as target using (\n  select t.* from {first} t{joined}\n) as source"
+        " on target.ID = source.ID\nwhen matched then update set target.UPDATED_AT = source.UPDATED_AT\n"
+        "when not matched then insert (ID, UPDATED_AT) values (source.ID, source.UPDATED_AT)"
+    )
 
 
 def _schedule(job: LabJob) -> str | None:

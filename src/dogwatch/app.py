@@ -103,6 +103,7 @@ class Dogwatch:
         Raises SettingsError or StoreError only.
         """
         from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
+        from dogwatch.settings.pipelines import pipelines_of
         from dogwatch.settings.policy import policy
 
         async with AsyncExitStack() as stack:
@@ -119,6 +120,7 @@ class Dogwatch:
                 self._clock,
                 policy=policy(self.settings),
                 history_days=self.settings.history_days,
+                pipelines=pipelines_of(self.settings, self.settings.timezone),
                 progress=progress,
             ).run()
 

@@ -1,16 +1,19 @@
-"""What correlation needs to know, fetched from the store: of jobs in trouble and of what depends on them.
+"""From findings to incidents: what correlation needs to know, fetched from the store, and what comes of it.
 
-Everything here is sync and runs in the store's thread.
+Only of jobs in trouble and of what depends on them anything is fetched. Everything here is sync and runs in
+the store's thread.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dogwatch.incidents import Correlation, Known, Past
+from dogwatch.causes.explain import Case, Link, explain
+from dogwatch.detect.changes import change_evidence, in_time_order, job_changes
+from dogwatch.incidents import Correlation, Known, Past, correlate
 from dogwatch.incidents.lifecycle import COMES_BACK
 from dogwatch.incidents.trouble import FOLLOWS, is_grave
-from dogwatch.model import Evidence, Finding, Incident, Job
+from dogwatch.model import Cause, Evidence, Finding, Incident
 from dogwatch.model.ledger import JobKey
 from dogwatch.pipelines.graph import Graph
 from dogwatch.store import Store
@@ -19,6 +22,8 @@ from dogwatch.store.incidents import Casebook
 _LIFE = 100
 """Runs of a job that tell what an incident did to it."""
 _DAY = timedelta(days=1)
+_NEWS = timedelta(days=7)
+"""Changes of so long ago are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +34,63 @@ class Cases:
     known: Known = field(default_factory=Known)
     evidence: Mapping[str, Evidence] = field(default_factory=dict[str, Evidence])
     """What findings of live incidents cite that are over."""
+    besides: Sequence[Evidence] = ()
+    """Changes of that time."""
 
 
-def cases(
-    store: Store,
-    findings: Sequence[Finding],
-    graph: Graph,
-    titles: Mapping[str, str],
-    kinds: Mapping[str, str],
-    now: datetime,
-) -> Cases:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a round has found, and where."""
+
+    findings: Sequence[Finding]
+    evidence: Mapping[str, Evidence]
+    graph: Graph
+    titles: Mapping[str, str]
+    """The platforms' names for people, by instance."""
+    kinds: Mapping[str, str]
+    """The platforms' kinds, by instance."""
+
+
+def conclude(store: Store, scene: Scene, now: datetime) -> tuple[Correlation, Casebook]:
+    """The incidents after a round, and what has to be written down of them."""
+    before = cases(store, scene, now)
+    evidence = {**before.evidence, **scene.evidence}
+    after = correlate(scene.findings, evidence, before.live, scene.graph, before.known, now)
+    after = after.explained(_causes(after, before, scene, {**evidence, **after.evidence}), now)
+    return after, _casebook(after, before, scene.findings, now)
+
+
+def _causes(
+    after: Correlation, before: Cases, scene: Scene, evidence: Mapping[str, Evidence]
+) -> dict[int, Sequence[Cause]]:
+    """What the rules say of each live incident."""
+    bodies = {old.finding.fingerprint: old.finding for old in before.known.past}
+    bodies |= {finding.fingerprint: finding for finding in scene.findings}
+    names = {subject: job.name for subject, job in before.known.jobs.items()}
+    found: dict[int, Sequence[Cause]] = {}
+    for incident in after.incidents:
+        members = [bodies[key] for key in incident.findings if key in bodies]
+        case = Case(
+            members,
+            evidence,
+            _links({finding.subject for finding in members}, scene.graph),
+            before.besides,
+            {**scene.titles, **names},
+        )
+        found[incident.number] = explain(case)
+    return found
+
+
+def _links(subjects: set[str], graph: Graph) -> list[Link]:
+    """What the members of an incident depend on, directly."""
+    edges = (edge for subject in sorted(subjects) for edge in graph.upstream(subject))
+    return [Link(edge.upstream, edge.downstream, edge.certain) for edge in edges]
+
+
+def cases(store: Store, scene: Scene, now: datetime) -> Cases:
     """Live incidents, those that may come back, and the facts about everybody who may be concerned."""
     live = store.live_incidents()
+    findings, graph = scene.findings, scene.graph
     found = {finding.fingerprint for finding in findings}
     kept = store.incident_findings(incident.number for incident in live)
     past = [
@@ -53,18 +103,23 @@ def cases(
     subjects = {*concerned, *(old.finding.subject for old in past)}
     reach = _downstream(subjects, graph)
     keys = sorted(key for subject in reach if (key := job_key(subject)) is not None)
+    versions = store.versions(keys)
     known = Known(
-        jobs=_jobs(store, keys),
+        jobs={told[-1][0].subject: told[-1][0] for told in versions.values()},
         lives={f"{key[0]}/{key[1]}": runs for key, runs in store.histories(keys, _LIFE).items()},
         good=store.last_good({key[0] for key in keys}, now - _DAY),
         past=past,
         ended=store.ended_incidents(now - COMES_BACK),
-        kinds=kinds,
-        titles=titles,
+        kinds=scene.kinds,
+        titles=scene.titles,
         next_number=store.next_incident(),
     )
     cited = store.evidence(id_ for old in past for id_ in old.finding.evidence)
-    return Cases(live, known, {item.id: item for item in cited})
+    began = min([now, *(finding.at for finding in findings if finding.subject in subjects)])
+    changes = [*store.changes(max(began, now - _NEWS) - _DAY, now)] if subjects else []
+    changes += [change for told in versions.values() for change in job_changes(told)]
+    besides = [change_evidence(change) for change in in_time_order(changes)]
+    return Cases(live, known, {item.id: item for item in cited}, besides)
 
 
 def _downstream(subjects: Iterable[str], graph: Graph) -> set[str]:
@@ -79,17 +134,13 @@ def _downstream(subjects: Iterable[str], graph: Graph) -> set[str]:
     return reach
 
 
-def _jobs(store: Store, keys: Sequence[JobKey]) -> dict[str, Job]:
-    return {known[-1][0].subject: known[-1][0] for known in store.versions(keys).values()}
-
-
 def job_key(subject: str) -> JobKey | None:
     """(instance, job id) of a job's subject; None for a platform or a component."""
     instance, slash, job_id = subject.partition("/")
     return (instance, job_id) if slash and instance != "component" else None
 
 
-def casebook(after: Correlation, before: Cases, findings: Iterable[Finding], now: datetime) -> Casebook:
+def _casebook(after: Correlation, before: Cases, findings: Iterable[Finding], now: datetime) -> Casebook:
     """What a round writes down of incidents. What is no longer found is cleared at ``now``."""
     bodies: dict[str, tuple[Finding, datetime | None]] = {
         old.finding.fingerprint: (old.finding, old.cleared_at) for old in before.known.past

@@ -1,4 +1,4 @@
-"""One round, in order: read every platform, record, detect, remember. The only file that knows the order."""
+"""One round, in order: read every platform, record, detect, correlate, remember. No other file knows it."""
 
 import asyncio
 import gc
@@ -10,10 +10,16 @@ from datetime import datetime, timedelta
 from dogwatch.detect import Detection, Policy, by_cadence, by_habit, detect, in_order
 from dogwatch.errors import ConnectorError, UnexpectedAnswer
 from dogwatch.gather import Agenda, agenda, first_looks, matter, with_leaders, with_longer
+from dogwatch.gather_cases import Scene, conclude
+from dogwatch.gather_graph import pipeline_graph
+from dogwatch.incidents import Correlation
 from dogwatch.model import Finding, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
+from dogwatch.pipelines.graph import Graph
+from dogwatch.pipelines.spec import Pipeline
 from dogwatch.signals import Signals, judge_signals, levels_of, read_signals, still_open
 from dogwatch.store import Store, StoreThread
+from dogwatch.store.incidents import Outrun
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasRuns
 
@@ -23,6 +29,8 @@ _AT_ONCE = 5_000
 """Run attempts written in one transaction: small ones cost more in index pages than in rows."""
 _GARBAGE_AT = 100_000
 """Objects made and not yet freed before garbage is looked for; Python's own number is 700 to 2,000."""
+_TRIES = 5
+"""How often a round thinks again because a person changed an incident while it thought."""
 _SUSPICIOUS_SKEW = 120.0
 """Seconds by which a platform's clock may differ before it changes how far back we read."""
 _DATA_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
@@ -83,6 +91,7 @@ class Round:
         *,
         policy: Policy,
         history_days: int,
+        pipelines: Sequence[Pipeline] = (),
         progress: Progress = _silent,
     ) -> None:
         self._connectors = connectors
@@ -91,6 +100,7 @@ class Round:
         self._clock = clock
         self._policy = policy
         self._history = timedelta(days=history_days)
+        self._pipelines = pipelines
         self._progress = progress
 
     async def run(self) -> CheckReport:
@@ -106,19 +116,28 @@ class Round:
         found = await self._judge(plan, now)
         found.merge(await self._judge_signals([one.signals for one in readings], plan, now))
         jobs = await self._thread(self._store.job_counts)
-        report = self._report(now, plan, readings, found, jobs)
-        await self._thread(
-            self._store.end_round,
-            number,
-            now,
-            ended_at=self._clock.now(),
-            exit_code=report.exit_code,
-            body=report.model_dump(mode="json", include={"findings", "platforms"}),
-            findings=report.findings,
-            evidence=report.evidence,
-            ledger=found.ledger,
-            judged=plan.readable,
-        )
+        scene = await self._scene(readings, found)
+        for tries_left in reversed(range(_TRIES)):
+            after, casebook = await self._thread(conclude, self._store, scene, now)
+            report = self._report(now, plan, readings, found, jobs, after)
+            try:
+                await self._thread(
+                    self._store.end_round,
+                    number,
+                    now,
+                    ended_at=self._clock.now(),
+                    exit_code=report.exit_code,
+                    body=report.model_dump(mode="json", include={"findings", "platforms"}),
+                    findings=report.findings,
+                    evidence=tuple(found.evidence.values()),
+                    ledger=found.ledger,
+                    judged=plan.readable,
+                    casebook=casebook,
+                )
+                break
+            except Outrun:  # somebody has just taken on or muted one of the incidents: think again
+                if not tries_left:
+                    raise
         return report
 
     async def _read(self, connector: AnyConnector, now: datetime) -> _Reading:
@@ -243,6 +262,20 @@ class Round:
         found.merge(await self._thread(still_open, self._store, told, plan.open_findings))
         return found
 
+    async def _scene(self, readings: Sequence[_Reading], found: Detection) -> Scene:
+        """What was found, and what depends on what if anybody has to know."""
+        graph = Graph()
+        live = await self._thread(self._store.live_incidents)
+        if found.findings or live:
+            graph = await self._thread(pipeline_graph, self._store, self._pipelines)
+        return Scene(
+            findings=in_order(found.findings),
+            evidence=found.evidence,
+            graph=graph,
+            titles={one.source.instance: _title(one) for one in readings},
+            kinds={one.source.instance: one.source.platform for one in readings},
+        )
+
     def _report(
         self,
         now: datetime,
@@ -250,6 +283,7 @@ class Round:
         readings: Sequence[_Reading],
         found: Detection,
         jobs: Mapping[str, int],
+        after: Correlation,
     ) -> CheckReport:
         findings = tuple(in_order(found.findings))
         known = {finding.fingerprint for finding in plan.open_findings}
@@ -260,11 +294,14 @@ class Round:
             exit_code=0,
             findings=findings,
             new=tuple(finding.fingerprint for finding in findings if finding.fingerprint not in known),
-            evidence=tuple(found.evidence.values()),
+            evidence=tuple({**found.evidence, **after.evidence}.values()),
+            incidents=after.incidents,
+            ended=after.ended,
+            turns=after.turns,
             platforms=tuple(_view(reading, jobs, findings) for reading in readings),
             wall_seconds=round((self._clock.now() - now).total_seconds(), 3),
         )
-        code = 1 if report.incidents else 3 if report.blind else 0
+        code = 1 if report.wrong else 3 if report.blind else 0
         return report.model_copy(update={"exit_code": code})
 
 
@@ -306,9 +343,7 @@ def _view(reading: _Reading, jobs: Mapping[str, int], findings: Sequence[Finding
     return PlatformView(
         instance=source.instance,
         platform=source.platform,
-        title=connector.title
-        if source.instance == source.platform
-        else f"{connector.title} ({source.instance})",
+        title=_title(reading),
         sight=Sight.blind if blind else Sight.clear,
         blind_since=source.blind_since,
         reason=source.blind_reason,
@@ -322,6 +357,11 @@ def _view(reading: _Reading, jobs: Mapping[str, int], findings: Sequence[Finding
         caveats=source.caveats,
         baseline=reading.baseline and not blind,
     )
+
+
+def _title(reading: _Reading) -> str:
+    title, source = reading.connector.title, reading.source
+    return title if source.instance == source.platform else f"{title} ({source.instance})"
 
 
 def _kind(connector: AnyConnector) -> str:

@@ -1,11 +1,11 @@
 """What correlation knows beside the findings, and what comes of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dogwatch.incidents.trouble import Past
-from dogwatch.model import Affected, Deadline, Evidence, Incident, Job, Run, Turn
+from dogwatch.model import Affected, Cause, Deadline, Evidence, Incident, Job, Run, Turn, TurnKind
 
 DeadlinesOf = Callable[[Sequence[str], Sequence[Affected]], Sequence[Deadline]]
 """From the culprits' subjects and who is hit to the promises that are broken or endangered."""
@@ -52,3 +52,25 @@ class Correlation:
         """The incidents that have to be saved."""
         numbers = {turn.number for turn in self.turns}
         return [one for one in (*self.incidents, *self.ended) if one.number in numbers]
+
+    def explained(self, causes: Mapping[int, Sequence[Cause]], now: datetime) -> "Correlation":
+        """The same with the causes of some incidents, by number. A new cause is a change like any other."""
+        turned = {turn.number: turn for turn in self.turns}
+        incidents: list[Incident] = []
+        for was in self.incidents:
+            incident = was.model_copy(update={"causes": tuple(causes.get(was.number, was.causes))})
+            if incident != was and was.number not in turned:
+                incident = incident.model_copy(update={"version": was.version + 1, "updated_at": now})
+                turned[was.number] = Turn(
+                    number=was.number,
+                    version=incident.version,
+                    at=now,
+                    actor="rules",
+                    kind=TurnKind.changed,
+                    was=was.state,
+                    state=was.state,
+                    why="more is known of its cause",
+                )
+            incidents.append(incident)
+        turns = tuple(turned[number] for number in sorted(turned))
+        return replace(self, incidents=tuple(incidents), turns=turns)

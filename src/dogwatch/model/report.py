@@ -10,6 +10,7 @@ from dogwatch.model.base import Noun, UtcTime
 from dogwatch.model.evidence import Evidence
 from dogwatch.model.expectation import Basis, ExpectationState
 from dogwatch.model.finding import Finding
+from dogwatch.model.incident import Incident, Turn
 from dogwatch.model.run import JobState, Status
 
 
@@ -71,14 +72,25 @@ class CheckReport(Noun):
     evidence: tuple[Evidence, ...] = ()
     """Every fact that a finding cites."""
     platforms: tuple[PlatformView, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    """All that are live, worst first; blindness last."""
+    ended: tuple[Incident, ...] = ()
+    """Those that this round resolved, or merged into others."""
+    turns: tuple[Turn, ...] = ()
+    """What this round changed about incidents."""
     wall_seconds: float = 0.0
 
     @property
-    def incidents(self) -> list[Finding]:
+    def troubles(self) -> list[Finding]:
         """Findings of WARNING or worse that are about jobs, not about our own sight."""
         return [
             finding for finding in self.findings if finding.severity.rank >= 1 and finding.rule != "blind"
         ]
+
+    @property
+    def wrong(self) -> list[Incident]:
+        """Live incidents that make the estate unhealthy."""
+        return [incident for incident in self.incidents if incident.wrong]
 
     @property
     def blind(self) -> list[PlatformView]:

@@ -34,11 +34,11 @@ def board(report: CheckReport, width: int, program: str = "dogwatch") -> Text:
     """
     lines = flow([Text(part) for part in ("dogwatch", *words.heading(report))], " · ", width)
     lines += [Text(), *_counts(report, width), Text()]
-    for number, finding in enumerate(report.incidents):
+    for number, finding in enumerate(report.troubles):
         lines += _title(finding.severity.value, _STYLES[finding.severity], finding.summary, width)
         if number < _IN_FULL:
             lines += [*_details(report, finding, width, program), Text()]
-    if len(report.incidents) > _IN_FULL:
+    if len(report.troubles) > _IN_FULL:
         lines.append(Text())
     for platform in report.blind:
         lines += [*_blind(report, platform, width, program), Text()]
@@ -109,6 +109,6 @@ def _rest(report: CheckReport, width: int, program: str) -> list[Text]:
     if report.platforms:
         platforms = flow([Text(part) for part in words.quiet(report)], " · ", width - _LABEL)
         lines += hanging(Text(" quiet", style="dim"), [line.plain for line in platforms], _LABEL, "dim")
-    if not report.incidents and not report.blind:
+    if not report.troubles and not report.blind:
         lines += hanging(Text(" next", style="dim"), [f"{program} runs"], _LABEL, "dim")
     return lines

@@ -40,7 +40,7 @@ def check(report: CheckReport, program: str = "dogwatch") -> str:
         " · ".join(plain(part) for part in words.heading(report)),
         "",
     ]
-    for finding in report.incidents:
+    for finding in report.troubles:
         lines += _finding(report, finding, program)
     for platform in report.blind:
         lines += [f"## {words.BLIND_MARK} BLIND {plain(words.blindness(platform, report.at, zone))}", ""]

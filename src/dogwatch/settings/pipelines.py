@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import time
+from pathlib import Path
 from typing import Annotated, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
@@ -13,7 +14,8 @@ from dogwatch.settings.zones import known_zone, nearest
 
 AUTO = "auto"
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""Weekdays as they are written, Monday first."""
 
 
 def _edges(value: object) -> object:
@@ -47,10 +49,10 @@ def _clock(value: object) -> object:
 
 
 def _day(value: object) -> object:
-    if value not in _DAYS:
-        near = nearest(str(value).lower()[:3], _DAYS)
+    if value not in DAYS:
+        near = nearest(str(value).lower()[:3], DAYS)
         guess = f"; did you mean {near}?" if near else ""
-        raise ValueError(f"{str(value)!r:.40} is no weekday{guess}; known: {', '.join(_DAYS)}")
+        raise ValueError(f"{str(value)!r:.40} is no weekday{guess}; known: {', '.join(DAYS)}")
     return value
 
 
@@ -74,7 +76,7 @@ Edges = Annotated[
 Clock = Annotated[
     time, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": f"^{_CLOCK.pattern}$"})
 ]
-Day = Annotated[str, BeforeValidator(_day), WithJsonSchema({"enum": list(_DAYS)})]
+Day = Annotated[str, BeforeValidator(_day), WithJsonSchema({"enum": list(DAYS)})]
 
 
 class PipelineSettings(Described):
@@ -117,6 +119,13 @@ class LineageSettings(Described):
     openlineage: tuple[Name, ...] = ()
     """Files or folders of OpenLineage events: JSON, one event or a list, or one event a line."""
 
+    def at(self, home: Path) -> "LineageSettings":
+        """The same with paths that begin at a folder."""
+        return LineageSettings(
+            dbt={str(home / path): job for path, job in self.dbt.items()},
+            openlineage=tuple(str(home / path) for path in self.openlineage),
+        )
+
 
 class Flows(Described):
     """What depends on what, as far as platforms do not tell."""
@@ -137,7 +146,7 @@ def pipelines_of(flows: Flows, timezone: str) -> list[Pipeline]:
 def _pipeline(given: PipelineSettings, timezone: str) -> Pipeline:
     fresh = None
     if given.fresh_by is not None:
-        days = tuple(_DAYS.index(day) for day in given.days)
+        days = tuple(DAYS.index(day) for day in given.days)
         fresh = FreshBy(at=given.fresh_by, timezone=given.timezone or timezone, days=days)
     return Pipeline(
         name=given.name,

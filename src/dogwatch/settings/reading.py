@@ -2,7 +2,7 @@
 
 import re
 from collections import abc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -11,13 +11,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from dogwatch import connectors
+from dogwatch import connectors, notify
 from dogwatch.errors import SettingsError
 from dogwatch.model.described import descriptions
+from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.model import (
     FILE,
     NAME,
     PREFIX,
+    ChannelConfig,
     ConnectorConfig,
     General,
     Settings,
@@ -28,6 +30,14 @@ from dogwatch.settings.model import (
 )
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
 from dogwatch.settings.sources import Problem, Variables, YamlFile
+from dogwatch.settings.telling import (
+    BudgetSettings,
+    EscalationSettings,
+    QuietSettings,
+    RouteSettings,
+    Telling,
+    named_channels,
+)
 from dogwatch.settings.watching import JobSettings, Watching, Window
 from dogwatch.settings.zones import is_zone, nearest
 from dogwatch.wire.connector import ConnectorSettings
@@ -46,12 +56,15 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     general = _general(reading, environ)
     watching = _watching(reading)
     flows = _flows(reading)
-    found = [_connector(reading, name, given) for name, given in _blocks(reading)]
+    found = [_connector(reading, name, given) for name, given in _blocks(reading, CONNECTORS)]
+    channels = [_channel(reading, name, given) for name, given in _blocks(reading, CHANNELS)]
+    telling = _telling(reading)
     _check_variables(reading)
     reading.finish()
     assert general is not None  # finish() raises if anything was wrong
     assert watching is not None
     assert flows is not None
+    assert telling is not None
     return Settings(
         timezone=general.timezone,
         store=str(file.parent / general.store),
@@ -61,9 +74,34 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         holidays=watching.holidays,
         muted=watching.muted,
         pipelines=flows.pipelines,
-        lineage=_at_home(flows.lineage, file.parent),
+        lineage=flows.lineage.at(file.parent),
+        routes=telling.routes,
+        quiet_hours=telling.quiet_hours,
+        escalation=telling.escalation,
+        budget=telling.budget,
         connectors={config.name: config for config in found if config is not None},
+        channels={config.name: config for config in channels if config is not None},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A part of the file that holds named blocks, each of a kind that is a file of ours."""
+
+    key: str
+    noun: str
+    names: Callable[[], list[str]]
+    settings: Callable[[str], type[BaseModel]]
+    required: bool
+
+
+CONNECTORS = _Section(
+    "connectors", "platform", connectors.names, lambda kind: connectors.load(kind).Settings, True
+)
+CHANNELS = _Section(
+    "channels", "sort of channel", notify.names, lambda kind: notify.load(kind).Settings, False
+)
+_OTHERS = (*Watching.model_fields, *Flows.model_fields, *Telling.model_fields, "connectors", "channels")
 
 
 @dataclass(slots=True)
@@ -105,10 +143,9 @@ def _general(reading: _Reading, environ: Mapping[str, str]) -> General | None:
     if not isinstance(given, dict):
         reading.wrong((), "is not a mapping of keys to values", "begin with: connectors:")
         return None
-    others = {"connectors", *Watching.model_fields, *Flows.model_fields}
-    top = {key: value for key, value in cast("dict[str, Any]", given).items() if key not in others}
+    top = {key: value for key, value in cast("dict[str, Any]", given).items() if key not in _OTHERS}
     top.setdefault("timezone", local_zone(environ))
-    part = _Part(General, (), PREFIX, (*Watching.model_fields, *Flows.model_fields, "connectors"))
+    part = _Part(General, (), PREFIX, _OTHERS)
     return cast("General | None", _fill(reading, part, top))
 
 
@@ -161,14 +198,6 @@ def _lineage(reading: _Reading, given: Any) -> BaseModel | None:
     return _fill(reading, _Part(LineageSettings, ("lineage",), None), cast("dict[str, Any]", given or {}))
 
 
-def _at_home(lineage: LineageSettings, home: Path) -> LineageSettings:
-    """The same with paths that begin at the folder of dogwatch.yaml."""
-    return LineageSettings(
-        dbt={str(home / path): job for path, job in lineage.dbt.items()},
-        openlineage=tuple(str(home / path) for path in lineage.openlineage),
-    )
-
-
 def _mappings(
     reading: _Reading, path: tuple[str], given: Any, kind: type[dict[Any, Any]] | type[list[Any]]
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -176,7 +205,7 @@ def _mappings(
     if given is None:
         return
     if not isinstance(given, kind):
-        first = "name" if path == ("pipelines",) else "on"
+        first = _FIRST_KEYS.get(path[0], "on")
         fix = f"write each as - {first}: …" if kind is list else "indent each under its name"
         reading.wrong(path, f"is not a {'list' if kind is list else 'mapping'}", fix)
         return
@@ -188,16 +217,20 @@ def _mappings(
             yield key, cast("dict[str, Any]", block or {})
 
 
-def _blocks(reading: _Reading) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The connectors' blocks that are mappings under a proper name."""
+def _blocks(reading: _Reading, section: _Section) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The blocks of a section that are mappings under a proper name."""
     values = reading.yaml.values
-    blocks: Any = cast("dict[str, Any]", values).get("connectors") if isinstance(values, dict) else {}
+    blocks: Any = cast("dict[str, Any]", values).get(section.key) if isinstance(values, dict) else {}
     if not blocks or not isinstance(blocks, dict):
-        if isinstance(values, dict):
-            reading.wrong(("connectors",), "no platform to watch", "add one with: dogwatch init airbyte")
+        if isinstance(values, dict) and section.required:
+            reading.wrong((section.key,), "no platform to watch", "add one with: dogwatch init airbyte")
+        elif blocks:
+            reading.wrong(
+                (section.key,), "is not a mapping of names to settings", "indent each under its name"
+            )
         return
     for name, block in cast("dict[str, Any]", blocks).items():
-        path = ("connectors", name)
+        path = (section.key, name)
         if not NAME.fullmatch(name):
             reading.wrong(path, "not a name", "use small letters, digits, - and _, beginning with a letter")
         elif block is not None and not isinstance(block, dict):
@@ -207,36 +240,93 @@ def _blocks(reading: _Reading) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _connector(reading: _Reading, name: str, given: dict[str, Any]) -> ConnectorConfig | None:
-    path = ("connectors", name)
-    kind = _kind(reading, name, given)
-    if kind is None:
-        meant = nearest(name, connectors.names()) or name
-        reading.unread += [prefix_of(name), prefix_of(meant)]
-        return None
-    reading.prefixes.append(prefix_of(name))
-    rest = {key: value for key, value in given.items() if key != "kind"}
-    part = _Part(connectors.load(kind).Settings, path, prefix_of(name), ("kind",))
-    settings = cast("ConnectorSettings | None", _fill(reading, part, rest))
+    kind, found = _named(reading, CONNECTORS, name, given)
+    settings = cast("ConnectorSettings | None", found)
     return None if settings is None else ConnectorConfig(name=name, kind=kind, settings=settings)
 
 
-def _kind(reading: _Reading, name: str, given: Mapping[str, Any]) -> str | None:
-    """The kind of a connector, None if it cannot be told (it is noted why)."""
-    path, known = ("connectors", name), connectors.names()
+def _channel(reading: _Reading, name: str, given: dict[str, Any]) -> ChannelConfig | None:
+    kind, found = _named(reading, CHANNELS, name, given)
+    settings = cast("ChannelSettings | None", found)
+    return None if settings is None else ChannelConfig(name=name, kind=kind, settings=settings)
+
+
+def _named(
+    reading: _Reading, section: _Section, name: str, given: dict[str, Any]
+) -> tuple[str, BaseModel | None]:
+    """Kind and settings of a named block; no settings if something is wrong with them (it is noted)."""
+    kind = _kind(reading, section, name, given)
+    if kind is None:
+        meant = nearest(name, section.names()) or name
+        reading.unread += [prefix_of(name), prefix_of(meant)]
+        return "", None
+    reading.prefixes.append(prefix_of(name))
+    rest = {key: value for key, value in given.items() if key != "kind"}
+    part = _Part(section.settings(kind), (section.key, name), prefix_of(name), ("kind",))
+    return kind, _fill(reading, part, rest)
+
+
+def _kind(reading: _Reading, section: _Section, name: str, given: Mapping[str, Any]) -> str | None:
+    """The kind of a named block, None if it cannot be told (it is noted why)."""
+    path, known = (section.key, name), section.names()
     kind = str(given.get("kind") or name)
     if kind in known and (name not in known or name == kind):
         return kind
+    one = section.key.removesuffix("s")
     if name in known:
-        reading.wrong((*path, "kind"), f"a connector named {name} has to be of kind {name}", "rename it")
+        reading.wrong((*path, "kind"), f"a {one} named {name} has to be of kind {name}", "rename it")
         return None
     near = nearest(kind, known)
     if kind == name:
         fix = f"did you mean {near}?" if near else f"add kind: with one of {', '.join(known)}"
-        reading.wrong(path, f"{name!r} is not a platform that dogwatch knows", fix)
+        reading.wrong(path, f"{name!r} is not a {section.noun} that dogwatch knows", fix)
     else:
         fix = f"did you mean {near}?" if near else f"dogwatch knows {', '.join(known)}"
-        reading.wrong((*path, "kind"), f"unknown platform {kind!r}", fix)
+        reading.wrong((*path, "kind"), f"unknown {section.noun} {kind!r}", fix)
     return None
+
+
+def _telling(reading: _Reading) -> Telling | None:
+    """What is said of telling people; in the file alone. A channel that it names has to be there."""
+    given: Any = reading.yaml.values
+    values = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    parts: dict[str, Any] = {}
+    for key, model in _LISTS.items():
+        found = [
+            _fill(reading, _Part(model, (key, at), None), block)
+            for at, block in _mappings(reading, (key,), values.get(key), list)
+        ]
+        parts[key] = None if None in found else tuple(found)
+    budget = values.get("budget")
+    if budget is not None and not isinstance(budget, dict):
+        reading.wrong(("budget",), "is not a mapping of keys to values", "write alerts_per_hour: 5 under it")
+        return None
+    parts["budget"] = _fill(
+        reading, _Part(BudgetSettings, ("budget",), None), cast("dict[str, Any]", budget or {})
+    )
+    if None in parts.values():
+        return None
+    telling = Telling.model_construct(**parts)
+    _check_channels(reading, telling, values.get("channels"))
+    return telling
+
+
+_FIRST_KEYS = {"pipelines": "name", "routes": "to", "quiet_hours": "from", "escalation": "after"}
+_LISTS: Mapping[str, type[BaseModel]] = {
+    "routes": RouteSettings,
+    "quiet_hours": QuietSettings,
+    "escalation": EscalationSettings,
+}
+
+
+def _check_channels(reading: _Reading, telling: Telling, channels: Any) -> None:
+    """Every channel that is named somewhere has to be there."""
+    blocks = cast("dict[str, Any]", channels) if isinstance(channels, dict) else {}
+    for path, name in named_channels(telling, blocks):
+        if name not in blocks:
+            near = nearest(name, blocks)
+            fix = f"did you mean {near}?" if near else f"known: {', '.join(blocks) or 'none yet'}"
+            reading.wrong(path, f"there is no channel {name!r:.60}", fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,12 +459,13 @@ def _check_variables(reading: _Reading) -> None:
 def _advice(reading: _Reading, name: str) -> str:
     near = nearest(name.upper().removeprefix(PREFIX), [var.removeprefix(PREFIX) for var in reading.claimed])
     absent = [
-        kind
-        for kind in connectors.names()
+        (section.key.removesuffix("s"), kind)
+        for section in (CONNECTORS, CHANNELS)
+        for kind in section.names()
         if name.startswith(prefix_of(kind)) and not any(name.startswith(known) for known in reading.prefixes)
     ]
-    if absent:
-        return f"{reading.yaml.shown} has no connector {absent[0]}; add it with: dogwatch init {absent[0]}"
+    for one, kind in absent:
+        return f"{reading.yaml.shown} has no {one} {kind}; add it with: dogwatch init {kind}"
     return f"did you mean {PREFIX}{near}?" if near else "remove it; docs/configuration.md lists them all"
 
 

@@ -138,4 +138,4 @@ def test_a_key_of_several_lines_survives_the_env_file(tmp_path: Path) -> None:
 
 def test_platforms_without_a_twin_are_simulated_and_named(tmp_path: Path) -> None:
     found = lab(tmp_path)
-    assert set(found.unserved) | found.twins.keys() == {run.job.partition("/")[0] for run in found.world.runs}
+    assert set(found.unserved) | found.twins.keys() == found.world.platforms

@@ -72,7 +72,7 @@ def serve(what: str, port: int, speed: float) -> None:
         config = lab.write_config(Path(folder), urls, _HISTORY.days, told)
         for platform, url in urls.items():
             jobs = sum(job.platform == platform for job in lab.world.jobs.values())
-            tell(f"{platform:16} {url:28} {jobs} jobs")
+            tell(f"{platform:16} {url:28} {f'{jobs} jobs' if jobs else 'logs, metrics or changes'}")
         for platform in lab.unserved:
             tell(f"{platform:16} simulated, but not served: it has no twin")
         tell(f"\nnext: dogwatch check --config {config}\nCtrl-C ends the lab.")

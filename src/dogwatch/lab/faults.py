@@ -71,9 +71,13 @@ def _every(entry: Entry) -> object:
     return entry.integer(1, 10_000) if entry.numeric else entry.duration()
 
 
+class PerSecond(float):
+    """A rate of its own, as opposed to a factor on the usual one."""
+
+
 def _rate(entry: Entry) -> object:
-    """Lines per second, or a factor on the usual rate."""
-    return entry.number(0, 1e6) if entry.numeric else entry.rate()
+    """``PerSecond`` for 5/s or 40/m; a plain number is a factor on the usual rate."""
+    return entry.number(0, 1e6) if entry.numeric else PerSecond(entry.rate())
 
 
 _ERROR: dict[str, Reader] = {"error": _text}

@@ -37,7 +37,7 @@ class Lab:
     @property
     def unserved(self) -> list[str]:
         """Platforms that are simulated but have no twin to speak for them."""
-        return sorted({job.platform for job in self.world.jobs.values()} - self.twins.keys())
+        return sorted(self.world.platforms - self.twins.keys())
 
     def transport(self) -> LabTransport:
         """The way to the twins within this process; the world's clock has to be a SimulatedClock."""

@@ -182,7 +182,7 @@ class Policy(Described):
     """What happens to proposals that no rule matches: ask or refuse."""
     rules: tuple[Rule, ...] = ()
     """Read from top to bottom; the first that matches decides."""
-    bounds: Bounds = Bounds()
+    bounds: Bounds = Field(default_factory=lambda: Bounds.model_validate({}))
     """How much may be done at all."""
     people: Mapping[str, Person] = Field(default_factory=dict[str, Person])
     """Who may consent, by name. Nobody named: whoever can run the command line here."""

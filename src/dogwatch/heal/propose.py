@@ -1,0 +1,215 @@
+"""What could be done about an incident: exact actions, of verbs that the platform offers. Pure.
+
+Proposing costs nothing and decides nothing. The verb follows from the trouble, the reason from the cause: a
+run that failed for a passing reason is worth another try as it is; for any other reason the cause has to be
+mended first, and the reason says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from dogwatch.heal.policy import Policy, named
+from dogwatch.model import Action, Cause, CauseClass, Finding, Harm, Incident, IncidentState, Job, Risk, Run
+from dogwatch.wire.acting import Proof, Verb
+
+MANUAL = "manual"
+LOCAL = "local"
+WEBHOOK = "webhook"
+"""Connector names of commands and webhooks of the policy file."""
+
+PASSING = frozenset(
+    {
+        CauseClass.network_timeout,
+        CauseClass.dependency_outage,
+        CauseClass.platform_fault,
+        CauseClass.quota_rate_limit,
+        CauseClass.concurrency_lock,
+    }
+)
+"""Causes that often are over before anybody looks."""
+_FIRST: Mapping[CauseClass, str] = {
+    CauseClass.auth_permission: "renew or grant the credential first",
+    CauseClass.bad_data: "mend or set aside the bad data first",
+    CauseClass.code_bug: "mend the code first",
+    CauseClass.config_error: "mend the setting first",
+    CauseClass.resource_exhaustion: "it may run out of the same resource again",
+    CauseClass.schema_drift: "align the schema first",
+    CauseClass.upstream_missing: "see that its input is there first",
+}
+_VERBS: Mapping[str, tuple[str, ...]] = {
+    "failed": ("repair", "rerun"),
+    "flapping": ("repair", "rerun"),
+    "skipped": ("rerun",),
+    "missed": ("rerun",),
+    "late": ("rerun",),
+    "empty": ("rerun",),
+    "few_rows": ("rerun",),
+    "few_bytes": ("rerun",),
+    "slow": ("cancel",),
+    "stuck": ("cancel",),
+    "duplicated": ("cancel",),
+    "paused": ("resume",),
+    "asleep": ("resume",),
+}
+"""Rule of the finding -> verbs that may mend it, the gentlest first."""
+_MENDED = frozenset({Harm.failed, Harm.skipped, Harm.missed, Harm.stale})
+_MOST = 10
+"""Proposals for one incident at one time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What proposals are made from."""
+
+    findings: Sequence[Finding]
+    """The incident's open ones, the culprit's first."""
+    jobs: Mapping[str, Job]
+    """By subject: the culprit and what is affected."""
+    newest: Mapping[str, Run]
+    """By subject, the newest attempt."""
+    verbs: Mapping[str, Mapping[str, Verb]] = field(default_factory=dict[str, Mapping[str, Verb]])
+    """By instance, what it offers."""
+
+
+def propose(incident: Incident, outlook: Outlook, policy: Policy, now: datetime) -> list[Action]:
+    """Actions that may mend an incident, at most ten; ids and states follow from the store and the policy.
+
+    While the culprit is unwell they are about the culprit; once it is well, about what it broke.
+    """
+    if not incident.state.live:
+        return []
+    cause = incident.causes[0] if incident.causes else None
+    expires = now + timedelta(minutes=policy.consent_minutes)
+    if incident.state is IncidentState.mitigated:
+        hit = [one.subject for one in incident.affected if one.harm in _MENDED]
+        drafts = [_after(subject, incident, outlook) for subject in hit]
+    else:
+        drafts = [_first_aid(incident, cause, outlook), *_configured(incident, cause, policy)]
+    cites = cause.cites if cause else ()
+    return [
+        Action(
+            id="",
+            connector=draft.connector,
+            verb=draft.verb,
+            target=draft.target,
+            target_name=draft.name,
+            args=draft.args,
+            risk=draft.risk,
+            reason=draft.reason,
+            cites=cites,
+            incident=incident.number,
+            proposed_by="rules",
+            proposed_at=now,
+            expires_at=expires,
+        )
+        for draft in drafts
+        if draft is not None
+    ][:_MOST]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    connector: str
+    verb: str
+    target: str
+    name: str
+    risk: Risk
+    reason: str
+    args: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
+def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Draft | None:
+    """What may mend the culprit: a verb its platform offers, else a step for a person."""
+    subject = incident.culprit
+    job, run = outlook.jobs.get(subject), outlook.newest.get(subject)
+    own = [finding for finding in outlook.findings if finding.subject == subject]
+    if not own:
+        return None
+    offered = outlook.verbs.get(subject.partition("/")[0], {})
+    for finding in own:
+        for verb in _VERBS.get(finding.rule, ()):
+            if job is not None and verb in offered and _possible(offered[verb], verb, run):
+                reason = _reason(verb, finding, cause)
+                return _draft(job, verb, offered[verb], run, reason)
+    first = own[0]
+    step = first.next_step or "look at it"
+    return _Draft(
+        subject.partition("/")[0],
+        MANUAL,
+        subject,
+        incident.culprit_name,
+        Risk.safe,
+        f"nothing that {subject.partition('/')[0]} offers would mend this: {step}",
+        {"step": step, "url": first.url or (job.url if job else None)},
+    )
+
+
+def _after(subject: str, incident: Incident, outlook: Outlook) -> _Draft | None:
+    """What the culprit broke is run again once the culprit is well."""
+    job, run = outlook.jobs.get(subject), outlook.newest.get(subject)
+    offered = outlook.verbs.get(subject.partition("/")[0], {})
+    if job is None or (run is not None and run.status.open):
+        return None
+    for verb in ("repair", "rerun"):
+        if verb in offered and _possible(offered[verb], verb, run):
+            return _draft(
+                job, verb, offered[verb], run, f"{incident.culprit_name} is well again; this still lacks it"
+            )
+    return None
+
+
+def _configured(incident: Incident, cause: Cause | None, policy: Policy) -> list[_Draft]:
+    """Commands and webhooks of the policy file that are meant for such an incident."""
+    known = cause.cause_class if cause else None
+    found = [
+        *((LOCAL, name, one.jobs, one.causes, one.risk) for name, one in policy.commands.items()),
+        *((WEBHOOK, name, one.jobs, one.causes, one.risk) for name, one in policy.webhooks.items()),
+    ]
+    return [
+        _Draft(
+            where,
+            name,
+            incident.culprit,
+            incident.culprit_name,
+            risk,
+            f"the policy file names {name} for such incidents",
+        )
+        for where, name, jobs, causes, risk in found
+        if named(jobs, incident.culprit, incident.culprit_name) and (not causes or known in causes)
+    ]
+
+
+def _possible(verb: Verb, name: str, run: Run | None) -> bool:
+    """Whether the verb makes sense for the job's newest run."""
+    if name == "cancel":
+        return run is not None and run.status.open
+    if name == "repair":
+        return run is not None and run.status.bad
+    if name == "rerun":
+        return run is None or not run.status.open
+    return verb.proof in (Proof.job_active, Proof.job_paused)
+
+
+def _draft(job: Job, verb: str, offered: Verb, run: Run | None, reason: str) -> _Draft:
+    args: dict[str, JsonValue] = {}
+    if offered.about_run and run is not None:
+        args = {"run": run.native_run_id, "attempt": run.attempt}
+    elif run is not None:
+        args = {"after": run.native_run_id}  # a later failure of the job is another proposal
+    return _Draft(job.instance, verb, job.subject, job.name, offered.risk, reason, args)
+
+
+def _reason(verb: str, finding: Finding, cause: Cause | None) -> str:
+    known = cause.cause_class if cause else None
+    if verb in ("rerun", "repair"):
+        if known in PASSING:
+            return f"{known} often passes by itself; another try shows whether it has"
+        if known is not None:
+            return f"to make its results anew; {_FIRST.get(known, 'see to the cause first')} ({known})"
+        return "to make its results anew; why it went wrong is not known"
+    if verb == "cancel":
+        return "it holds its place without getting on"
+    return f"it is not running by itself: {finding.rule}"

@@ -16,8 +16,8 @@ from dogwatch.report.plot import amount, legend, plot
 from dogwatch.report.schedule import slots
 
 _LABEL = 10
-_PLOTTED = frozenset({"recent", "samples"})
-"""Content of evidence that is shown as a picture."""
+_SHOWN_ELSEWHERE = frozenset({"metric", "recent", "samples"})
+"""Content of evidence that stands before it, or is shown as a picture."""
 _UNIT = {"duration_seconds": "duration", "rows": "rows", "bytes": "bytes"}
 _AMOUNTS = frozenset({"usual", "limit", "p99", "value"})
 """Content of a metric's evidence that is in the metric's own unit."""
@@ -90,9 +90,9 @@ def _fact(item: Evidence, now: datetime, zone: ZoneInfo) -> str:
     parts = [
         f"{key.replace('_', ' ')} {_value(key, value, metric, now, zone)}"
         for key, value in content.items()
-        if key not in _PLOTTED and value not in (None, "", {}, [])
+        if key not in _SHOWN_ELSEWHERE and value not in (None, "", {}, [])
     ]
-    name = "slot" if "expected" in content else item.kind.value
+    name = "slot" if "expected" in content else metric.replace("_", " ") or item.kind.value
     return one_line(f"{name}: {' · '.join(parts)}", 600)
 
 

@@ -37,6 +37,8 @@ _SPARE = (5, 1)
 _GIVE_WAY = ((3, 22), (4, 8), (3, 12))
 """Columns that are shortened next, and to how many cells."""
 _LABEL = 10
+_STATE = 9
+"""Cells of a mark and the longest word for a state."""
 
 
 def timetable(found: Timetable, width: int, program: str = "dogwatch", *, in_full: bool = False) -> Text:
@@ -103,7 +105,7 @@ def _ran(slot: SlotView, found: Timetable) -> str:
 def _heading(found: Timetable) -> str:
     at = found.at.astimezone(ZoneInfo(found.timezone))
     jobs = plural(len(found.jobs) + found.more, "job")
-    return f"dogwatch · {at.day} {at:%b %H:%M} {zone_word(found.timezone)} · {jobs} by their next slot"
+    return f"dogwatch · {at.day} {at:%b %H:%M} {zone_word(found.timezone)} · {jobs}"
 
 
 def _table(found: Timetable, width: int) -> list[Text]:
@@ -150,8 +152,8 @@ def _marks_told(found: Timetable) -> list[str]:
 
 def _job(job: JobTimes, found: Timetable, width: int) -> list[Text]:
     zone = ZoneInfo(found.timezone)
-    head = Text.assemble((one_line(job.name, 80), "bold"), f" · {one_line(job.instance, 40)}")
-    lines = [head, *_labelled("when", [_when(job)], width)]
+    head = wrap(f"{one_line(job.name, 80)} · {one_line(job.instance, 40)}", width)
+    lines = [*(Text(line, style="bold") for line in head), *_labelled("when", [_when(job)], width)]
     if job.watched_since is not None:
         seen = "" if job.read_until is None else f"; read until {clock(job.read_until, found.at, zone)}"
         lines += _labelled("watched", [f"since {clock(job.watched_since, found.at, zone)}{seen}"], width)
@@ -202,7 +204,7 @@ def slots(past: Sequence[SlotView], found: Timetable, width: int) -> list[Text]:
         )
         state = f"{MARKS[slot.state]} {slot.state.value}"
         head = label.append(f"{time:<{wide}}{GAP}", style="")
-        head.append(f"{state:<9}", style=_STYLES.get(slot.state, ""))
-        indent = _LABEL + wide + len(GAP) + 9 + 1
+        head.append(f"{state:<{_STATE}}", style=_STYLES.get(slot.state, ""))
+        indent = _LABEL + wide + len(GAP) + _STATE + len(GAP)
         lines += hanging(head, wrap(became(slot, found), max(20, width - indent)), indent)
     return lines

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from dogwatch import connectors, settings
+from dogwatch import connectors, notify, settings
 from dogwatch.cli import COMMANDS, dogwatch
 from dogwatch.settings import scaffold
 
@@ -67,6 +67,17 @@ def configuration() -> str:
     tables += ["", "### About pipelines", "", *_table(scaffold.flow_rows())]
     tables += ["", "### pipelines: what may be said of each", "", *_table(scaffold.pipeline_rows())]
     tables += ["", "### lineage", "", *_table(scaffold.lineage_rows())]
+    tables += ["", "### About telling people", "", *_table(scaffold.telling_rows())]
+    for key, found in scaffold.telling_parts().items():
+        each = "" if key == "budget" else ": what may stand in each"
+        tables += ["", f"### {key}{each}", "", *_table(found)]
+    for kind in notify.names():
+        tables += [
+            "",
+            f"### channel {kind}: {scaffold.title(kind)}",
+            "",
+            *_table(scaffold.connector_rows(kind)),
+        ]
     for kind in connectors.names():
         tables += [
             "",

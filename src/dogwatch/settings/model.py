@@ -11,7 +11,9 @@ from pydantic import ConfigDict, Field, SecretStr, SerializeAsAny, field_validat
 from pydantic.fields import FieldInfo
 
 from dogwatch.model.described import Described
+from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.pipelines import Flows
+from dogwatch.settings.telling import Telling
 from dogwatch.settings.watching import Watching
 from dogwatch.settings.zones import known_zone
 from dogwatch.wire.connector import ConnectorSettings
@@ -53,14 +55,29 @@ class ConnectorConfig(Described):
     """An instance of that connector's own ``Settings``."""
 
 
-class Top(General, Watching, Flows):
-    """All that stands in dogwatch.yaml beside the connectors."""
+class ChannelConfig(Described):
+    """One way to tell people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """The key in dogwatch.yaml."""
+    kind: str
+    """The file in ``notify/`` that sends there."""
+    settings: SerializeAsAny[ChannelSettings]
+    """An instance of that channel's own ``Settings``."""
+
+
+class Top(General, Watching, Flows, Telling):
+    """All that stands in dogwatch.yaml beside the connectors and channels."""
 
 
 class Settings(Top):
     """Everything a round needs to know beforehand."""
 
     connectors: Mapping[str, ConnectorConfig]
+    """By name, in the order of dogwatch.yaml."""
+    channels: Mapping[str, ChannelConfig] = Field(default_factory=dict[str, ChannelConfig])
     """By name, in the order of dogwatch.yaml."""
 
     @property

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from dogwatch import connectors
+from pydantic import BaseModel
+
+from dogwatch import connectors, notify
 from dogwatch.settings.model import FILE, NAME, Top, is_secret
 
 
@@ -15,7 +17,7 @@ def schema() -> dict[str, Any]:
     del top["properties"]["timezone"]["default"]  # it is the machine's zone
     definitions: dict[str, Any] = top.pop("$defs", {})
     for kind in connectors.names():
-        definitions |= _kind_schema(kind)
+        definitions |= _kind_schema(kind, kind, connectors.load(kind).Settings)
     top["properties"]["connectors"] = {
         "description": "The platforms to watch, by a name of your choice. Name one after its kind"
         " (airbyte) and `kind` need not be said.",
@@ -29,6 +31,20 @@ def schema() -> dict[str, Any]:
             "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in connectors.names()],
         },
     }
+    for kind in notify.names():
+        definitions |= _kind_schema(f"channel.{kind}", kind, notify.load(kind).Settings)
+    top["properties"]["channels"] = {
+        "description": "The ways to tell people, by a name of your choice. Name one after its kind (slack)"
+        " and `kind` need not be said.",
+        "type": "object",
+        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+        "properties": {kind: {"$ref": f"#/$defs/channel.{kind}"} for kind in notify.names()},
+        "additionalProperties": {
+            "type": "object",
+            "required": ["kind"],
+            "oneOf": [{"$ref": f"#/$defs/channel.{kind}"} for kind in notify.names()],
+        },
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **top,
@@ -38,10 +54,9 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _kind_schema(kind: str) -> dict[str, Any]:
-    model = connectors.load(kind).Settings
-    block = model.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}")
-    found = {f"{kind}.{name}": value for name, value in block.pop("$defs", {}).items()}
+def _kind_schema(key: str, kind: str, model: type[BaseModel]) -> dict[str, Any]:
+    block = model.model_json_schema(ref_template=f"#/$defs/{key}.{{model}}")
+    found = {f"{key}.{name}": value for name, value in block.pop("$defs", {}).items()}
     for name, info in model.model_fields.items():
         if is_secret(info):
             del block["properties"][name]
@@ -49,7 +64,7 @@ def _kind_schema(kind: str) -> dict[str, Any]:
             block["properties"][name].pop("environment", None)
     block.pop("required", None)
     block["properties"] = {
-        "kind": {"const": kind, "description": f"The sort of platform: {kind}."},
+        "kind": {"const": kind, "description": f"The sort: {kind}."},
         **block["properties"],
     }
-    return {kind: block, **found}
+    return {key: block, **found}

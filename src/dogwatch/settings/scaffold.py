@@ -7,10 +7,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dogwatch import connectors
+from dogwatch import connectors, notify
 from dogwatch.model.described import descriptions
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
+from dogwatch.settings.telling import (
+    BudgetSettings,
+    EscalationSettings,
+    QuietSettings,
+    RouteSettings,
+    Telling,
+)
 from dogwatch.settings.watching import JobSettings, Watching, as_yaml
 
 SCHEMA_FILE = ".dogwatch.schema.json"
@@ -39,13 +46,14 @@ def rows(model: type[BaseModel], prefix: str) -> list[Row]:
     found: list[Row] = []
     for name, info in model.model_fields.items():
         meaning = " ".join(descriptions(model).get(name, "").split())
-        other = properties[name].get("environment")
+        key = info.alias or name
+        other = properties[key].get("environment")
         if other is not None:
             meaning += f" Also read from {other}."
-        default = _literal(properties[name].get("default"))
+        default = _literal(properties[key].get("default"))
         variable = f"{prefix}{name.upper()}"
         required, elsewhere = info.is_required(), other is not None
-        found.append(Row(name, variable, is_secret(info), required, default, meaning, elsewhere))
+        found.append(Row(key, variable, is_secret(info), required, default, meaning, elsewhere))
     return found
 
 
@@ -83,9 +91,39 @@ def lineage_rows() -> list[Row]:
     return [replace(row, variable="", default="") for row in rows(LineageSettings, "")]
 
 
+def telling_rows() -> list[Row]:
+    """What is said of telling people at the top of dogwatch.yaml."""
+    return [replace(row, variable="", default="") for row in rows(Telling, "")]
+
+
+def telling_parts() -> dict[str, list[Row]]:
+    """By key, what may stand in each entry of it."""
+    parts: dict[str, type[BaseModel]] = {
+        "routes": RouteSettings,
+        "quiet_hours": QuietSettings,
+        "escalation": EscalationSettings,
+        "budget": BudgetSettings,
+    }
+    return {
+        key: [replace(row, variable="", default=row.default.removeprefix("[]")) for row in rows(model, "")]
+        for key, model in parts.items()
+    }
+
+
 def connector_rows(kind: str) -> list[Row]:
-    """The settings of a connector of this kind that is named after it."""
-    return rows(connectors.load(kind).Settings, prefix_of(kind))
+    """The settings of a connector or a channel of this kind that is named after it."""
+    one = notify if is_channel(kind) else connectors
+    return rows(one.load(kind).Settings, prefix_of(kind))
+
+
+def is_channel(kind: str) -> bool:
+    """Whether a kind is a channel to people, and not a platform."""
+    return kind in notify.names()
+
+
+def title(kind: str) -> str:
+    """What people call it."""
+    return notify.load(kind).title if is_channel(kind) else connectors.load(kind).title
 
 
 def yaml_head(timezone: str) -> str:
@@ -131,8 +169,8 @@ def env_head() -> str:
 
 def env_section(kind: str) -> str:
     """A connector's variables: where each credential is made and what it needs to be allowed."""
-    title = connectors.load(kind).title
-    lines = ["", f"# ── {title} {'─' * (_WIDTH - 6 - len(title))}"]
+    named = title(kind)
+    lines = ["", f"# ── {named} {'─' * (_WIDTH - 6 - len(named))}"]
     for row in connector_rows(kind):
         if row.secret and not row.elsewhere:
             lines += [*_comment(row.meaning, ""), f"{row.variable}=", ""]

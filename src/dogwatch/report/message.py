@@ -89,7 +89,7 @@ def brief(
         *_quotes(incident, cause, evidence),
     ]
     if len(supported) > 1 and incident.state.live:
-        blocks.append(Items(title="could also be", items=tuple(_because(other) for other in supported[1:3])))
+        blocks.append(Items(title="could also be", items=tuple(because(other) for other in supported[1:3])))
     blocks.append(Steps(steps=tuple(_steps(incident, cause, evidence))))
     return Message(
         key=key_of(incident, occasion),
@@ -219,10 +219,10 @@ def _fields(
 ) -> Iterable[tuple[str, str]]:
     yield "cause", _why(incident, cause, evidence)
     yield "started", words.since(incident.began_at, now, zone)
-    hits = _hits(incident.affected, evidence)
-    if hits:
-        yield "hits", hits
-    due = " · ".join(_due(deadline, zone, now) for deadline in incident.deadlines)
+    hit = hits(incident.affected, evidence)
+    if hit:
+        yield "hits", hit
+    due = " · ".join(due_at(deadline, zone, now) for deadline in incident.deadlines)
     if due:
         yield "deadline", due
     names = [name for name in dict.fromkeys((*pipelines, *incident.pipelines)) if name]
@@ -238,16 +238,18 @@ def _why(incident: Incident, cause: Cause | None, evidence: Mapping[str, Evidenc
     if cause is None:
         return "can't tell: nothing that was read says why"
     cited = " · ".join(cited[:4] for cited in cause.cites if cited in evidence)
-    return f"{_because(cause)}  (evidence {cited})"
+    return f"{because(cause)}  (evidence {cited})"
 
 
-def _because(cause: Cause) -> str:
+def because(cause: Cause) -> str:
+    """How sure it is, the claim, and the class."""
     sure = "can't tell" if cause.confidence is Confidence.inconclusive else cause.confidence.value
     said = f"{sure}: {one_line(cause.claim, 400)}"
     return said if cause.cause_class is None else f"{said} ({cause.cause_class.value})"
 
 
-def _hits(affected: Sequence[Affected], evidence: Mapping[str, Evidence]) -> str:
+def hits(affected: Sequence[Affected], evidence: Mapping[str, Evidence]) -> str:
+    """Who is hit and how, as far as evidence shows it."""
     shown = [
         hit
         for hit in affected
@@ -258,7 +260,8 @@ def _hits(affected: Sequence[Affected], evidence: Mapping[str, Evidence]) -> str
     return " · ".join([*told, *([f"{more} more"] if more > 0 else [])])
 
 
-def _due(deadline: Deadline, zone: ZoneInfo, now: datetime) -> str:
+def due_at(deadline: Deadline, zone: ZoneInfo, now: datetime) -> str:
+    """A promise, and whether it is broken."""
     when = words.clock(deadline.due, now, zone)
     away = span((deadline.due - now).total_seconds())
     name = one_line(deadline.pipeline, 80)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dogwatch.model import Job, Schedule
 from dogwatch.pipelines.discover import platform_edges, table_edges
 from dogwatch.pipelines.graph import Edge, Graph, Node
+from dogwatch.pipelines.lineage import Step, lineage_edges
 from dogwatch.pipelines.members import declared_edges, members_of
 from dogwatch.pipelines.spec import Pipeline
 
@@ -12,20 +13,19 @@ from dogwatch.pipelines.spec import Pipeline
 def graph_of(
     jobs: Iterable[Job],
     declared: Iterable[Pipeline] = (),
-    lineage: Iterable[Edge] = (),
+    lineage: Iterable[Step] = (),
     habits: Iterable[Edge] = (),
     components: Iterable[Node] = (),
 ) -> Graph:
     """The graph of these jobs.
 
-    ``declared`` are the user's pipelines, ``lineage`` the edges that manifests and lineage events tell,
-    ``habits`` those that follow from timing alone. What the platforms tell (predecessors, triggers, tables
-    read and written) stands in the jobs. Ends of ``lineage`` and ``habits`` that are no known job are kept
-    as nodes of their own.
+    ``declared`` are the user's pipelines, ``lineage`` the steps that manifests and lineage events tell,
+    ``habits`` the edges that follow from timing alone. What the platforms tell (predecessors, triggers,
+    tables read and written) stands in the jobs. Ends that are no known job become nodes of their own.
     """
     known = list(jobs)
     pipelines = list(declared)
-    edges = [*platform_edges(known), *table_edges(known), *lineage, *habits]
+    edges = [*platform_edges(known), *table_edges(known), *lineage_edges(known, lineage), *habits]
     edges += [edge for one in pipelines for edge in declared_edges(one, known)]
     nodes = [_node(job) for job in known]
     return Graph([*nodes, *components], edges, {one.name: members_of(one, known) for one in pipelines})

@@ -17,6 +17,7 @@ from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
 from dogwatch.store.actions import Actions
 from dogwatch.store.file import engine_of, translated, writer_of
+from dogwatch.store.habits import Habits
 from dogwatch.store.incidents import Casebook, Incidents
 from dogwatch.store.judged import Judged
 from dogwatch.store.migrate import migrate
@@ -48,7 +49,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Incidents, Actions, Outbox, Signals):
+class Store(Judged, Incidents, Actions, Outbox, Signals, Habits):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

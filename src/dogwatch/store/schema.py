@@ -325,3 +325,12 @@ switches = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("at", Moment, nullable=False),
 )
+
+# The jobs that no clock and no known job starts, and after which other job each begins.
+habits = sa.Table(
+    "habits",
+    metadata,
+    sa.Column("downstream", sa.Text, primary_key=True),
+    sa.Column("looked_at", Moment, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)

@@ -1,0 +1,107 @@
+"""Dependencies that other tools tell: dbt's manifest and OpenLineage's events.
+
+Both speak of steps that read and write tables. A step is either the work of a watched job, or something that
+nobody watches: then what writes its inputs feeds what reads its outputs, however many such steps lie between.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dogwatch.model import Job
+from dogwatch.model.text import one_line
+from dogwatch.pipelines.discover import user_of
+from dogwatch.pipelines.graph import Edge, EdgeBasis
+from dogwatch.pipelines.members import matching
+from dogwatch.pipelines.tables import Meetings, User
+
+_LONGEST_CHAIN = 200
+"""Steps between two jobs that are followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that reads tables and writes others, as a manifest or an event tells it."""
+
+    name: str
+    """Unique among the steps of one source, such as ``model.shop.orders``."""
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    job: str = ""
+    """A pattern for the watched job whose work it is; empty if there is none."""
+    platform: str = ""
+    """Where its tables live, if that is told; the names of catalogs differ between platforms."""
+    source: str = ""
+    """Where this is told, for people."""
+
+
+def lineage_edges(jobs: Sequence[Job], steps: Iterable[Step]) -> Iterator[Edge]:
+    """From each job to each that uses what it made by way of steps; what tables alone tell is left out."""
+    known = list(steps)
+    if not known:
+        return
+    names = _names(jobs)
+    users: dict[str, User] = {}
+    told: dict[str, Step] = {}
+    for step in known:
+        owner = _owner(step, jobs, names)
+        name = owner or f"{step.source}\x1f{step.name}"
+        before = users.get(name)
+        reads, writes = (before.reads, before.writes) if before else ((), ())
+        users[name] = User(name, step.platform, (*reads, *step.reads), (*writes, *step.writes))
+        told[name] = step
+    everyone = [*(user_of(job) for job in jobs), *users.values()]
+    meetings = Meetings.of(everyone)
+    feeds: dict[str, dict[str, float]] = {}
+    for user in everyone:
+        for meeting in meetings.writers(user):
+            sides = feeds.setdefault(meeting.writer.name, {})
+            sides[user.name] = max(sides.get(user.name, 0.0), meeting.confidence)
+    watched = {job.subject for job in jobs}
+    for job in jobs:
+        yield from _reached(job.subject, feeds, watched, told)
+
+
+def _names(jobs: Sequence[Job]) -> Mapping[str, str]:
+    """Ids and names of jobs that only one of them has -> its subject."""
+    found: dict[str, set[str]] = {}
+    for job in jobs:
+        for word in {job.job_id, job.name}:
+            found.setdefault(word.casefold(), set()).add(job.subject)
+    return {word: next(iter(subjects)) for word, subjects in found.items() if len(subjects) == 1}
+
+
+def _owner(step: Step, jobs: Sequence[Job], names: Mapping[str, str]) -> str:
+    if not step.job:
+        return ""
+    if (subject := names.get(step.job.casefold())) is not None:
+        return subject
+    found = matching(step.job, jobs)
+    return found[0] if len(found) == 1 else ""
+
+
+def _reached(
+    start: str, feeds: Mapping[str, Mapping[str, float]], watched: set[str], told: Mapping[str, Step]
+) -> Iterator[Edge]:
+    """The watched jobs that use what one makes, with steps that nobody watches in between."""
+    seen = {start}
+    ahead = deque([(start, 1.0, 0, "")])
+    while ahead:
+        here, sure, length, source = ahead.popleft()
+        for there, confidence in sorted(feeds.get(here, {}).items()):
+            if there in seen or length > _LONGEST_CHAIN:
+                continue
+            seen.add(there)
+            step = told.get(there) or told.get(here)
+            said = source or (step.source if step else "")
+            if there not in watched:
+                ahead.append((there, min(sure, confidence), length + 1, said))
+            elif said:
+                by = f" by way of {length} step{'s' if length > 1 else ''}" if length else ""
+                yield Edge(
+                    upstream=start,
+                    downstream=there,
+                    basis=EdgeBasis.lineage,
+                    confidence=min(sure, confidence),
+                    why=f"{one_line(said, 80)} says that it uses what this one makes{by}",
+                )

@@ -7,7 +7,7 @@ import pkgutil
 from dogwatch.errors import SettingsError
 from dogwatch.notify.base import AnyChannel, Channel
 
-_SHARED = frozenset({"base", "decide", "routing"})
+_SHARED = frozenset({"base", "decide", "routing", "unreachable"})
 
 
 def names() -> list[str]:

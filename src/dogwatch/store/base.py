@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from dogwatch.model import Evidence, Finding, Job, JobState, Run, Source, Status
+from dogwatch.model import Delivery, Evidence, Finding, Job, JobState, Run, Source, Status
 from dogwatch.model.ledger import JobKey, Ledger
 from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
@@ -370,11 +370,14 @@ class Store(Judged, Incidents, Actions, Outbox, Signals, Habits):
         ledger: Ledger | None = None,
         judged: Sequence[str] = (),
         casebook: Casebook | None = None,
+        told: Sequence[Delivery] = (),
+        released: Sequence[Delivery] = (),
     ) -> None:
         """Remember what a round made at ``now`` found; all of it or, if the process dies, nothing.
 
-        ``judged`` are the instances whose missing runs it could tell up to ``now``. Raises Outrun, and then
-        nothing is remembered, if somebody has changed an incident of the casebook meanwhile.
+        ``judged`` are the instances whose missing runs it could tell up to ``now``, ``told`` and ``released``
+        what it has to say, new and held so far. Raises Outrun, and then nothing is remembered, if somebody
+        has changed an incident of the casebook meanwhile.
         """
         table = schema.rounds
         with self._write() as connection:
@@ -386,6 +389,8 @@ class Store(Judged, Incidents, Actions, Outbox, Signals, Habits):
             if casebook is not None:
                 self._save_evidence(connection, casebook.evidence)
                 self._save_incidents(connection, casebook)
+            self._repost(connection, released)
+            self._post(connection, told)
             connection.execute(
                 table.update()
                 .where(table.c.id == number)

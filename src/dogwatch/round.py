@@ -12,8 +12,9 @@ from dogwatch.errors import ConnectorError, UnexpectedAnswer
 from dogwatch.gather import Agenda, agenda, first_looks, matter, with_leaders, with_longer
 from dogwatch.gather_cases import Scene, conclude
 from dogwatch.gather_graph import pipeline_graph
+from dogwatch.gather_health import health
 from dogwatch.incidents import Correlation
-from dogwatch.model import Finding, Run, Severity, Source, job_subject
+from dogwatch.model import Finding, HealthAssessment, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.pipelines.graph import Graph
 from dogwatch.pipelines.spec import Pipeline
@@ -117,9 +118,10 @@ class Round:
         found.merge(await self._judge_signals([one.signals for one in readings], plan, now))
         jobs = await self._thread(self._store.job_counts)
         scene = await self._scene(readings, found)
+        well = await self._thread(health, self._store, scene.findings, scene.titles, self._pipelines, now)
         for tries_left in reversed(range(_TRIES)):
             after, casebook = await self._thread(conclude, self._store, scene, now)
-            report = self._report(now, plan, readings, found, jobs, after)
+            report = self._report(now, plan, readings, found, jobs, after, well)
             try:
                 await self._thread(
                     self._store.end_round,
@@ -284,6 +286,7 @@ class Round:
         found: Detection,
         jobs: Mapping[str, int],
         after: Correlation,
+        well: Sequence[HealthAssessment],
     ) -> CheckReport:
         findings = tuple(in_order(found.findings))
         known = {finding.fingerprint for finding in plan.open_findings}
@@ -299,6 +302,7 @@ class Round:
             ended=after.ended,
             turns=after.turns,
             platforms=tuple(_view(reading, jobs, findings) for reading in readings),
+            health=tuple(well),
             wall_seconds=round((self._clock.now() - now).total_seconds(), 3),
         )
         code = 1 if report.wrong else 3 if report.blind else 0

@@ -10,6 +10,7 @@ from dogwatch.model.base import Noun, UtcTime
 from dogwatch.model.evidence import Evidence
 from dogwatch.model.expectation import Basis, ExpectationState
 from dogwatch.model.finding import Finding
+from dogwatch.model.health import HealthAssessment
 from dogwatch.model.incident import Incident, Turn
 from dogwatch.model.run import JobState, Status
 
@@ -78,6 +79,8 @@ class CheckReport(Noun):
     """Those that this round resolved, or merged into others."""
     turns: tuple[Turn, ...] = ()
     """What this round changed about incidents."""
+    health: tuple[HealthAssessment, ...] = ()
+    """The whole first, then each platform, then each declared pipeline."""
     wall_seconds: float = 0.0
 
     @property

@@ -106,6 +106,9 @@ def _rest(report: CheckReport, width: int, program: str) -> list[Text]:
         gaps = [said for said in (words.gaps_in_short(report, program),) if said]
     for said in gaps:
         lines += _title("unseen", "dim", said, width, "dim")
+    flows = words.pipelines(report)
+    if flows:
+        lines += _title("flows", "dim", flows, width, "dim")
     if report.platforms:
         platforms = flow([Text(part) for part in words.quiet(report)], " · ", width - _LABEL)
         lines += hanging(Text(" quiet", style="dim"), [line.plain for line in platforms], _LABEL, "dim")

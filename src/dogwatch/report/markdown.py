@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from dogwatch.model import Finding, Run
+from dogwatch.model import Finding, HealthAssessment, Run
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.model.text import one_line
 from dogwatch.report import explain as explain_words
@@ -49,7 +49,27 @@ def check(report: CheckReport, program: str = "dogwatch") -> str:
     lines += [f"- {label}: {plain(said)}" for label, said in words.remarks(report)]
     lines += [f"- unseen: {plain(said)}" for said in words.gaps(report)]
     lines += [f"- quiet: {plain(' · '.join(words.quiet(report)))}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_health(report.health, program)])
+
+
+def _health(assessments: Sequence[HealthAssessment], program: str) -> list[str]:
+    """A row for each scope, and what is recommended for the whole."""
+    if not assessments:
+        return []
+    lines = ["", "## Health", "", "| scope | health | risk | notify | what |", "|---|---|---|---|---|"]
+    for one in assessments:
+        notify = one.notification_priority.value if one.requires_notification else "no"
+        state = f"{one.overall_health.value} | {one.risk_level.value} | {notify}"
+        lines.append(f"| {plain(one.scope)} | {state} | {plain(one.summary)} |")
+    whole = assessments[0].recommendations
+    return [*lines, *([""] if whole else []), *(f"- do: {_recommended(text, program)}" for text in whole)]
+
+
+def _recommended(text: str, program: str) -> str:
+    """Whom it is about, and each thing to do, commands as code."""
+    about, _, todo = text.partition("): ")
+    steps = [_step(step, program) for step in words.next_steps(todo, program)]
+    return f"{plain(about)}): {' or '.join(steps)}"
 
 
 def _finding(report: CheckReport, finding: Finding, program: str) -> list[str]:

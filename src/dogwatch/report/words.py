@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dogwatch.model import Evidence, Finding, Severity
+from dogwatch.model import Evidence, Finding, RiskLevel, ScopeKind, Severity
 from dogwatch.model.report import CheckReport, PlatformView
 from dogwatch.model.text import one_line, plural, span
 
@@ -101,6 +101,16 @@ def quiet(report: CheckReport) -> list[str]:
         f" {'?' if platform.jobs_as_expected is None else platform.jobs_as_expected}/{platform.jobs}"
         for platform in report.platforms
     ]
+
+
+def pipelines(report: CheckReport) -> str:
+    """``sales unhealthy (HIGH) · customers, finance healthy``; empty if no pipeline is declared."""
+    told = [one for one in report.health if one.kind is ScopeKind.pipeline]
+    groups: dict[str, list[str]] = {}
+    for one in sorted(told, key=lambda one: (-list(RiskLevel).index(one.risk_level), one.scope)):
+        risk = "" if one.risk_level is RiskLevel.LOW else f" ({one.risk_level.value})"
+        groups.setdefault(f"{one.overall_health.value}{risk}", []).append(one_line(one.scope, 40))
+    return " · ".join(f"{', '.join(names)} {state}" for state, names in groups.items())
 
 
 def remarks(report: CheckReport) -> list[tuple[str, str]]:

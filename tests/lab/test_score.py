@@ -15,7 +15,20 @@ from dogwatch.lab.run import Night, watch
 from dogwatch.lab.scenario import Scenario, load_scenario, shipped_scenarios
 from dogwatch.lab.score import score, summary
 from dogwatch.lab.serve import Lab
-from dogwatch.model import Evidence, EvidenceKind, Finding, Severity, content_id
+from dogwatch.model import (
+    Affected,
+    Cause,
+    CauseClass,
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Harm,
+    Incident,
+    IncidentState,
+    Severity,
+    content_id,
+)
 from dogwatch.model.report import CheckReport
 from support.estates import SHOP
 
@@ -50,7 +63,12 @@ class Telling:
         self.story = story
         self.clock = SimulatedClock(story.now)
         self.lab = Lab(story.world(self.clock))
-        self.said: list[tuple[str, Severity, str, float, float]] = []
+        self.said: list[tuple[str, Severity, str, float, float, dict[str, Any]]] = []
+
+    def subject(self, name: str) -> str:
+        """The subject of a job or a platform."""
+        platform = name.partition("/")[0]
+        return f"{platform}/{self.lab.twins[platform].job_id(name)}" if "/" in name else name
 
     def tell(
         self,
@@ -60,11 +78,10 @@ class Telling:
         summary: str = "it failed",
         first: float,
         last: float = 0,
+        **more: Any,
     ) -> None:
-        """A finding in the rounds from ``first`` to ``last`` minutes before now."""
-        platform = name.partition("/")[0]
-        subject = f"{platform}/{self.lab.twins[platform].job_id(name)}" if "/" in name else name
-        self.said.append((subject, severity, summary, first, last))
+        """A finding and an incident in the rounds from ``first`` to ``last`` minutes before now."""
+        self.said.append((self.subject(name), severity, summary, first, last, more))
 
     def night(self) -> Night:
         """All of it."""
@@ -74,10 +91,11 @@ class Telling:
     def _report(self, moment: datetime) -> CheckReport:
         findings: list[Finding] = []
         given: list[Evidence] = []
+        live: list[Incident] = []
+        ended: list[Incident] = []
         before = (self.story.now - moment).total_seconds() / 60
-        for subject, severity, said, first, last in self.said:
-            if not last <= before <= first:
-                continue
+        step = self.story.check_every.total_seconds() / 60
+        for number, (subject, severity, said, first, last, more) in enumerate(self.said, 1):
             evidence = Evidence.of(
                 EvidenceKind.run,
                 source="lab",
@@ -85,7 +103,14 @@ class Telling:
                 content={"error_message": "no such table"},
                 at=moment,
             )
+            incident = self._incident(number, subject, severity, said, evidence, moment)
+            incident = incident.model_copy(update=more)
+            if last - step <= before < last:
+                ended.append(incident.model_copy(update={"state": IncidentState.resolved}))
+            if not last <= before <= first:
+                continue
             given.append(evidence)
+            live.append(incident)
             findings.append(
                 Finding(
                     rule="failed",
@@ -98,7 +123,40 @@ class Telling:
                 )
             )
         return CheckReport(
-            at=moment, timezone="UTC", exit_code=0, findings=tuple(findings), evidence=tuple(given)
+            at=moment,
+            timezone="UTC",
+            exit_code=0,
+            findings=tuple(findings),
+            evidence=tuple(given),
+            incidents=tuple(live),
+            ended=tuple(ended),
+        )
+
+    @staticmethod
+    def _incident(
+        number: int, subject: str, severity: Severity, said: str, evidence: Evidence, moment: datetime
+    ) -> Incident:
+        cause = Cause(
+            claim="the table is gone (“no such table”)",
+            cause_class=CauseClass.upstream_missing,
+            subject=subject,
+            confidence=Confidence.confirmed,
+            cites=(evidence.id,),
+            phrase="no such table",
+        )
+        return Incident(
+            number=number,
+            key=str(number),
+            state=IncidentState.open,
+            severity=severity,
+            title=said,
+            culprit=subject,
+            culprit_name=subject,
+            findings=(content_id([subject]),),
+            causes=(cause,),
+            opened_at=moment,
+            began_at=moment,
+            updated_at=moment,
         )
 
 
@@ -216,6 +274,59 @@ def test_means_leave_out_what_is_not_scored(tmp_path: Path) -> None:
     assert "id" not in both["means"]
     assert len(both["scenarios"]) == 2
     assert summary([]) == {"scenarios": [], "means": {}}
+
+
+JUDGED = """
+expect:
+  incidents:
+    - culprit: databricks/hourly
+      cause_class: [upstream_missing, schema_drift]
+      affected: [airbyte/stock, snowflake/load]
+      confidence: [likely]
+      must_not_blame: [airbyte/stock]
+  max_notifications: 2
+"""
+
+
+def test_class_hits_and_confidence_are_judged(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path, FAULTS + JUDGED))
+    stock, users = telling.subject("airbyte/stock"), telling.subject("airbyte/users")
+    hit = tuple(
+        Affected(subject=subject, name="x", harm=harm)
+        for subject, harm in [(stock, Harm.stale), (users, Harm.threatened)]
+    )
+    telling.tell("databricks/hourly", first=75, affected=hit)
+    row = score(telling.night())
+    assert figures(row, "cause_class", "affected_jaccard", "confidence") == (1.0, 0.5, 0.0)
+    assert figures(row, "notifications", "notifications_ok") == (1, 1.0)
+
+
+def test_opening_growing_worse_and_ending_are_messages(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path, FAULTS + JUDGED))
+    telling.tell("databricks/hourly", first=75, last=60)
+    telling.tell("airbyte/stock", first=45, last=30, severity=Severity.INFO)
+    telling.tell("airbyte/users", first=45, muted="on holiday")
+    telling.tell("snowflake", first=30)
+    assert figures(score(telling.night()), "notifications", "notifications_ok") == (3, 0.0)
+
+
+def test_a_cause_that_cites_nothing_given_is_an_invalid_citation(tmp_path: Path) -> None:
+    for change in ({"cites": ("ffff",)}, {"phrase": "disk full"}, {"subject": "snowflake/other"}):
+        telling = Telling(scenario(tmp_path, FAULTS + JUDGED))
+        telling.tell("databricks/hourly", first=10)
+        report = telling.night().reports[-1]
+        (incident,) = report.incidents
+        wrong = incident.model_copy(update={"causes": (incident.causes[0].model_copy(update=change),)})
+        night = Night(telling.story, telling.lab, (report.model_copy(update={"incidents": (wrong,)}),), 1.0)
+        assert score(night)["citations_valid"] == 0.5
+
+
+def test_a_culprit_that_is_only_among_the_hit_is_not_blamed(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path, FAULTS + JUDGED))
+    hit = Affected(subject=telling.subject("databricks/hourly"), name="x", harm=Harm.failed)
+    telling.tell("airbyte/stock", first=75, affected=(hit,))
+    row = score(telling.night())
+    assert figures(row, "detection_recall", "culprit_ac1", "must_not_blame") == (1.0, 0.0, 0.0)
 
 
 # ── in earnest ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from dogwatch import __version__
@@ -35,6 +35,7 @@ from dogwatch.wire.answer import Answer, complaint, http_date, retry_after
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.pace import Pace, Turns
 from dogwatch.wire.secrets import Secrets
+from dogwatch.wire.urls import WRITE_IT_AS, usable
 
 if TYPE_CHECKING:
     import httpx2
@@ -44,7 +45,6 @@ __all__ = ["RETRIED", "Answer", "Doors", "Http", "Login", "Pace", "Params"]
 Params = Mapping[str, str | int | list[str]]
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_WRITE_IT_AS = "write it as https://host[:port][/path], without credentials"
 _WHOLE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CREDENTIAL = re.compile("secret|password|assertion|token", re.IGNORECASE)
 _BOUGHT = re.compile("assertion|token", re.IGNORECASE)  # made anew for each login, so hidden for a time
@@ -76,6 +76,10 @@ def _is_401(answer: Answer) -> bool:
     return answer.status == 401
 
 
+def _never(answer: Answer, now: datetime) -> float | None:
+    return None
+
+
 @dataclass(slots=True)
 class Doors:
     """Opens doors that share a clock, the secrets to hide, and the way out."""
@@ -90,13 +94,20 @@ class Doors:
     _tls: ssl.SSLContext | None = field(default=None, init=False, repr=False)
 
     def open(
-        self, base_url: str, *, login: Login | None, pace: Pace, ended: Callable[[Answer], bool] = _is_401
+        self,
+        base_url: str,
+        *,
+        login: Login | None,
+        pace: Pace,
+        ended: Callable[[Answer], bool] = _is_401,
+        limited: Callable[[Answer, datetime], float | None] = _never,
     ) -> "Http":
         """A door to one platform. Raises SettingsError if the URL, a proxy or a certificate is unusable.
 
         ``ended`` tells by an answer that our token is no longer good; not every platform says so by a 401.
+        ``limited`` tells for how many seconds an answer that is no 429 wants us to wait all the same.
         """
-        return Http(base_url, login=login, pace=self.pace or pace, doors=self, ended=ended)
+        return Http(base_url, login, self.pace or pace, self, ended, limited)
 
     def client(self, pace: Pace) -> "httpx2.AsyncClient":
         """An HTTP client; the certificates are read once for all doors, which takes a while."""
@@ -145,18 +156,19 @@ class Http:
     def __init__(
         self,
         base_url: str,
-        *,
         login: Login | None,
         pace: Pace,
         doors: Doors,
-        ended: Callable[[Answer], bool] = _is_401,
+        ended: Callable[[Answer], bool],
+        limited: Callable[[Answer, datetime], float | None],
     ) -> None:
-        self._base = _usable(base_url.strip().rstrip("/") + "/", plain=True)
+        self._base = usable(base_url.strip().rstrip("/") + "/", plain=True)
         self._base_text = str(self._base)
         self._login = login
         self._pace = pace
         self._doors = doors
         self._ended = ended
+        self._limited = limited
         self._client = doors.client(pace)
         self._turns = Turns(pace, doors.clock)
         self.requests = 0
@@ -220,9 +232,9 @@ class Http:
         Retried. What is handed over under a telling name (password, client_secret, assertion …) is hidden
         from then on. Raises SettingsError for an impossible URL, or one that is less safe than the base.
         """
-        target = _usable(url if _WHOLE.match(url) else self._base_text + url.lstrip("/"), plain=False)
+        target = usable(url if _WHOLE.match(url) else self._base_text + url.lstrip("/"), plain=False)
         if self._base.scheme == "https" and target.scheme != "https":
-            raise SettingsError("the token URL is not https, but the platform's is", _WRITE_IT_AS)
+            raise SettingsError("the token URL is not https, but the platform's is", WRITE_IT_AS)
         extra = dict(headers or {})
         if basic is not None:
             extra["Authorization"] = "Basic " + b64encode(":".join(basic).encode()).decode()
@@ -297,8 +309,10 @@ class Http:
             if isinstance(outcome, Answer):
                 if 200 <= outcome.status < 300:
                     return outcome
-                hinted = retry_after(outcome.headers, self._doors.clock.now())
-                failure = self._failure(outcome, hinted)
+                now = self._doors.clock.now()
+                limit = self._limited(outcome, now)
+                hinted = retry_after(outcome.headers, now) if limit is None else limit
+                failure = self._failure(outcome, hinted, limited=limit is not None)
             else:
                 failure = outcome
             wait = self._wait(number, hinted, limited=isinstance(failure, RateLimited))
@@ -427,19 +441,19 @@ class Http:
             failure.__cause__ = error
         return failure
 
-    def _failure(self, answer: Answer, after: float | None) -> ConnectorError:
+    def _failure(self, answer: Answer, after: float | None, *, limited: bool) -> ConnectorError:
         status = answer.status
         said = one_line(self._doors.secrets.scrub(complaint(answer.content)))
         what = f"{answer.request} answered {status}" + (f": {said}" if said else "")
         if status == 401 or self._ended(answer):
             hint = "renew or correct the credentials: they are wrong, expired or revoked"
             return AuthError(what, hint, status=status, permission=False)
+        if status == 429 or limited:
+            hint = "nothing to do: asked again next round"
+            return RateLimited(what, hint, status=429, retry_after=after)
         if status == 403:
             hint = "grant what is missing: the credentials work, but lack a permission"
             return AuthError(what, hint, status=status)
-        if status == 429:
-            hint = "nothing to do: asked again next round"
-            return RateLimited(what, hint, status=status, retry_after=after)
         if status in RETRIED or status >= 500:
             return Unreachable(
                 what, "the platform has trouble of its own; asked again next round", status=status
@@ -472,21 +486,3 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while link is not None:
         yield link
         link = link.__cause__ or link.__context__
-
-
-def _usable(text: str, *, plain: bool) -> "httpx2.URL":
-    """A URL that can be asked; a ``plain`` one has no query. Raises SettingsError, telling no password."""
-    import httpx2
-
-    shown = one_line(re.sub("//.*@", "//***@", re.split("[?#]", text)[0]))
-    url: httpx2.URL | None = None
-    try:
-        url = httpx2.URL(text)
-        url.raw_host.decode().encode("idna")  # as the resolver will; it refuses empty and too long labels
-    except (httpx2.InvalidURL, UnicodeError):
-        url = None
-    if url is None or url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > 65535:
-        raise SettingsError(f"not a usable URL: {shown}", _WRITE_IT_AS)
-    if url.userinfo or url.fragment or (plain and url.query):
-        raise SettingsError(f"more than a URL: {shown}", _WRITE_IT_AS)
-    return url

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from dogwatch.causes.explain import Case, Link, explain
 from dogwatch.detect.changes import change_evidence, in_time_order, job_changes
 from dogwatch.incidents import Correlation, Known, Past, correlate
+from dogwatch.incidents.known import DeadlinesOf
 from dogwatch.incidents.lifecycle import COMES_BACK
 from dogwatch.incidents.trouble import FOLLOWS, is_grave
-from dogwatch.model import Cause, Evidence, Finding, Incident
+from dogwatch.model import Affected, Cause, Deadline, Evidence, Finding, Incident
 from dogwatch.model.ledger import JobKey
+from dogwatch.pipelines.blast import deadlines
 from dogwatch.pipelines.graph import Graph
 from dogwatch.store import Store
 from dogwatch.store.incidents import Casebook
@@ -102,6 +104,7 @@ def cases(store: Store, scene: Scene, now: datetime) -> Cases:
     concerned = [finding.subject for finding in findings if is_grave(finding) or finding.rule in FOLLOWS]
     subjects = {*concerned, *(old.finding.subject for old in past)}
     reach = _downstream(subjects, graph)
+    coming = {f"{key[0]}/{key[1]}": look.slot for key, look in store.looks().items() if look.slot}
     keys = sorted(key for subject in reach if (key := job_key(subject)) is not None)
     versions = store.versions(keys)
     known = Known(
@@ -113,6 +116,7 @@ def cases(store: Store, scene: Scene, now: datetime) -> Cases:
         kinds=scene.kinds,
         titles=scene.titles,
         next_number=store.next_incident(),
+        deadlines=_promises(findings, past, graph, coming, now),
     )
     cited = store.evidence(id_ for old in past for id_ in old.finding.evidence)
     began = min([now, *(finding.at for finding in findings if finding.subject in subjects)])
@@ -120,6 +124,24 @@ def cases(store: Store, scene: Scene, now: datetime) -> Cases:
     changes += [change for told in versions.values() for change in job_changes(told)]
     besides = [change_evidence(change) for change in in_time_order(changes)]
     return Cases(live, known, {item.id: item for item in cited}, besides)
+
+
+def _promises(
+    findings: Iterable[Finding],
+    past: Iterable[Past],
+    graph: Graph,
+    coming: Mapping[str, datetime],
+    now: datetime,
+) -> DeadlinesOf:
+    """Which deadlines an incident breaks, by its culprits and who is hit."""
+    began: dict[str, datetime] = {}
+    for finding in (*findings, *(old.finding for old in past)):
+        began[finding.subject] = min(finding.at, began.get(finding.subject, finding.at))
+
+    def promises(culprits: Sequence[str], hit: Sequence[Affected]) -> Sequence[Deadline]:
+        return deadlines(graph, culprits, hit, began, now, coming=coming)
+
+    return promises
 
 
 def _downstream(subjects: Iterable[str], graph: Graph) -> set[str]:

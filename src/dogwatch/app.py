@@ -24,6 +24,7 @@ from dogwatch.errors import (
     Unreachable,
 )
 from dogwatch.model import Run
+from dogwatch.model.channels import ChannelsReport, TrialReport
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.settings import ConnectorConfig, Settings
 from dogwatch.store import StoreThread, lease, open_store
@@ -36,6 +37,7 @@ from dogwatch.wire.secrets import Secrets
 if TYPE_CHECKING:
     import httpx2
 
+    from dogwatch.messenger import Messenger
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
 
@@ -43,7 +45,16 @@ _PATIENCE = timedelta(minutes=10)
 """How long a round waits for another one to end."""
 _POLL_SECONDS = 0.5
 
-__all__ = ["CheckReport", "Diagnosis", "Dogwatch", "Explanation", "RunFilter", "Timetable"]
+__all__ = [
+    "ChannelsReport",
+    "CheckReport",
+    "Diagnosis",
+    "Dogwatch",
+    "Explanation",
+    "RunFilter",
+    "Timetable",
+    "TrialReport",
+]
 
 
 def _silent(step: "Step") -> None:
@@ -98,10 +109,34 @@ class Dogwatch:
         await self._open.aclose()
 
     async def check(self, progress: "Progress" = _silent) -> CheckReport:
-        """One round over all platforms: read, record, detect. Waits while another round is under way.
+        """One round over all platforms: read, record, detect, correlate; then people are told of it. Waits
+        while another round is under way.
 
         Raises SettingsError or StoreError only.
         """
+        async with AsyncExitStack() as stack:
+            messenger = self._messenger(stack)
+            report = await self._round(messenger, progress)
+            await messenger.deliver(self._holder, self._doors.rng)
+            return report
+
+    async def notify_test(self, name: str) -> TrialReport:
+        """Send a test message by one channel. Raises SettingsError or StoreError only."""
+        async with AsyncExitStack() as stack:
+            return await self._messenger(stack).trial(name)
+
+    async def notify_status(self) -> ChannelsReport:
+        """How every channel is, and what waits for it. Sends nothing."""
+        async with AsyncExitStack() as stack:
+            return await self._messenger(stack).status()
+
+    def _messenger(self, stack: AsyncExitStack) -> "Messenger":
+        from dogwatch.messenger import Messenger
+
+        return Messenger(self.settings, self._doors, self._store, self._thread, stack)
+
+    async def _round(self, messenger: "Messenger", progress: "Progress") -> CheckReport:
+        """One round; nobody else makes one meanwhile."""
         from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
         from dogwatch.settings.pipelines import pipelines_of
         from dogwatch.settings.policy import policy
@@ -121,6 +156,7 @@ class Dogwatch:
                 policy=policy(self.settings),
                 history_days=self.settings.history_days,
                 pipelines=pipelines_of(self.settings, self.settings.timezone),
+                telling=messenger.plan,
                 progress=progress,
             ).run()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from dogwatch.detect import Detection, Policy, by_cadence, by_habit, detect, in_order
 from dogwatch.errors import ConnectorError, UnexpectedAnswer
@@ -13,9 +14,11 @@ from dogwatch.gather import Agenda, agenda, first_looks, matter, with_leaders, w
 from dogwatch.gather_cases import Scene, conclude
 from dogwatch.gather_graph import pipeline_graph
 from dogwatch.gather_health import health
+from dogwatch.gather_telling import channel_findings, telling
 from dogwatch.incidents import Correlation
 from dogwatch.model import Finding, HealthAssessment, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
+from dogwatch.notify.routing import Plan as Telling
 from dogwatch.pipelines.graph import Graph
 from dogwatch.pipelines.spec import Pipeline
 from dogwatch.signals import Signals, judge_signals, levels_of, read_signals, still_open
@@ -93,6 +96,7 @@ class Round:
         policy: Policy,
         history_days: int,
         pipelines: Sequence[Pipeline] = (),
+        telling: Telling | None = None,
         progress: Progress = _silent,
     ) -> None:
         self._connectors = connectors
@@ -102,6 +106,7 @@ class Round:
         self._policy = policy
         self._history = timedelta(days=history_days)
         self._pipelines = pipelines
+        self._telling = telling or Telling(ZoneInfo(policy.timezone))
         self._progress = progress
 
     async def run(self) -> CheckReport:
@@ -116,12 +121,14 @@ class Round:
         plan = await self._thread(agenda, self._store, {one.name for one in self._connectors}, now)
         found = await self._judge(plan, now)
         found.merge(await self._judge_signals([one.signals for one in readings], plan, now))
+        found.merge(await self._thread(channel_findings, self._telling, self._store, now))
         jobs = await self._thread(self._store.job_counts)
         scene = await self._scene(readings, found)
         well = await self._thread(health, self._store, scene.findings, scene.titles, self._pipelines, now)
         for tries_left in reversed(range(_TRIES)):
             after, casebook = await self._thread(conclude, self._store, scene, now)
             report = self._report(now, plan, readings, found, jobs, after, well)
+            say = await self._thread(telling, self._store, after, found.evidence, self._telling, now)
             try:
                 await self._thread(
                     self._store.end_round,
@@ -135,12 +142,14 @@ class Round:
                     ledger=found.ledger,
                     judged=plan.readable,
                     casebook=casebook,
+                    told=say.new,
+                    released=say.changed,
                 )
-                break
+                return report.model_copy(update={"messages": tuple(say.messages)})
             except Outrun:  # somebody has just taken on or muted one of the incidents: think again
                 if not tries_left:
                     raise
-        return report
+        raise AssertionError("not reached: the last try returns or raises")
 
     async def _read(self, connector: AnyConnector, now: datetime) -> _Reading:
         """Read one platform into the store. Its watermark moves only if all of it was read and recorded."""

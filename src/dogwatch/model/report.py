@@ -12,6 +12,7 @@ from dogwatch.model.expectation import Basis, ExpectationState
 from dogwatch.model.finding import Finding
 from dogwatch.model.health import HealthAssessment
 from dogwatch.model.incident import Incident, Turn
+from dogwatch.model.message import Message
 from dogwatch.model.run import JobState, Status
 
 
@@ -81,6 +82,8 @@ class CheckReport(Noun):
     """What this round changed about incidents."""
     health: tuple[HealthAssessment, ...] = ()
     """The whole first, then each platform, then each declared pipeline."""
+    messages: tuple[Message, ...] = ()
+    """What this round decided to tell, each message once, whether or not there is a channel for it."""
     wall_seconds: float = 0.0
 
     @property

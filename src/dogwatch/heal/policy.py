@@ -70,7 +70,7 @@ class Rule(Described):
     """A time of day in the reader's zone, such as "22:00-06:00"."""
     days: Words = ()
     """Weekdays, such as [sat, sun]."""
-    at_most_per_day: int | None = Field(None, ge=0)
+    at_most_per_day: int | None = Field(default=None, ge=0)
     """How often this rule may allow the same verb on the same job in 24 hours; beyond it, it asks."""
     why: str = ""
     """The reason, told with every decision."""
@@ -103,17 +103,17 @@ class Bounds(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    per_round: int = Field(10, ge=0)
+    per_round: int = Field(default=10, ge=0)
     """Actions in one round."""
-    per_hour: int = Field(20, ge=0)
+    per_hour: int = Field(default=20, ge=0)
     """Actions in one hour, over everything."""
-    per_job_per_hour: int = Field(2, ge=0)
+    per_job_per_hour: int = Field(default=2, ge=0)
     """Actions on one job in one hour."""
-    per_incident: int = Field(3, ge=0)
+    per_incident: int = Field(default=3, ge=0)
     """Actions for one incident, in all."""
-    failures: int = Field(3, ge=1)
+    failures: int = Field(default=3, ge=1)
     """After so many actions in a row that failed or made things worse the breaker opens."""
-    pause_minutes: int = Field(60, ge=1)
+    pause_minutes: int = Field(default=60, ge=1)
     """How long the breaker stays open."""
 
 
@@ -145,7 +145,7 @@ class Command(Described):
     """The jobs whose incidents it may mend; * and ? stand for anything."""
     causes: Annotated[tuple[CauseClass, ...], BeforeValidator(_words)] = ()
     """Only for these classes of cause."""
-    timeout_seconds: int = Field(60, ge=1, le=3600)
+    timeout_seconds: int = Field(default=60, ge=1, le=3600)
     """After so long it is ended, and counts as failed."""
 
     @field_validator("run")
@@ -182,7 +182,7 @@ class Policy(Described):
     """What happens to proposals that no rule matches: ask or refuse."""
     rules: tuple[Rule, ...] = ()
     """Read from top to bottom; the first that matches decides."""
-    bounds: Bounds = Field(default_factory=lambda: Bounds.model_validate({}))
+    bounds: Bounds = Bounds()
     """How much may be done at all."""
     people: Mapping[str, Person] = Field(default_factory=dict[str, Person])
     """Who may consent, by name. Nobody named: whoever can run the command line here."""
@@ -190,7 +190,7 @@ class Policy(Described):
     """Local commands that may be proposed, by name."""
     webhooks: Mapping[str, Hook] = Field(default_factory=dict[str, Hook])
     """Webhooks that may be called, by name."""
-    consent_minutes: int = Field(240, ge=1)
+    consent_minutes: int = Field(default=240, ge=1)
     """How long a proposal waits for consent before it expires."""
 
     @model_validator(mode="after")

@@ -1,0 +1,311 @@
+"""After a round: see what came of what was done, propose what could be done, do what was consented to.
+
+Everything is a row first. A person's consent by the command line, a button or the page takes the same way:
+``consent`` writes it down, ``perform`` claims it, the connector acts once, later rounds verify it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from dogwatch.errors import ConsentError, SettingsError
+from dogwatch.heal import perform as hands
+from dogwatch.heal.policy import Case, Decision, Done, Policy, Recent, decide, hindered
+from dogwatch.heal.propose import MANUAL, Outlook, propose
+from dogwatch.heal.verify import Sight, outcome
+from dogwatch.model import Action, ActionState, Confidence, Incident, Job, Risk, Run
+from dogwatch.store import Store, StoreThread
+from dogwatch.wire.acting import CanAct, Proof, Verb
+from dogwatch.wire.clock import Clock
+from dogwatch.wire.connector import AnyConnector
+
+_UNDER_WAY = (ActionState.claimed, ActionState.performed)
+_WAITING = (ActionState.waiting, ActionState.proposed, ActionState.approved)
+_DAY = timedelta(days=1)
+_BAD_ENDS = frozenset({ActionState.failed, ActionState.made_worse, ActionState.unknown})
+_NOWHERE = Verb(Risk.disruptive, "", Proof.told)
+"""How commands and webhooks are verified: nothing but their incident shows whether they helped."""
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """The store, as whoever performs sees it."""
+
+    store: Store
+    thread: StoreThread
+    clock: Clock
+    by: str
+
+    async def claim(self, action: Action, now: datetime) -> Action | None:
+        return await self.thread(self.store.claim_action, action, self.by, now)
+
+    async def settle(
+        self,
+        action: Action,
+        state: ActionState,
+        why: str,
+        *,
+        native_run_id: str | None = None,
+        said: str = "",
+    ) -> Action | None:
+        more: dict[str, Any] = {"said": said} if said else {}
+        if native_run_id:
+            more["native_run_id"] = native_run_id
+        now = self.clock.now()
+        return await self.thread(self.store.settle_action, action, state, now, by=self.by, why=why, **more)
+
+
+class Remedy:
+    """Everything about actions that needs more than one room."""
+
+    def __init__(
+        self,
+        connectors: Sequence[AnyConnector],
+        store: Store,
+        thread: StoreThread,
+        clock: Clock,
+        *,
+        policy: Policy | SettingsError,
+        timezone: str,
+        environments: Mapping[str, frozenset[str]],
+    ) -> None:
+        """``environments``: by subject, those of the pipelines that the job belongs to."""
+        self._able = {one.name: one for one in connectors if isinstance(one, CanAct)}
+        self._kinds = {one.name: type(one).__module__.rpartition(".")[2] for one in connectors}
+        self._store = store
+        self._thread = thread
+        self._clock = clock
+        self._broken = policy if isinstance(policy, SettingsError) else None
+        self._policy = policy if isinstance(policy, Policy) else Policy(default=Decision.refuse)
+        self._timezone = timezone
+        self._environments = environments
+        self._ledger = _Ledger(store, thread, clock, "policy")
+        self._begun = 0
+
+    async def run(self) -> list[Action]:
+        """What a round does about actions, in order. Returns those that changed."""
+        changed = [*await self._follow_up(), *await self._tidy(), *await self._propose()]
+        approved = await self._thread(self._store.actions, states=(ActionState.approved,))
+        for action in reversed(approved):
+            done = await self.perform(action)
+            if done is not None:
+                changed.append(done)
+        return changed
+
+    async def perform(self, action: Action) -> Action | None:
+        """Carry out an approved action. None if something stands in its way, or somebody else has it."""
+        now = self._clock.now()
+        recent = await self._recent(now)
+        why_not = self._broken_policy() or hindered(action, self._policy.bounds, recent, now)
+        if why_not:
+            return None
+        self._begun += 1
+        return await hands.perform(action, await self._subject(action), self._means(), self._ledger, now)
+
+    async def consent(self, id_: str, digest: str | None, by: str, *, yes: bool, via: str) -> Action:
+        """A person's decision. ``digest`` None: the person saw the action itself and means it as it stands.
+
+        Raises ConsentError; nobody consents beyond what the policy file lets them.
+        """
+        now = self._clock.now()
+        action = await self._thread(self._store.action, id_)
+        if action is None:
+            raise ConsentError(f"there is no action {id_[:40]!r}", "dogwatch actions")
+        self._may(action, by)
+        meant = action.digest if digest is None else digest
+        return await self._thread(self._store.consent, action.id, meant, f"user:{by}", now, yes=yes, via=via)
+
+    def _may(self, action: Action, by: str) -> None:
+        """Raises ConsentError if the policy file names people, and this one is none or may not."""
+        people = self._policy.people
+        if not people:
+            return
+        person = people.get(by)
+        if person is None:
+            raise ConsentError(f"{by!r:.80} is not named under people: in the policy file", "ask who is")
+        if "*" not in person.verbs and action.verb not in person.verbs:
+            raise ConsentError(f"{by} may not consent to {action.verb}", f"may: {', '.join(person.verbs)}")
+        if action.risk is Risk.destructive and not person.destructive:
+            raise ConsentError(f"{by} may not consent to destructive actions", "ask who may")
+
+    # ── what came of it ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _follow_up(self) -> list[Action]:
+        now = self._clock.now()
+        found: list[Action] = []
+        for action in await self._thread(self._store.actions, states=_UNDER_WAY):
+            verb = self._verb(action)
+            if action.state is ActionState.claimed:
+                subject = await self._subject(action)
+                done = await hands.recover(action, verb, subject, self._means(), self._ledger, now)
+            else:
+                sight = await self._sight(action)
+                said = outcome(action, (verb or _NOWHERE).proof, sight, now)
+                done = await self._ledger.settle(action, said.state, said.why) if said else None
+            if done is not None:
+                found.append(done)
+        return found
+
+    async def _tidy(self) -> list[Action]:
+        """Proposals whose time or incident is over."""
+        now = self._clock.now()
+        found: list[Action] = []
+        for action in await self._thread(self._store.actions, states=_WAITING):
+            incident = await self._thread(self._store.incident, action.incident)
+            over = incident is None or not incident.state.live
+            if over or now >= action.expires_at:
+                why = "its incident is over" if over else "nobody decided in time"
+                done = await self._ledger.settle(action, ActionState.expired, why)
+                found += [done] if done else []
+        return found
+
+    async def _sight(self, action: Action) -> Sight:
+        instance, _, job_id = action.target.partition("/")
+        histories = await self._thread(self._store.histories, [(instance, job_id)], 20)
+        jobs = await self._jobs([(instance, job_id)])
+        versions = await self._thread(self._store.incident_versions, action.incident)
+        began = action.began_at or action.proposed_at
+        before = [one for one in versions if one.updated_at <= began]
+        source = await self._thread(self._store.source, instance, self._kinds.get(instance, instance))
+        return Sight(
+            runs=histories.get((instance, job_id), []),
+            job=jobs.get((instance, job_id)),
+            read_until=source.read_until,
+            before=before[-1] if before else None,
+            after=versions[-1] if versions else None,
+        )
+
+    # ── what could be done ──────────────────────────────────────────────────────────────────────────────
+
+    async def _propose(self) -> list[Action]:
+        now = self._clock.now()
+        recent = await self._recent(now)
+        made: list[Action] = []
+        for incident in await self._thread(self._store.live_incidents):
+            if incident.muted:
+                continue
+            outlook = await self._outlook(incident)
+            for action in propose(incident, outlook, self._policy, now):
+                made.append(self._decided(action, incident, recent, now))
+        return await self._thread(self._store.propose, made)
+
+    def _decided(self, action: Action, incident: Incident, recent: Recent, now: datetime) -> Action:
+        if action.verb == MANUAL:
+            return action.model_copy(update={"why": "only a person can do this"})
+        cause = incident.causes[0] if incident.causes else None
+        case = Case(
+            now=now,
+            timezone=self._timezone,
+            offered=self._offered(action),
+            severity=incident.severity,
+            cause=cause.cause_class if cause else None,
+            confirmed=cause is not None and cause.confidence is Confidence.confirmed,
+            platform=self._kinds.get(action.connector, action.connector),
+            environments=self._environments.get(action.target, frozenset()),
+        )
+        verdict = decide(action, self._policy, recent, case)
+        refused = self._broken_policy()
+        state = {
+            Decision.allow: ActionState.approved,
+            Decision.ask: ActionState.waiting,
+            Decision.refuse: ActionState.refused,
+        }[Decision.refuse if refused else verdict.decision]
+        by = {"decided_by": "policy", "decided_at": now} if state is ActionState.approved else {}
+        return action.model_copy(update={"state": state, "why": refused or verdict.why, **by})
+
+    async def _outlook(self, incident: Incident) -> Outlook:
+        subjects = [incident.culprit, *(one.subject for one in incident.affected)]
+        keys = [_key(subject) for subject in subjects if "/" in subject]
+        histories = await self._thread(self._store.histories, keys, 1)
+        jobs = await self._jobs(keys)
+        findings = (await self._thread(self._store.incident_findings, [incident.number])).get(
+            incident.number, []
+        )
+        return Outlook(
+            findings=[finding for finding, cleared in findings if cleared is None],
+            jobs={f"{key[0]}/{key[1]}": job for key, job in jobs.items()},
+            newest={f"{key[0]}/{key[1]}": runs[-1] for key, runs in histories.items()},
+            verbs={name: one.verbs() for name, one in self._able.items()},
+        )
+
+    async def _recent(self, now: datetime) -> Recent:
+        actions = await self._thread(self._store.actions, since=now - _DAY, limit=1_000)
+        halted = await self._thread(self._store.halted)
+        begun = sorted(
+            (one for one in actions if one.began_at is not None), key=lambda one: one.began_at or now
+        )
+        allowed: dict[tuple[str, str], int] = {}
+        for one in begun:
+            if one.decided_by == "policy":
+                allowed[one.verb, one.target] = allowed.get((one.verb, one.target), 0) + 1
+        return Recent(
+            done=[_done(one) for one in begun],
+            halted_by=halted[0].removeprefix("user:") if halted else "",
+            this_round=self._begun,
+            allowed=allowed,
+        )
+
+    # ── helpers ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _broken_policy(self) -> str:
+        return f"the policy file is wrong, so nothing is done: {self._broken.message}" if self._broken else ""
+
+    def _verb(self, action: Action) -> Verb | None:
+        able = self._able.get(action.connector)
+        return able.verbs().get(action.verb) if able else None
+
+    def _offered(self, action: Action) -> bool:
+        if action.connector == "local":
+            return action.verb in self._policy.commands
+        if action.connector == "webhook":
+            return action.verb in self._policy.webhooks
+        return self._verb(action) is not None
+
+    def _means(self) -> hands.Means:
+        return hands.Means(self._able, self._policy.commands, {})
+
+    async def _jobs(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Job]:
+        """Those of the jobs that exist, as last seen."""
+        versions = await self._thread(self._store.versions, keys)
+        return {key: known[-1][0] for key, known in versions.items() if known[-1][2] is None}
+
+    async def _subject(self, action: Action) -> hands.Subject:
+        key = _key(action.target)
+        jobs = await self._jobs([key])
+        histories = await self._thread(self._store.histories, [key], 50)
+        wanted = action.args.get("run")
+        run: Run | None = next(
+            (one for one in reversed(histories.get(key, [])) if one.native_run_id == wanted), None
+        )
+        return hands.Subject(jobs.get(key), run)
+
+
+def _key(subject: str) -> tuple[str, str]:
+    instance, _, job_id = subject.partition("/")
+    return instance, job_id
+
+
+def _done(action: Action) -> Done:
+    helped = {ActionState.helped: True, ActionState.did_not_help: False, ActionState.made_worse: False}
+    return Done(
+        digest=action.digest,
+        verb=action.verb,
+        target=action.target,
+        incident=action.incident,
+        at=action.began_at or action.proposed_at,
+        in_flight=action.state.under_way,
+        helped=False if action.state is ActionState.failed else helped.get(action.state),
+        failed=action.state in _BAD_ENDS,
+    )
+
+
+def policy_beside(home: Path, cwd: Path) -> Policy | SettingsError:
+    """The policy file beside dogwatch.yaml; a mistake in it is a value, because it must stop nothing else."""
+    from dogwatch.settings.consent import POLICY, read_policy
+
+    try:
+        return read_policy(home / POLICY, cwd)
+    except SettingsError as error:
+        return error

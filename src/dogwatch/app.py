@@ -5,9 +5,9 @@ import os
 import random
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -23,11 +23,13 @@ from dogwatch.errors import (
     StoreError,
     Unreachable,
 )
-from dogwatch.model import Run
+from dogwatch.model import Incident, Run, Turn
 from dogwatch.model.channels import ChannelsReport, TrialReport
+from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.settings import ConnectorConfig, Settings
 from dogwatch.store import StoreThread, lease, open_store
+from dogwatch.store.incidents import IncidentFilter
 from dogwatch.store.rows import RunFilter
 from dogwatch.wire.clock import Clock, SystemClock
 from dogwatch.wire.connector import AnyConnector
@@ -211,6 +213,67 @@ class Dogwatch:
 
         now = self._clock.now()
         return await self._thread(explanations, self._store, policy(self.settings), fingerprint, now)
+
+    # ── incidents ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def incidents(self, wanted: IncidentFilter) -> IncidentList:
+        """Remembered incidents. Asks no platform."""
+        from dogwatch.lookup_cases import incident_list
+
+        now = self._clock.now()
+        return await self._thread(incident_list, self._store, wanted, self.settings.timezone, now)
+
+    async def incident(self, number: int) -> Dossier:
+        """One incident with everything it rests on. Asks no platform. Raises IncidentError."""
+        from dogwatch.lookup_cases import dossier
+
+        return await self._thread(dossier, self._store, number, self.settings.timezone, self._clock.now())
+
+    async def acknowledge(self, number: int, by: str) -> Incident:
+        """Somebody takes an incident on; ``by`` is ``user:<name>``. Raises IncidentError."""
+        from dogwatch.incidents import lifecycle
+
+        now = self._clock.now()
+        return await self._decide(number, lambda incident: lifecycle.acknowledge(incident, by, now))
+
+    async def mute(self, number: int, by: str, until: datetime | None = None, why: str = "") -> Incident:
+        """Tell nobody of an incident, until a moment or until it is over. Raises IncidentError."""
+        from dogwatch.incidents import lifecycle
+
+        now = self._clock.now()
+        return await self._decide(number, lambda incident: lifecycle.mute(incident, by, until, now, why))
+
+    async def unmute(self, number: int, by: str) -> Incident:
+        """Tell people of it again. Raises IncidentError."""
+        from dogwatch.incidents import lifecycle
+
+        now = self._clock.now()
+        return await self._decide(number, lambda incident: lifecycle.unmute(incident, by, now))
+
+    async def resolve(self, number: int, by: str, why: str = "") -> Incident:
+        """Somebody says that it is over. Raises IncidentError."""
+        from dogwatch.incidents import lifecycle
+
+        now = self._clock.now()
+        return await self._decide(number, lambda incident: lifecycle.resolve(incident, by, now, why))
+
+    async def reopen(self, number: int, by: str, why: str = "") -> Incident:
+        """Somebody says that it is not over. Raises IncidentError."""
+        from dogwatch.incidents import lifecycle
+
+        now = self._clock.now()
+        return await self._decide(number, lambda incident: lifecycle.reopen(incident, by, now, why))
+
+    async def note(self, number: int, by: str, text: str) -> Incident:
+        """Keep somebody's words with an incident. Raises IncidentError."""
+        from dogwatch.lookup_cases import note
+
+        return await self._thread(note, self._store, number, by, text, self._clock.now())
+
+    async def _decide(self, number: int, step: Callable[[Incident], tuple[Incident, Turn]]) -> Incident:
+        from dogwatch.lookup_cases import decide
+
+        return await self._thread(decide, self._store, number, step)
 
     def _configs(self, names: Sequence[str]) -> list[ConnectorConfig]:
         known = self.settings.connectors

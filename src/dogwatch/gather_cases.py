@@ -5,7 +5,7 @@ the store's thread.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dogwatch.causes.explain import Case, Link, explain
@@ -58,7 +58,11 @@ def conclude(store: Store, scene: Scene, now: datetime) -> tuple[Correlation, Ca
     before = cases(store, scene, now)
     evidence = {**before.evidence, **scene.evidence}
     after = correlate(scene.findings, evidence, before.live, scene.graph, before.known, now)
-    after = after.explained(_causes(after, before, scene, {**evidence, **after.evidence}), now)
+    evidence |= after.evidence
+    after = after.explained(_causes(after, before, scene, evidence), now)
+    cited = {id_ for incident in (*after.incidents, *after.ended) for id_ in incident.cites}
+    facts = {**{item.id: item for item in before.besides}, **evidence}
+    after = replace(after, evidence={id_: facts[id_] for id_ in sorted(cited) if id_ in facts})
     return after, _casebook(after, before, scene.findings, now)
 
 

@@ -85,7 +85,10 @@ def about(platform: str, remembered: Memory) -> Memory:
         subject = str(row.get("subject", row.get("instance")))
         return subject.partition("/")[0] == platform
 
-    return {name: [row for row in rows if concerns(row)] for name, rows in remembered.items()}
+    told = {name: [row for row in rows if concerns(row)] for name, rows in remembered.items()}
+    # Blindness is an incident too and is counted with the others.
+    parts = [{key: row[key] for key in row if key != "number"} for row in told["incident_findings"]]
+    return {**told, "incident_findings": parts}
 
 
 def without_skew(remembered: Memory) -> Memory:

@@ -18,9 +18,18 @@ _SEEN: Mapping[str, str] = {
     "sources": "first_read_at",
     "findings": "first_seen last_seen cleared_at",
     "job_versions": "valid_from valid_to body",
+    "incidents": "key opened_at resolved_at",
+    "incident_turns": "at",
+    "incident_findings": "cleared_at",
+    "events": "at previous hash",
 }
 """Columns that tell when dogwatch looked, not what it saw; the body of a job's version has that time too,
-and ``digest`` stands for the rest of it."""
+and ``digest`` stands for the rest of it. What is made of such times is hidden as well: the key of an
+incident, the hash of an event."""
+_SEEN_WITHIN = {"incidents": _SEEN["incidents"] + " updated_at", "incident_turns": ""}
+_SEEN_WITHIN["incident_turns"] = _SEEN_WITHIN["incidents"]
+"""The same within their bodies."""
+_CASES = ("incidents", "incident_turns", "incident_findings", "citations", "events")
 
 Row = Mapping[str, object]
 Memory = Mapping[str, Sequence[Row]]
@@ -44,11 +53,20 @@ def memory(store: Path) -> Memory:
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
     """What a table tells; of what may come to an end, whether it has (``over``)."""
-    ends = {"findings": "cleared_at", "job_versions": "valid_to"}.get(table)
+    ends = {
+        "findings": "cleared_at",
+        "incident_findings": "cleared_at",
+        "job_versions": "valid_to",
+        "incidents": "resolved_at",
+    }.get(table)
+    within = _SEEN_WITHIN.get(table, "").split()
     hidden = _SEEN.get(table, "").split()
     found: list[Row] = []
     for row in connection.execute(f"SELECT * FROM {table}"):
         told = {key: row[key] for key in row.keys() if key not in hidden}  # noqa: SIM118  # a Row is no dict
+        if within:
+            body = json.loads(told["body"])
+            told["body"] = json.dumps({key: body[key] for key in body if key not in within})
         found.append(told if ends is None else {**told, "over": row[ends] is not None})
     return sorted(found, key=repr)
 
@@ -67,7 +85,7 @@ _LATER = tuple(_deaths())
 def as_of_rounds(remembered: Memory) -> Memory:
     """The same, but as if what a killed round saw first had been seen by the round after it: of a pause, say,
     it is told when it was seen. Evidence of such a moment gets the id that it would have had."""
-    judged = ("findings", "evidence")
+    judged = ("findings", "evidence", *_CASES)
     later = {name: [_replaced(row, _LATER) for row in remembered[name]] for name in judged}
     ids: list[tuple[str, str]] = []
     for row in later["evidence"]:
@@ -95,4 +113,17 @@ def at_present(remembered: Memory) -> Memory:
     """What holds now, without what is over, and of the evidence what is cited now."""
     now = {name: [row for row in rows if not row.get("over")] for name, rows in remembered.items()}
     cited = {key for row in now["findings"] for key in json.loads(str(row["body"]))["evidence"]}
-    return {**now, "evidence": [row for row in now["evidence"] if row["id"] in cited]}
+    return {
+        **now,
+        "evidence": [row for row in now["evidence"] if row["id"] in cited],
+        "incidents": sorted((_unnumbered(row) for row in now["incidents"]), key=repr),
+        **{name: [] for name in _CASES[1:]},
+    }
+
+
+def _unnumbered(row: Row) -> Row:
+    """An incident without what tells how many there were before it, and how often it has changed."""
+    body = json.loads(str(row["body"]))
+    counts = ("number", "version", "reopened")
+    told = {key: row[key] for key in row if key not in counts}
+    return {**told, "body": json.dumps({key: body[key] for key in body if key not in counts})}

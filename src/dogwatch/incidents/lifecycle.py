@@ -16,6 +16,8 @@ COMES_BACK = timedelta(hours=24)
 _CALM = timedelta(hours=1)
 """How long one that came back has to stay away before it is resolved; twice as long each further time."""
 _CALMEST = timedelta(hours=8)
+PARTICULARS = "its particulars changed"
+"""Why an incident has a new version that nobody needs to read about."""
 RULES = "rules"
 """The actor of everything that nobody decided."""
 
@@ -91,14 +93,14 @@ def merged(was: Incident, into: Incident, now: datetime) -> Step:
     return _next(was, incident, TurnKind.merged, now, RULES, f"it is a part of {into.name}: {into.title}")
 
 
-# ── what people decide ────────────────────────────────────────────────────────────────────────────────────
+# ── what people decide; ``by`` is an actor, as ``user:<name>`` ─────────────────────────────────────────────
 
 
 def acknowledge(was: Incident, by: str, now: datetime) -> Step:
     """Somebody takes it on. Raises IncidentError if it is over."""
     _live(was, "acknowledge")
     state = IncidentState.acknowledged if was.state is IncidentState.open else was.state
-    incident = was.model_copy(update={"state": state, "acknowledged_by": by})
+    incident = was.model_copy(update={"state": state, "acknowledged_by": _person(by)})
     return _next(was, incident, TurnKind.acknowledged, now, by, f"{_person(by)} has taken it on")
 
 
@@ -107,7 +109,7 @@ def mute(was: Incident, by: str, until: datetime | None, now: datetime, why: str
     _live(was, "mute")
     end = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"
     said = f"muted by {_person(by)}{end}{f': {why}' if why else ''}"
-    incident = was.model_copy(update={"muted": said, "muted_by": by, "muted_until": until})
+    incident = was.model_copy(update={"muted": said, "muted_by": _person(by), "muted_until": until})
     return _next(was, incident, TurnKind.muted, now, by, said)
 
 
@@ -238,7 +240,7 @@ def _difference(was: Incident, incident: Incident) -> str:
     over = len(set(was.active) - set(incident.active))
     if over:
         said.append(f"{plural(over, 'finding')} cleared")
-    return "; ".join(said) or "its particulars changed"
+    return "; ".join(said) or PARTICULARS
 
 
 def worst(severities: list[Severity]) -> Severity:

@@ -82,8 +82,8 @@ def _advanced(mine: Sequence[Incident], draft: Draft, now: datetime) -> Step | N
     taken = next((one.acknowledged_by for one in mine if one.acknowledged_by), None)
     if taken is None or oldest.acknowledged_by:
         return lifecycle.advance(oldest, draft, now)
-    step = lifecycle.acknowledge(oldest, taken, now)
-    further = lifecycle.advance(oldest.model_copy(update={"acknowledged_by": taken}), draft, now)
+    step = lifecycle.acknowledge(oldest, f"user:{taken}", now)
+    further = lifecycle.advance(step[0].model_copy(update={"version": oldest.version}), draft, now)
     return further or step
 
 

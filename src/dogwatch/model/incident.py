@@ -116,6 +116,12 @@ class Incident(Noun):
         return f"INC-{self.number}"
 
     @property
+    def cites(self) -> tuple[str, ...]:
+        """Evidence ids behind its causes and its harm, each once, in the order in which they are cited."""
+        said = [*(cause.cites for cause in self.causes), *(hit.cites for hit in self.affected)]
+        return tuple(dict.fromkeys(id_ for ids in said for id_ in ids))
+
+    @property
     def wrong(self) -> bool:
         """Whether it makes an estate unhealthy: live, of WARNING or worse, not muted, and not mere blindness.
 

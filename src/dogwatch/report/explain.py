@@ -68,7 +68,7 @@ def numbers(told: Explanation) -> str:
 def evidence(told: Explanation) -> list[str]:
     """A sentence for each fact."""
     zone = ZoneInfo(told.timezone)
-    return [f"{item.id[:8]} {_fact(item, told.at, zone)}" for item in told.evidence]
+    return [f"{item.id[:8]} {fact(item, told.at, zone)}" for item in told.evidence]
 
 
 def _told(told: Explanation, zone: ZoneInfo) -> str:
@@ -82,7 +82,8 @@ def _setting(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _fact(item: Evidence, now: datetime, zone: ZoneInfo) -> str:
+def fact(item: Evidence, now: datetime, zone: ZoneInfo) -> str:
+    """A piece of evidence as one sentence."""
     content = dict(item.content)
     if item.kind is EvidenceKind.run and "native_run_id" in content:
         return _run(content, now, zone)

@@ -4,12 +4,12 @@ import re
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from dogwatch.model import Finding, HealthAssessment, Run
+from dogwatch.model import HealthAssessment, Incident, Run
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.model.text import one_line
 from dogwatch.report import explain as explain_words
+from dogwatch.report import incident, words
 from dogwatch.report import schedule as schedule_words
-from dogwatch.report import words
 from dogwatch.report.runs import COLUMNS, cells
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
@@ -40,12 +40,13 @@ def check(report: CheckReport, program: str = "dogwatch") -> str:
         " · ".join(plain(part) for part in words.heading(report)),
         "",
     ]
-    for finding in report.troubles:
-        lines += _finding(report, finding, program)
+    for one in words.told(report):
+        lines += _incident(report, one, program)
     for platform in report.blind:
         lines += [f"## {words.BLIND_MARK} BLIND {plain(words.blindness(platform, report.at, zone))}", ""]
         lines += [f"- unseen: {plain(words.unseen(platform, report.at, zone))}"]
         lines += [f"- next: {_step(step, program)}" for step in words.blind_steps(platform, program)] + [""]
+    lines += [f"- muted: {one.name}: {plain(one.title)}" for one in words.muted(report)]
     lines += [f"- {label}: {plain(said)}" for label, said in words.remarks(report)]
     lines += [f"- unseen: {plain(said)}" for said in words.gaps(report)]
     lines += [f"- quiet: {plain(' · '.join(words.quiet(report)))}"]
@@ -72,18 +73,16 @@ def _recommended(text: str, program: str) -> str:
     return f"{plain(about)}): {' or '.join(steps)}"
 
 
-def _finding(report: CheckReport, finding: Finding, program: str) -> list[str]:
+def _incident(report: CheckReport, one: Incident, program: str) -> list[str]:
     zone = ZoneInfo(report.timezone)
     evidence = {item.id: item for item in report.evidence}
-    new = report.previous_round_at is not None and finding.fingerprint in report.new
-    mark = f"{words.MARKS[finding.severity]} {finding.severity.value}"
+    news = words.is_news(report, one)
+    told = incident.facts(one, evidence, zone, report.at, news=news)
     return [
-        f"## {mark} {plain(finding.summary)}",
+        f"## {incident.mark(one)} {one.name} {one.severity.value} {plain(one.title)}",
         "",
-        f"- started: {words.since(finding.at, report.at, zone)}{' · new' if new else ''}",
-        f"- evidence: {plain(words.evidence_line(finding, evidence))}",
-        *(f"- next: {_step(step, program)}" for step in words.next_steps(finding.next_step, program)),
-        f"- next: {code(words.explain(finding, program))}",
+        *(f"- {label}: {plain(said, 800)}" for label, said in told),
+        f"- next: {code(f'{program} incident show {one.name}')}",
         "",
     ]
 

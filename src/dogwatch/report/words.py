@@ -1,17 +1,15 @@
 """The phrases that all renderings share, so that they say the same."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dogwatch.model import Evidence, Finding, RiskLevel, ScopeKind, Severity
+from dogwatch.model import Finding, Incident, RiskLevel, ScopeKind, Severity, TurnKind
 from dogwatch.model.report import CheckReport, PlatformView
 from dogwatch.model.text import one_line, plural, span
 
 MARKS = {Severity.INFO: "○", Severity.WARNING: "●", Severity.ERROR: "●", Severity.CRITICAL: "●"}
 BLIND_MARK = "◐"
 WELL_MARK = "○"
-_CITED = 3
 _NOTABLE_SKEW = 60.0
 """Seconds by which a platform's clock may differ before it is worth a word."""
 
@@ -59,23 +57,38 @@ def counts(report: CheckReport) -> list[tuple[str, int, str]]:
     """(mark, number, words) of what is wrong, what is unseen and what is well."""
     well = sum(platform.jobs_as_expected or 0 for platform in report.platforms)
     return [
-        ("●", len(report.troubles), plural(len(report.troubles), "finding")),
+        ("●", len(told(report)), plural(len(told(report)), "incident")),
         (BLIND_MARK, len(report.blind), f"{plural(len(report.blind), 'platform')} blind"),
         (WELL_MARK, well, f"{plural(well, 'job')} as expected"),
     ]
 
 
-def evidence_line(finding: Finding, evidence: Mapping[str, Evidence]) -> str:
-    """The first few facts behind a finding: a short id and what it is."""
-    cited = [_cited(evidence_id, evidence.get(evidence_id)) for evidence_id in finding.evidence[:_CITED]]
-    more = len(finding.evidence) - _CITED
-    return " · ".join([*cited, *([f"{more} more"] if more > 0 else [])])
+def told(report: CheckReport) -> list[Incident]:
+    """The incidents that somebody should look at; blindness is told by platforms."""
+    return [incident for incident in report.incidents if not incident.blind and not incident.muted]
 
 
-def _cited(evidence_id: str, item: Evidence | None) -> str:
-    run = item.content.get("native_run_id") if item is not None else None
-    what = f"run {run}" if run else item.kind.value if item is not None else ""
-    return f"{evidence_id[:8]} {one_line(what, 60)}".rstrip()
+def muted(report: CheckReport) -> list[Incident]:
+    """The incidents of which the user wants silence."""
+    return [incident for incident in report.incidents if not incident.blind and incident.muted]
+
+
+def asides(report: CheckReport) -> list[Finding]:
+    """Findings that belong to no live incident: notes, and what a person has resolved and is still found."""
+    counted = {fingerprint for incident in report.incidents for fingerprint in incident.findings}
+    return [
+        finding
+        for finding in report.findings
+        if finding.fingerprint not in counted and finding.rule != "blind"
+    ]
+
+
+def is_news(report: CheckReport, incident: Incident) -> bool:
+    """Whether an incident was opened, or came back, since the round before."""
+    if report.previous_round_at is None:
+        return False
+    kinds = {turn.kind for turn in report.turns if turn.number == incident.number}
+    return bool(kinds & {TurnKind.opened, TurnKind.reopened})
 
 
 def blindness(platform: PlatformView, now: datetime, zone: ZoneInfo) -> str:

@@ -243,8 +243,7 @@ class Incidents(Journal):
             for id_ in finding.evidence
         }
         for incident in book.incidents:
-            cited |= {(incident.number, id_) for cause in incident.causes for id_ in cause.cites}
-            cited |= {(incident.number, id_) for hit in incident.affected for id_ in hit.cites}
+            cited |= {(incident.number, id_) for id_ in incident.cites}
         if cited:
             connection.execute(
                 insert(schema.citations).on_conflict_do_nothing(),

@@ -8,7 +8,9 @@ past asks for hours as well.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import repeat
 from operator import le
+from typing import cast
 
 from dogwatch.logs.events import Batch
 from dogwatch.logs.judge import SEVERITIES, Components, severity
@@ -23,6 +25,8 @@ _MOST_BUCKETS = 256
 _MOST_SPOTS = 64
 _MOST_HOURS = 2000
 _MOST_COMPONENTS = 500
+_MOST_WAITING = 50_000
+_MOST_LEAVES = float(1 << 24)
 _SAMPLES = 3
 _SAMPLE_LENGTH = 500
 OTHER = "others"
@@ -81,8 +85,10 @@ class Book:
         self._names = components or Components({})
         self._counts: Counter[tuple[int, str, str]] = Counter()
         """By leaf, level and component."""
-        self._buckets: Counter[tuple[int, int]] = Counter()
+        self._buckets: Counter[tuple[int, float]] = Counter()
         """By leaf and bucket."""
+        self._waiting: Counter[float] = Counter()
+        """By bucket times ``_MOST_LEAVES`` plus leaf: as one number a pair is counted in half the time."""
         self._hours: Counter[tuple[int, int]] | None = Counter() if hourly else None
         self._spots: Counter[tuple[int, int]] = Counter()
         self._block = 0
@@ -91,7 +97,7 @@ class Book:
         self._samples: dict[int, list[Sample]] = {}
         self._full: set[int] = set()
         self._known_components: set[str] = set()
-        self._known_buckets: set[int] = set()
+        self._known_buckets: set[float] = set()
         self._known_hours: set[int] = set()
 
     def add(self, batch: Batch) -> None:
@@ -122,19 +128,28 @@ class Book:
             self._spots = spots
 
     def _count(self, leaves: list[int], batch: Batch) -> None:
-        width = self.width
-        buckets = [None if at is None else int(at // width) for at in batch.times]
-        counted = Counter(zip(leaves, buckets, batch.levels, batch.components, strict=True))
-        for (leaf, bucket, level, component), lines in counted.items():
-            self._counts[leaf, level, component] += lines
-            if bucket is not None:
-                self._buckets[leaf, bucket] += lines
-                self._known_buckets.add(bucket)
-        self._span(leaves, batch.times)
+        self._counts.update(zip(leaves, batch.levels, batch.components, strict=True))
+        spoken, times = leaves, batch.times
+        if None in times:
+            spoken = [leaf for leaf, at in zip(leaves, times, strict=True) if at is not None]
+        known = [at for at in times if at is not None] if None in times else cast("list[float]", times)
+        buckets: list[float] = list(map(float.__floordiv__, known, repeat(self.width)))
+        self._waiting.update(map(float.__add__, map(float.__mul__, buckets, repeat(_MOST_LEAVES)), spoken))
+        self._known_buckets.update(buckets)
+        if len(self._waiting) > _MOST_WAITING:
+            self._settle()
+        self._span(spoken, known)
         if self._hours is not None:
             self._count_hours(self._hours, leaves, batch.times)
         if len(self._known_buckets) > _MOST_BUCKETS:
             self._widen()
+
+    def _settle(self) -> None:
+        """Count the pairs that wait."""
+        for pair, lines in self._waiting.items():
+            bucket, leaf = divmod(pair, _MOST_LEAVES)
+            self._buckets[int(leaf), bucket] += lines
+        self._waiting.clear()
 
     def _count_hours(
         self, hours: Counter[tuple[int, int]], leaves: list[int], times: list[float | None]
@@ -166,6 +181,7 @@ class Book:
 
     def entries(self) -> list[Entry]:
         """All templates that the miner knows, most frequent first."""
+        self._settle()
         mined = self.miner.mine()
         entries = [Entry(template) for template in mined.templates]
         for (leaf, level, component), lines in self._counts.items():
@@ -212,10 +228,7 @@ class Book:
                 return [name if name in known else OTHER for name in components]
         return components
 
-    def _span(self, leaves: list[int], times: list[float | None]) -> None:
-        if None in times:
-            leaves = [leaf for leaf, at in zip(leaves, times, strict=True) if at is not None]
-        known = [at for at in times if at is not None]
+    def _span(self, leaves: list[int], known: list[float]) -> None:
         if not all(map(le, known, known[1:])):
             order = sorted(range(len(known)), key=known.__getitem__)
             leaves, known = [leaves[i] for i in order], [known[i] for i in order]
@@ -246,9 +259,10 @@ class Book:
 
     def _widen(self) -> None:
         """Make buckets twice as wide, until there are few enough."""
+        self._settle()
         while len(self._known_buckets) > _MOST_BUCKETS:
             self.width *= 2
-            buckets = Counter[tuple[int, int]]()
+            buckets = Counter[tuple[int, float]]()
             for (leaf, bucket), lines in self._buckets.items():
                 buckets[leaf, bucket // 2] += lines
             self._buckets = buckets

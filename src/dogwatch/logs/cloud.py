@@ -5,10 +5,10 @@ text, payloads with a trace, lines that are no entry) is left to ``objects``, li
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple
-
-from dogwatch.logs.times import seconds
 
 
 @cache
@@ -38,13 +38,19 @@ def _decoder() -> Callable[[bytes], list[Any]] | None:
 
     class Entry(msgspec.Struct, gc=False):
         severity: Any = None
-        timestamp: Any = None
+        timestamp: datetime | None = None
         textPayload: Any = None  # noqa: N815  # as on the wire
         jsonPayload: Payload | None = None  # noqa: N815  # as on the wire
         resource: Resource | None = None
         logName: Any = None  # noqa: N815  # as on the wire
 
     return msgspec.json.Decoder(Entry).decode_lines
+
+
+_TEXT, _PAYLOAD, _SEVERITY, _STAMP = map(attrgetter, ("textPayload", "jsonPayload", "severity", "timestamp"))
+_TRACES = attrgetter("stack_trace", "exception", "exc_info", "traceback")
+_NO_TRACE = (None,) * 4
+_SECONDS = datetime.timestamp
 
 
 class Columns(NamedTuple):
@@ -56,7 +62,7 @@ class Columns(NamedTuple):
     components: list[str]
 
 
-def columns(block: bytes, now: float) -> Columns | None:
+def columns(block: bytes) -> Columns | None:
     """The entries of a block; None if it is not made of entries alone, or cannot be decoded quickly."""
     decode = _decoder()
     if decode is None:
@@ -65,36 +71,33 @@ def columns(block: bytes, now: float) -> Columns | None:
         entries = decode(block)
     except (ValueError, RecursionError):
         return None
-    if not entries or len(entries) != block.count(b"\n") + 1:
+    if not entries:
         return None
     try:
-        return Columns(_texts(entries), _times(entries, now), _levels(entries), _components(entries))
+        return Columns(
+            _texts(entries), list(map(_SECONDS, map(_STAMP, entries))), _levels(entries), _components(entries)
+        )
     except (TypeError, ValueError, AttributeError, IndexError):
         return None
 
 
 def _texts(entries: list[Any]) -> list[str | None]:
     """The texts of the entries; None for one that has more to it. Raises TypeError if one is no text."""
-    texts: list[str | None] = []
-    for entry in entries:
-        text = entry.textPayload
-        if text is None:
-            payload = entry.jsonPayload
-            text = None if payload is None or _has_trace(payload) else payload.message
-        texts.append(text if entry.severity is not None else None)
+    texts: list[str | None] = list(map(_TEXT, entries))
+    for i, payload in enumerate(map(_PAYLOAD, entries)):
+        if payload is not None and texts[i] is None and _TRACES(payload) == _NO_TRACE:
+            texts[i] = payload.message
+    if None in map(_SEVERITY, entries):
+        texts = [None if entry.severity is None else text for entry, text in zip(entries, texts, strict=True)]
     if not set(map(type, texts)) <= {str, type(None)}:
         raise TypeError
     return [text or None for text in texts] if "" in texts else texts
 
 
-def _has_trace(payload: Any) -> bool:
-    return not (payload.stack_trace is payload.exception is payload.exc_info is payload.traceback is None)
-
-
 def _levels(entries: list[Any]) -> list[str]:
-    told = [entry.severity for entry in entries]
+    told = list(map(_SEVERITY, entries))
     words = {word: word.lower() if word else "" for word in set(told)}
-    return [words[word] for word in told]
+    return list(map(words.__getitem__, told))
 
 
 def _components(entries: list[Any]) -> list[str]:
@@ -103,8 +106,7 @@ def _components(entries: list[Any]) -> list[str]:
         label.container_name or label.service_name or label.function_name or label.job_name
         for label in [entry.resource.labels for entry in entries]
     ]
-    payloads = [entry.jsonPayload for entry in entries]
-    own = [None if payload is None else payload.component for payload in payloads]
+    own = [None if payload is None else payload.component for payload in map(_PAYLOAD, entries)]
     if any(own):
         names = [mine or name for mine, name in zip(own, names, strict=True)]
     if None in names:
@@ -113,20 +115,3 @@ def _components(entries: list[Any]) -> list[str]:
     if set(map(type, names)) != {str}:
         raise TypeError
     return names
-
-
-def _times(entries: list[Any], now: float) -> list[float | None]:
-    """Seconds since 1970. Entries of one minute share all but the seconds of their stamp.
-
-    Raises ValueError or TypeError if a stamp is not in UTC or no text.
-    """
-    stamps: list[str] = [entry.timestamp for entry in entries]
-    if {stamp[-1] for stamp in stamps} != {"Z"}:
-        raise ValueError
-    minutes: dict[str, float] = {}
-    for minute in {stamp[:17] for stamp in stamps}:
-        base = seconds(minute.encode() + b"00Z", now)
-        if base is None:
-            raise ValueError
-        minutes[minute] = base
-    return [minutes[stamp[:17]] + float(stamp[17:-1]) for stamp in stamps]

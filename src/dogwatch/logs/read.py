@@ -13,7 +13,7 @@ from typing import Protocol
 
 from dogwatch.errors import SettingsError
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Bytes that are read, unpacked and mined at a time."""
 
 LONGEST_LINE = 1 << 18
@@ -67,7 +67,7 @@ def blocks(chunks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
             if data:
                 rest, dropping = _cut(rest + data, tally)
             continue
-        yield from _block(rest + data[:end], tally)
+        yield from _block(b"".join((rest, memoryview(data)[:end])), tally)
         rest, dropping = _cut(data[end + 1 :], tally)
     if rest:
         yield from _block(rest, tally)

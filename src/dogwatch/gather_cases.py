@@ -79,18 +79,25 @@ def _causes(
         case = Case(
             members,
             evidence,
-            _links({finding.subject for finding in members}, scene.graph),
+            _links(members, before.besides, scene.graph),
             before.besides,
             {**scene.titles, **names},
+            incident.culprit,
+            [one.subject for one in members if one.subject.startswith(f"{incident.culprit}/")],
         )
         found[incident.number] = explain(case)
     return found
 
 
-def _links(subjects: set[str], graph: Graph) -> list[Link]:
-    """What the members of an incident depend on, directly."""
-    edges = (edge for subject in sorted(subjects) for edge in graph.upstream(subject))
-    return [Link(edge.upstream, edge.downstream, edge.certain) for edge in edges]
+def _links(members: Iterable[Finding], besides: Iterable[Evidence], graph: Graph) -> list[Link]:
+    """Which members of an incident depend on which, or on what was changed, by whatever way."""
+    subjects = {finding.subject for finding in members}
+    others = subjects | {item.subject for item in besides}
+    return [
+        Link(above, subject)
+        for subject in sorted(subjects)
+        for above in sorted(graph.ancestors(subject).keys() & others)
+    ]
 
 
 def cases(store: Store, scene: Scene, now: datetime) -> Cases:

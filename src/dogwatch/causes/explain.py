@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from dogwatch.causes.evidence import Evidence as Fact
 from dogwatch.causes.evidence import Kind, Suspect, weigh
 from dogwatch.causes.grounds import Grounds, confidence, grounded
-from dogwatch.causes.testimony import SILENT, Words, class_of, onset, testify, words, words_of
+from dogwatch.causes.testimony import OWN_CHANGE, SILENT, Words, class_of, onset, testify, words, words_of
 from dogwatch.causes.wording import claim, settle
 from dogwatch.model import Cause, CauseClass, Evidence, EvidenceKind, Finding
 
@@ -22,6 +22,8 @@ _SLACK = timedelta(minutes=15)
 """Clocks of platforms differ, and a round sees things in the order in which it looks."""
 _BEFORE = timedelta(hours=24)
 """An older change is no news."""
+_RIGHT_AFTER = timedelta(hours=2)
+"""So soon after a deployment that might concern anything, it is worth naming."""
 _TOGETHER = timedelta(hours=2)
 _SEVERAL = 3
 """Jobs that must be in the same trouble before their platform is suspected rather than each of them."""
@@ -37,8 +39,6 @@ class Link:
 
     upstream: str
     downstream: str
-    certain: bool = True
-    """False if it is only suggested, by habitual timing for instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +111,60 @@ def _dossiers(members: Sequence[Finding], case: Case, known: Mapping[str, Eviden
     for dossier in found.values():
         if dossier.said.said.cause_class is not None:
             dossier.cause_class = dossier.said.said.cause_class
-    _attach(found, case.besides)
+    _attach(found, case)
     for platform in _shared(found, case):
         found[platform.subject] = platform
     return found
 
 
-def _attach(found: Mapping[str, _Dossier], besides: Iterable[Evidence]) -> None:
-    """Give each subject what else is known of it: changes before its trouble, the rest around it."""
-    for proof in sorted({one.id: one for one in besides}.values(), key=lambda one: (one.at, one.id)):
-        for subject in _about(proof):
-            dossier = found.get(subject)
-            if dossier is None:
-                continue
-            if proof.kind is EvidenceKind.change:
-                if dossier.since - _BEFORE <= proof.at <= dossier.since + _SLACK:
-                    dossier.changes.append(proof)
-            elif proof.kind is not EvidenceKind.runbook:
+def _attach(found: Mapping[str, _Dossier], case: Case) -> None:
+    """Give each subject what else is known of it: changes before its trouble, the rest around it.
+
+    A job that was switched off or rescheduled is in trouble by that very change, which explains nothing more.
+    """
+    above = _ancestors(case.links, found)
+    roots = [one for one in found.values() if not above[one.subject] & found.keys()]
+    for proof in sorted({one.id: one for one in case.besides}.values(), key=lambda one: (one.at, one.id)):
+        for dossier in _concerned(proof, found, roots, above):
+            if proof.kind is not EvidenceKind.change:
                 dossier.besides.append(proof)
+            elif dossier.findings[0].rule not in OWN_CHANGE and _just_before(proof, dossier):
+                dossier.changes.append(proof)
 
 
-def _about(proof: Evidence) -> list[str]:
-    """The subjects that evidence is about: its own, and those that it names as touched."""
-    touched = proof.content.get("touches")
-    named = [name for name in touched if isinstance(name, str)] if isinstance(touched, (list, tuple)) else []
-    return sorted({proof.subject, *named})
+def _just_before(change: Evidence, dossier: _Dossier) -> bool:
+    return dossier.since - _BEFORE <= change.at <= dossier.since + _SLACK
+
+
+def _concerned(
+    proof: Evidence,
+    found: Mapping[str, _Dossier],
+    roots: Sequence[_Dossier],
+    above: Mapping[str, frozenset[str]],
+) -> list[_Dossier]:
+    """Whom evidence is about: its own subject, what it names as touched, what depends on it or runs there.
+    A deployment that nobody has placed concerns everything whose trouble begins right after it."""
+    told = proof.content.get("touches")
+    named = (
+        {name for name in told if isinstance(name, str)} if isinstance(told, (list, tuple)) else set[str]()
+    )
+    subjects = {proof.subject, *named}
+    near = [
+        one
+        for one in found.values()
+        if one.subject in subjects
+        or one.subject.partition("/")[0] in subjects
+        or above[one.subject] & subjects
+    ]
+    unplaced = (
+        not near
+        and proof.content.get("kind") == "deployment"
+        and proof.subject.startswith(f"{proof.source}/")
+    )
+    if unplaced:
+        near = [one for one in roots if proof.at <= one.since + _SLACK <= proof.at + _RIGHT_AFTER + _SLACK]
+    useful = proof.kind is not EvidenceKind.runbook and proof.content.get("kind") != "resumed"
+    return near if useful else []
 
 
 def _shared(found: Mapping[str, _Dossier], case: Case) -> list[_Dossier]:

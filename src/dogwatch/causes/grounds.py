@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from dogwatch.causes.testimony import OWN_CHANGE
 from dogwatch.model import Cause, Confidence, Evidence, EvidenceKind, Finding
 
 _NAMES_IT = 3
 """Strength from which on words name one cause in practice."""
-_OWN_RECORD = frozenset({"paused", "suspended", "schedule_changed"})
-"""Rules that rest on the platform's own record of a change."""
 _SEVERAL_KINDS = 2
 
 
@@ -37,7 +36,7 @@ def confidence(grounds: Grounds, findings: Sequence[Finding]) -> Confidence:
     if grounds.strength >= _NAMES_IT:
         return Confidence.confirmed
     if grounds.recorded:
-        known = any(finding.rule in _OWN_RECORD for finding in findings)
+        known = any(finding.rule in OWN_CHANGE for finding in findings)
         return Confidence.confirmed if known else Confidence.likely
     independent = grounds.kinds - {EvidenceKind.runbook, EvidenceKind.lineage}
     if grounds.strength and len(independent) >= _SEVERAL_KINDS:

@@ -36,6 +36,8 @@ _OF_RULE: Mapping[str, Kind] = {
     "log_vanished": Kind.log,
 }
 """Rules that are not named here speak of a job's course, or of a figure."""
+OWN_CHANGE = frozenset(rule for rule, kind in _OF_RULE.items() if kind is Kind.change)
+"""Rules that tell of a change itself."""
 _STRENGTH: Mapping[Severity, float] = {
     Severity.INFO: 0.4,
     Severity.WARNING: 1.0,

@@ -108,7 +108,7 @@ def _in_time(cause: Trouble, effect: Trouble) -> bool:
 
 def _brings(cause: Trouble, effect: Trouble, waits: bool) -> bool:
     """Whether the one is what the other brings about."""
-    rules = {finding.rule for finding in cause.findings}
+    rules = {one.rule for one in cause.findings if not (one.muted and one.rule in SHORT)}
     rule = effect.lead.rule
     if rule in FOLLOWS:
         return waits and bool(rules & HARMFUL)

@@ -7,7 +7,7 @@ not been made anew. A job that is next in the way but has not run yet is threate
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dogwatch.detect.facts import run_evidence
 from dogwatch.incidents.trouble import FAILS, HARMFUL, SHORT, Trouble
@@ -15,6 +15,8 @@ from dogwatch.model import Affected, Evidence, Harm, Job, Run, Status
 from dogwatch.pipelines.graph import Edge, Graph
 
 _ORDER = tuple(Harm)
+_LATEST = 7
+_LEEWAY = timedelta(minutes=10)
 _BY_RULE = {"skipped": Harm.skipped, "missed": Harm.missed, "late": Harm.late, "slow": Harm.late}
 
 
@@ -36,6 +38,7 @@ def affected(
     graph: Graph,
     lives: Mapping[str, Sequence[Run]],
     jobs: Mapping[str, Job],
+    now: datetime,
 ) -> tuple[tuple[Affected, ...], dict[str, Evidence]]:
     """Everybody who is hit but the culprits, the worst harm first, with the evidence that shows it.
 
@@ -52,11 +55,7 @@ def affected(
             if edge.downstream in hits or edge.downstream in others:
                 continue
             trouble = own.get(edge.downstream)
-            hit = (
-                _by_finding(trouble)
-                if trouble
-                else _by_runs(edge, hits[here], lives.get(edge.downstream, ()), evidence)
-            )
+            hit = _by_finding(trouble) if trouble else _by_runs(edge, hits[here], lives, evidence, now)
             if hit is not None:
                 hits[edge.downstream] = hit
                 ahead.append(edge.downstream)
@@ -81,7 +80,7 @@ def _root_hit(root: Trouble, lives: Mapping[str, Sequence[Run]]) -> _Hit:
     if root.lead.rule not in SHORT:
         good = (run for run in lives.get(root.subject, ()) if run.status.good and run.ended_at is not None)
         ends = (run.ended_at for run in good if run.ended_at is not None and run.began_at >= root.since)
-        until = next((end for end in sorted(ends) if end > root.latest), None)
+        until = next((end for end in sorted(ends) if end >= root.latest), None)
     return _Hit(None, root.at, until or root.until)
 
 
@@ -92,16 +91,22 @@ def _by_finding(trouble: Trouble) -> _Hit:
     return _Hit(harm, trouble.at, trouble.until, trouble.lead.evidence)
 
 
-def _by_runs(edge: Edge, above: _Hit, life: Sequence[Run], evidence: dict[str, Evidence]) -> _Hit | None:
+def _by_runs(
+    edge: Edge,
+    above: _Hit,
+    lives: Mapping[str, Sequence[Run]],
+    evidence: dict[str, Evidence],
+    now: datetime,
+) -> _Hit | None:
     """Harm that no rule tells of; None if the job was not touched."""
-    whole = [run for run in life if run.parent_uid is None]
+    whole = [run for run in lives.get(edge.downstream, ()) if run.parent_uid is None]
     if above.harm is Harm.threatened:
         return _Hit(Harm.threatened, above.since, above.until)
     during = [run for run in whole if _within(run.began_at, above)]
     if any(run.status.bad for run in during):
         return None  # its own trouble, which is told elsewhere
     if not during:
-        return _Hit(Harm.threatened, above.since, None) if above.until is None else None
+        return _not_run(edge, above, whole, lives.get(edge.upstream, ()), evidence, now)
     first = during[0]
     mended = next(
         (run.began_at for run in whole if above.until and run.began_at >= above.until and run.status.good),
@@ -114,6 +119,34 @@ def _by_runs(edge: Edge, above: _Hit, life: Sequence[Run], evidence: dict[str, E
     item = run_evidence(shown)
     evidence[item.id] = item
     return _Hit(Harm.skipped if skipped else Harm.stale, shown.began_at, mended, (item.id,))
+
+
+def _not_run(
+    edge: Edge,
+    above: _Hit,
+    whole: Sequence[Run],
+    upstream: Sequence[Run],
+    evidence: dict[str, Evidence],
+    now: datetime,
+) -> _Hit | None:
+    """Of a job that did not run meanwhile: what another starts has missed its run once the usual time has
+    passed between the one's and its own; else it is threatened for as long as nothing is mended."""
+    lag = _usual_lag(whole, upstream) if edge.triggers else None
+    if lag is not None and (above.until or now) > above.since + lag:
+        item = run_evidence(whole[-1])
+        evidence[item.id] = item
+        return _Hit(Harm.missed, above.since + lag, above.until, (item.id,))
+    return _Hit(Harm.threatened, above.since, None) if above.until is None else None
+
+
+def _usual_lag(whole: Sequence[Run], upstream: Sequence[Run]) -> timedelta | None:
+    """How long after a run above began this job's latest runs began, at most; None if that is not known."""
+    lags: list[timedelta] = []
+    for run in whole[-_LATEST:]:
+        before = max((one.began_at for one in upstream if one.began_at <= run.began_at), default=None)
+        if before is not None:
+            lags.append(run.began_at - before)
+    return max(lags) + _LEEWAY if lags else None
 
 
 def _within(moment: datetime, hit: _Hit) -> bool:

@@ -9,7 +9,7 @@ import bisect
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -18,9 +18,22 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from dogwatch.lab.chance import Chance, milliseconds
 from dogwatch.lab.estate import Estate, JobSpec
 from dogwatch.lab.faults import Fault, Reach, edits, platform_faults, targets
-from dogwatch.lab.world import LabAttempt, LabClock, LabJob, LabRun, Outcome, Skip, Trigger, World
+from dogwatch.lab.world import (
+    Asked,
+    LabAttempt,
+    LabClock,
+    LabEdit,
+    LabJob,
+    LabRun,
+    Outcome,
+    Skip,
+    Trigger,
+    Wish,
+    World,
+)
 
 RETRY_PAUSE = timedelta(seconds=30)
 """Between a failed try and the platform's next one."""
@@ -62,6 +75,8 @@ class _Due:
     at: datetime
     go: bool | None
     """False if a predecessor did badly, None if there is nothing to start."""
+    by_hand: bool = False
+    """Somebody asked for it, whatever the schedule says."""
 
 
 @dataclass(slots=True)
@@ -108,30 +123,58 @@ def simulate(
     for fault in faults:
         for spec in targets(fault, estate):
             struck.setdefault(spec.job, []).append(fault)
-    jobs = {spec.job: _lab_job(spec, struck.get(spec.job, ())) for spec in estate.jobs.values()}
-    cycles: dict[str, list[_Cycle]] = {}
-    drafts: dict[str, list[_Draft]] = {}
-    for spec in _predecessors_first(estate.jobs):
-        own = _own_slots(jobs[spec.job], start, end)
-        plan = _plan(spec, own, cycles)
-        life = _Life(spec, jobs[spec.job], seed, struck.get(spec.job, ()))
-        cycles[spec.job] = [life.live(due) for due in plan]
-        drafts[spec.job] = life.drafts
+
+    def live(asked: Sequence[Asked]) -> tuple[Mapping[str, LabJob], Sequence[LabRun]]:
+        return _lived(estate, seed, (start, end), struck, asked)
+
+    jobs, runs = live(())
     return World(
         id=estate.id,
         timezone=estate.timezone,
         jobs=jobs,
-        runs=_numbered(estate, drafts),
+        runs=runs,
+        life=live,
         clock=clock,
         platform_faults=platform_faults(faults),
         other_faults=[fault for fault in faults if fault.reach is Reach.signal],
         components=estate.components,
         seed=seed,
         start=start,
+        end=end,
     )
 
 
-def _lab_job(spec: JobSpec, faults: Sequence[Fault]) -> LabJob:
+def _lived(
+    estate: Estate,
+    seed: int,
+    span: tuple[datetime, datetime],
+    struck: Mapping[str, Sequence[Fault]],
+    asked: Sequence[Asked],
+) -> tuple[dict[str, LabJob], list[LabRun]]:
+    """All jobs and all their runs."""
+    jobs = {spec.job: _lab_job(spec, struck.get(spec.job, ()), asked) for spec in estate.jobs.values()}
+    cycles: dict[str, list[_Cycle]] = {}
+    drafts: dict[str, list[_Draft]] = {}
+    for spec in _predecessors_first(estate.jobs):
+        wishes = [one for one in asked if one.job == spec.job]
+        plan = list(_plan(spec, _own_slots(jobs[spec.job], *span), cycles))
+        by_hand = [_Due(one.at, one.at, True, by_hand=True) for one in wishes if one.wish is Wish.run]
+        if by_hand:
+            plan = sorted([*plan, *by_hand], key=lambda due: due.at)
+        life = _Life(spec, jobs[spec.job], seed, struck.get(spec.job, ()), wishes)
+        lived = [cycle for due in plan for cycle in life.live(due)]
+        cycles[spec.job] = sorted(lived, key=lambda cycle: cycle.slot) if wishes else lived
+        drafts[spec.job] = life.drafts
+    return jobs, _numbered(estate, drafts)
+
+
+def _lab_job(spec: JobSpec, faults: Sequence[Fault], asked: Sequence[Asked]) -> LabJob:
+    switches = {Wish.pause: True, Wish.resume: False}
+    by_hand = [
+        LabEdit(one.at, paused=switches[one.wish])
+        for one in asked
+        if one.job == spec.job and one.wish in switches
+    ]
     return LabJob(
         job=spec.job,
         name=spec.name,
@@ -142,7 +185,7 @@ def _lab_job(spec: JobSpec, faults: Sequence[Fault]) -> LabJob:
         reads=spec.reads,
         owner=spec.owner,
         retries=spec.retries,
-        edits=edits(spec, faults),
+        edits=tuple(sorted([*edits(spec, faults), *by_hand], key=lambda edit: edit.at)),
     )
 
 
@@ -271,80 +314,70 @@ def _partner(others: Sequence[_Cycle], driver: _Cycle, earliest: datetime, lates
 # What becomes of it
 
 
-class _Chance:
-    """Numbers that look random and follow from (seed, job, slot) alone."""
-
-    def __init__(self, seed: int, job: str, slot: datetime, copy: int = 0) -> None:
-        name = f"{seed}\x1f{job}\x1f{slot.isoformat()}\x1f{copy}".encode()
-        raw = hashlib.blake2b(name, digest_size=40).digest()
-        self._unit = [int.from_bytes(raw[at : at + 8], "big") / 2**64 for at in range(0, 40, 8)]
-
-    def normals(self) -> tuple[float, float]:
-        """Two independent standard normal numbers (Box and Muller 1958)."""
-        radius = math.sqrt(-2 * math.log(1 - self._unit[0]))
-        angle = 2 * math.pi * self._unit[1]
-        return radius * math.cos(angle), radius * math.sin(angle)
-
-    def between(self, which: int, low: float, high: float) -> float:
-        """One of three uniform numbers, by its index 0 to 2."""
-        return low + (high - low) * self._unit[2 + which]
-
-
 class _Life:
     """Lives through the slots of one job and keeps the runs."""
 
-    def __init__(self, spec: JobSpec, job: LabJob, seed: int, faults: Sequence[Fault]) -> None:
+    def __init__(
+        self, spec: JobSpec, job: LabJob, seed: int, faults: Sequence[Fault], asked: Sequence[Asked] = ()
+    ) -> None:
         self._spec = spec
         self._job = job
         self._seed = seed
         self._faults = faults
+        self._asked = asked
         self._zone = ZoneInfo(spec.timezone)
         self._struck: dict[int, int] = {}
         self._busy_until = _LONG_AGO
         self.drafts: list[_Draft] = []
 
-    def live(self, due: _Due) -> _Cycle:
-        """What becomes of one slot."""
+    def live(self, due: _Due) -> list[_Cycle]:
+        """What becomes of one slot: one cycle, and one more for each repair of its run."""
         orders = self._orders(due.at)
-        if due.go is None or orders.missing or (self._job.edits and self._job.as_of(due.at).paused):
-            return _Cycle(due.slot, _Verdict.never, due.at)
+        paused = self._job.edits and self._job.as_of(due.at).paused and not due.by_hand
+        if due.go is None or orders.missing or paused:
+            return [_Cycle(due.slot, _Verdict.never, due.at)]
         if not due.go or orders.skip:
-            return self._skipped(due, Skip.upstream)
+            return [self._skipped(due, Skip.upstream)]
         moment = due.at + orders.late
         if moment < self._busy_until and self._spec.platform not in RUNS_IN_PARALLEL:
-            return self._skipped(due, Skip.overlap)
+            return [self._skipped(due, Skip.overlap)]
         attempts = self._run(due, orders, 0)
         if orders.twice:
             self._run(due, orders, 1)
-        last = attempts[-1]
-        if last.ended is None:
-            return _Cycle(due.slot, _Verdict.never, due.at)
-        verdict = _Verdict.good if last.outcome is Outcome.success else _Verdict.bad
-        return _Cycle(due.slot, verdict, last.ended)
+        first = [attempt for attempt in attempts if not attempt.repair]
+        repairs = [attempt for attempt in attempts if attempt.repair]
+        return [
+            _cycle(due.slot, first[-1]),
+            *(_cycle(repair.started, repair) for repair in repairs),
+        ]
 
     def _skipped(self, due: _Due, why: Skip) -> _Cycle:
         if self._spec.platform not in SKIPS_ARE_RECORDED:
             return _Cycle(due.slot, _Verdict.never, due.at)
-        chance = _Chance(self._seed, self._spec.job, due.slot)
-        created = due.at + _milliseconds(chance.between(0, 300, 4000))
+        chance = Chance(self._seed, self._spec.job, due.slot)
+        created = due.at + milliseconds(chance.between(0, 300, 4000))
         self._keep(due, created, (LabAttempt(created, created, Outcome.skipped, skip=why),))
         return _Cycle(due.slot, _Verdict.bad, created)
 
     def _keep(self, due: _Due, created: datetime, attempts: tuple[LabAttempt, ...]) -> None:
-        scheduled = self._spec.schedule is not None or self._spec.every is not None
-        trigger = Trigger.schedule if scheduled else Trigger.after
+        scheduled = (self._spec.schedule is not None or self._spec.every is not None) and not due.by_hand
+        trigger = Trigger.manual if due.by_hand else Trigger.schedule if scheduled else Trigger.after
         self.drafts.append(_Draft(created, trigger, due.slot if scheduled else None, attempts))
 
     def _run(self, due: _Due, orders: _Orders, copy: int) -> tuple[LabAttempt, ...]:
-        chance = _Chance(self._seed, self._spec.job, due.slot, copy)
-        created = due.at + orders.late + _milliseconds(chance.between(0, 300, 4000) + 5000 * copy)
-        started = created + _milliseconds(chance.between(1, 500, 15000))
+        chance = Chance(self._seed, self._spec.job, due.slot, copy)
+        created = due.at + orders.late + milliseconds(chance.between(0, 300, 4000) + 5000 * copy)
+        if due.by_hand:
+            created = due.at  # who asks for a run gets its id at once
+        started = created + milliseconds(chance.between(1, 500, 15000))
         attempts = tuple(self._attempts(started, chance, orders))
+        if self._asked:
+            attempts = self._meddled(created, attempts)
         self._keep(due, created, attempts)
         self._busy_until = max(self._busy_until, attempts[-1].ended or _NEVER_ENDS)
         return attempts
 
-    def _attempts(self, started: datetime, chance: _Chance, orders: _Orders) -> Iterable[LabAttempt]:
+    def _attempts(self, started: datetime, chance: Chance, orders: _Orders) -> Iterable[LabAttempt]:
         spec = self._spec
         weekly = spec.weekly[started.astimezone(self._zone).weekday()]
         first, second = chance.normals()
@@ -354,16 +387,35 @@ class _Life:
             yield LabAttempt(started, None, Outcome.failed)
         elif orders.outcome is None:
             rows = round(spec.rows * weekly * math.exp(spec.spread / 2 * second) * orders.rows)
-            yield LabAttempt(started, started + _milliseconds(length), Outcome.success, rows=rows)
+            yield LabAttempt(started, started + milliseconds(length), Outcome.success, rows=rows)
         elif orders.outcome is Outcome.failed:
-            lasts = _milliseconds(usual * (FAILS_AFTER if orders.after is None else orders.after))
+            lasts = milliseconds(usual * (FAILS_AFTER if orders.after is None else orders.after))
             for _ in range(1 + spec.retries):
                 yield LabAttempt(started, started + lasts, Outcome.failed, orders.error)
                 started += lasts + RETRY_PAUSE
         else:
             cancelled = orders.outcome is Outcome.cancelled
-            lasts = _milliseconds(length * chance.between(2, 0.2, 0.9) if cancelled else usual * TIMEOUT)
+            lasts = milliseconds(length * chance.between(2, 0.2, 0.9) if cancelled else usual * TIMEOUT)
             yield LabAttempt(started, started + lasts, orders.outcome, orders.error)
+
+    def _meddled(self, created: datetime, attempts: tuple[LabAttempt, ...]) -> tuple[LabAttempt, ...]:
+        """The attempts of a run with what was asked for it: cut off, or tried again."""
+        for one in self._asked:
+            if one.created != created:
+                continue
+            if one.wish is Wish.cancel:
+                begun = [attempt for attempt in attempts if attempt.started <= one.at] or [attempts[0]]
+                last = begun[-1]
+                if last.ended is None or last.ended > one.at:
+                    ended = max(one.at, last.started)
+                    begun[-1] = replace(last, ended=ended, outcome=Outcome.cancelled, error=None, rows=0)
+                    attempts = tuple(begun)
+            elif one.wish is Wish.repair:
+                chance = Chance(self._seed, self._spec.job, one.at)
+                started = one.at + milliseconds(chance.between(1, 500, 15000))
+                again = list(self._attempts(started, chance, self._orders(one.at)))
+                attempts = (*attempts, replace(again[-1], started=started, repair=True))
+        return attempts
 
     def _orders(self, moment: datetime) -> _Orders:
         orders = _Orders()
@@ -374,8 +426,12 @@ class _Life:
         return orders
 
 
-def _milliseconds(amount: float) -> timedelta:
-    return timedelta(milliseconds=max(1, round(amount)))
+def _cycle(slot: datetime, last: LabAttempt) -> _Cycle:
+    """How a run that ends with this attempt looks to those who wait for it."""
+    if last.ended is None:
+        return _Cycle(slot, _Verdict.never, slot)
+    verdict = _Verdict.good if last.outcome is Outcome.success else _Verdict.bad
+    return _Cycle(slot, verdict, last.ended)
 
 
 _ENDINGS = {

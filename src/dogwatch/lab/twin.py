@@ -29,6 +29,10 @@ class Twin(ABC):
 
     def __init__(self, world: World) -> None:
         self.world = world
+        world.listeners.append(self.renewed)
+
+    def renewed(self) -> None:  # noqa: B027 - most twins keep nothing
+        """The story has changed: forget what was computed from it."""
 
     @abstractmethod
     def routes(self) -> Sequence[BaseRoute]:

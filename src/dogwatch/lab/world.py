@@ -7,11 +7,13 @@ alone, so the same file and seed always tell the same story, however often and i
 import bisect
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+
+from dogwatch.errors import LabError
 
 if TYPE_CHECKING:
     from dogwatch.lab.estate import Component
@@ -166,6 +168,32 @@ class PlatformFault:
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
+class Wish(StrEnum):
+    """What somebody outside may ask a platform to do."""
+
+    run = "run"
+    repair = "repair"
+    """A run that has ended badly is tried again."""
+    cancel = "cancel"
+    pause = "pause"
+    resume = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Something that was asked of a platform through its API while the story goes on."""
+
+    at: datetime
+    job: str
+    wish: Wish
+    created: datetime | None = None
+    """Of the run that it is about, for ``repair`` and ``cancel``."""
+
+
+Life = Callable[[Sequence[Asked]], tuple[Mapping[str, LabJob], Sequence[LabRun]]]
+"""The jobs and runs of a story in which this was asked."""
+
+
 @dataclass(slots=True)
 class World:
     """Everything that is true of a simulated estate."""
@@ -187,11 +215,34 @@ class World:
     """Of what chance decides beside the runs: log lines and metrics."""
     start: datetime | None = None
     """When the story begins; None: nobody asks."""
+    end: datetime | None = None
+    """When it is over."""
+    life: Life | None = field(default=None, repr=False)
+    """Tells the story anew; None: nothing can be asked for in this world."""
+    asked: list[Asked] = field(default_factory=list[Asked])
+    """In order of time."""
+    listeners: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]], repr=False)
+    """Called after the story has changed."""
     _by_platform: dict[str, list[LabRun]] = field(default_factory=dict[str, list[LabRun]], repr=False)
 
     def __post_init__(self) -> None:
+        self._sort()
+
+    def _sort(self) -> None:
+        self._by_platform.clear()
         for run in self.runs:
             self._by_platform.setdefault(run.job.partition("/")[0], []).append(run)
+
+    def ask(self, asked: Asked) -> None:
+        """Somebody asks a platform for something, now. What has been stays as it was; what comes follows from
+        it, as if it had always been part of the story."""
+        if self.life is None:
+            raise LabError("nothing can be asked for in a world that was not simulated")
+        self.asked.append(asked)
+        self.jobs, self.runs = self.life(self.asked)
+        self._sort()
+        for listener in self.listeners:
+            listener()
 
     @property
     def now(self) -> datetime:

@@ -17,6 +17,8 @@ COMMANDS: dict[str, str] = {
     "init": "Write dogwatch.yaml and .env.example, or add platforms to them.",
     "doctor": "Say whether each platform can be reached and read, and what to do if not.",
     "check": "Ask all platforms, remember every run, and say what is broken.",
+    "incidents": "List incidents, worst first.",
+    "incident": "Show one incident, take it on, mute, resolve or reopen it, or write it up.",
     "logs": "Turn log files into a page of templates: what is said, how often, and what is new.",
     "runs": "List remembered runs, newest first.",
     "schedule": "Show when jobs run next, and what became of their last slots.",

@@ -165,16 +165,16 @@ def _pipelines(group: Sequence[Trouble], hit: Sequence[Affected], graph: Graph) 
 
 def _owners(group: Sequence[Trouble], hit: Sequence[Affected], graph: Graph, known: Known) -> tuple[str, ...]:
     """The culprits' first, then those of who is hit already."""
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     for one in group:
         job, node = known.jobs.get(one.subject), graph.nodes.get(one.subject)
         owner = (job.owner if job else None) or (node.owner if node else None)
         if owner:
-            found[owner] = None
+            found.setdefault(owner.casefold(), owner)
     for each in hit:
         if each.owner and each.harm is not Harm.threatened:
-            found[each.owner] = None
-    return tuple(found)
+            found.setdefault(each.owner.casefold(), each.owner)  # Snowflake tells names in capitals
+    return tuple(found.values())
 
 
 def _muted(holding: Sequence[Finding]) -> str:

@@ -190,9 +190,14 @@ def _section(name: str, items: Sequence[Sequence[Text]]) -> list[Text]:
 
 
 def _moment(one: Happening, now: datetime, zone: ZoneInfo, width: int) -> list[Text]:
-    who = "" if one.actor in ("", "rules") else f" ({one_line(one.actor.removeprefix('user:'), 40)})"
-    said = wrap(f"{one.said}{who}", width - _MOMENT)
+    said = wrap(f"{one.said}{actor(one)}", width - _MOMENT)
     return hanging(Text(f" {words.clock(one.at, now, zone)}", style="dim"), said, _MOMENT)
+
+
+def actor(one: Happening) -> str:
+    """`` (ana)`` behind what somebody did, unless the sentence says it already."""
+    name = one_line(one.actor.removeprefix("user:"), 60)
+    return "" if name in ("", "rules") or name in one.said else f" ({name})"
 
 
 def _item(item: Evidence, now: datetime, zone: ZoneInfo, width: int) -> list[Text]:

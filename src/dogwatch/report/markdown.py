@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from dogwatch.model import HealthAssessment, Incident, Run
+from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.model.text import one_line
 from dogwatch.report import explain as explain_words
@@ -85,6 +86,37 @@ def _incident(report: CheckReport, one: Incident, program: str) -> list[str]:
         f"- next: {code(f'{program} incident show {one.name}')}",
         "",
     ]
+
+
+def incidents(found: IncidentList) -> str:
+    """Incidents as a table."""
+    zone = ZoneInfo(found.timezone)
+    lines = ["| incident | severity | what | state | began |", "|---|---|---|---|---|"]
+    for one in found.incidents:
+        began = words.since(one.began_at, found.at, zone)
+        told = (one.severity.value, plain(one.title), plain(incident.standing(one)), began)
+        lines.append(f"| {incident.mark(one)} {one.name} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def dossier(told: Dossier, program: str = "dogwatch") -> str:
+    """One incident with its timeline and what it rests on."""
+    zone, one = ZoneInfo(told.timezone), told.incident
+    evidence = {item.id: item for item in told.evidence}
+    lines = [f"# {incident.mark(one)} {one.name} {one.severity.value} {plain(one.title)}", ""]
+    lines += [
+        f"- {label}: {plain(said, 800)}" for label, said in incident.facts(one, evidence, zone, told.at)
+    ]
+    lines += [f"- next: {_step(step, program)}" for step in incident.next_steps(told, program)]
+    lines += ["", "## Timeline", ""]
+    for happened in told.timeline:
+        when, who = words.clock(happened.at, told.at, zone), plain(incident.actor(happened))
+        lines.append(f"- {when} {plain(happened.said)} {who}".rstrip())
+    lines += ["", "## Evidence", ""]
+    lines += [
+        f"- {code(item.id[:8])} {plain(explain_words.fact(item, told.at, zone))}" for item in told.evidence
+    ]
+    return "\n".join(lines)
 
 
 def _step(step: str, program: str) -> str:

@@ -74,12 +74,16 @@ def muted(report: CheckReport) -> list[Incident]:
 
 
 def asides(report: CheckReport) -> list[Finding]:
-    """Findings that belong to no live incident: notes, and what a person has resolved and is still found."""
+    """Findings that no live incident tells: notes on other jobs, and what a person has resolved and is still
+    found."""
     counted = {fingerprint for incident in report.incidents for fingerprint in incident.findings}
+    culprits = {incident.culprit for incident in told(report)}
     return [
         finding
         for finding in report.findings
-        if finding.fingerprint not in counted and finding.rule != "blind"
+        if finding.fingerprint not in counted
+        and finding.rule != "blind"
+        and not (finding.severity is Severity.INFO and finding.subject in culprits)
     ]
 
 

@@ -52,7 +52,7 @@ class Channel(ABC, Generic[S]):
     Settings: ClassVar[type[ChannelSettings]]
     title: ClassVar[str]
     """The channel's name for people."""
-    in_place: ClassVar[bool] = False
+    in_place: bool = False
     """Whether changes can be shown without disturbing anybody: then small ones are told as well."""
     same_key: ClassVar[bool] = False
     """Whether the other side takes a message of a key that it has for the same message."""

@@ -35,7 +35,7 @@ class Webhook(Channel[WebhookSettings]):
 
     Settings = WebhookSettings
     title = "Webhook"
-    in_place: ClassVar[bool] = True
+    in_place = True
     same_key: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: WebhookSettings, doors: Doors) -> None:

@@ -8,6 +8,7 @@ down is a copy for people and for what lies longer back; within the quarters jud
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from dogwatch.detect.expect import Expected, JobVersion, Past, Window, expect
 from dogwatch.detect.facts import JobKey
@@ -163,13 +164,23 @@ def _look(past: Past, slots: Sequence[Expectation], policy: Policy, now: datetim
 def _next_slot(schedule: Schedule, job: Job, policy: Policy, now: datetime) -> Look | None:
     """The next slot of a schedule that reads a clock; None if there is none, or if it is not understood."""
     try:
-        for days in _AHEAD:
-            slots = due(schedule, job.platform, now + timedelta(microseconds=1), now + timedelta(days=days))
-            if slots:
-                leeway = policy.rulebook.of(job.subject, job.name).start_leeway
-                return Look(slots[0].at + leeway, slots[0].at)
+        following = _following(schedule.kind, schedule.expression, schedule.timezone, job.platform, now)
     except ValueError:
         return None  # the round that looks at the job says so
+    leeway = policy.rulebook.of(job.subject, job.name).start_leeway
+    return None if following is None else Look(following + leeway, following)
+
+
+@lru_cache(maxsize=4096)
+def _following(
+    kind: ScheduleKind, expression: str, timezone: str, platform: str, now: datetime
+) -> datetime | None:
+    """The next time after ``now`` at which such a schedule is due; many jobs share one."""
+    schedule = Schedule(kind=kind, expression=expression, timezone=timezone)
+    for days in _AHEAD:
+        slots = due(schedule, platform, now + timedelta(microseconds=1), now + timedelta(days=days))
+        if slots:
+            return slots[0].at
     return None
 
 

@@ -132,15 +132,16 @@ def _instants(wall: datetime, zone: ZoneInfo, change: ClockChange, hourly: bool)
     """The moments at which a time on the wall is due: one as a rule, none or two when clocks change."""
     early, late = wall.replace(tzinfo=zone), wall.replace(tzinfo=zone, fold=1)
     before, after = early.utcoffset() or timedelta(), late.utcoffset() or timedelta()
-    first, second = early.astimezone(UTC), late.astimezone(UTC)
+    first = (wall - before).replace(tzinfo=UTC)
     if before == after:
         yield Slot(first, first)
     elif before < after:  # skipped; read with the offset before the change, it lies after it
         if change is ClockChange.power_automate:
             yield Slot(first, first)
     elif change is ClockChange.quartz:
-        yield Slot(second, first)
+        yield Slot(late.astimezone(UTC), first)
     else:
         yield Slot(first, first)
         if hourly:
+            second = late.astimezone(UTC)
             yield Slot(second, second)

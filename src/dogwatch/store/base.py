@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from dogwatch.store.signals import Signals
 
 _CHUNK = 300
 """Keys in one IN list; SQLite allows 32,766 variables a statement."""
+_ROWS = 500
+"""Runs written by one statement: while it works, other threads do too, as Python lets go of its lock once a
+statement and not once a row."""
 _SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
 _TROUBLES = ["failed", "timed_out", "cancelled", "skipped"]
 _DAY = timedelta(days=1)
@@ -60,9 +64,14 @@ class Store(Judged, Incidents, Actions, Outbox, Signals, Habits):
         rows = [run_row(run, self._number) for run in runs]
         if not rows:
             return
+        whole = len(rows) - len(rows) % _ROWS
         with self._write() as connection:
             self._fence(connection)
-            connection.exec_driver_sql(_RECORD, rows)
+            for start in range(0, whole, _ROWS):
+                together = tuple(chain.from_iterable(rows[start : start + _ROWS]))
+                connection.exec_driver_sql(_RECORD_MANY, together)
+            if rows[whole:]:
+                connection.exec_driver_sql(_RECORD_ONE, rows[whole:])
 
     def runs(self, wanted: RunFilter) -> list[Run]:
         """Runs by filter, newest first."""
@@ -421,8 +430,8 @@ def _digest(job: Job) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _record_statement() -> str:
-    """The upsert of a run as SQL text; its parameters are the columns of ``runs`` in their order."""
+def _record_statements() -> tuple[str, str]:
+    """The upsert of one run and of ``_ROWS`` as SQL text; parameters are the columns of ``runs`` in order."""
     table = schema.runs
     statement = insert(table)
     new = statement.excluded
@@ -445,10 +454,12 @@ def _record_statement() -> str:
         },
         where=sa.or_(incoming > stored, sa.and_(incoming == stored, as_telling)),
     )
-    return str(upsert.compile(dialect=sqlite.dialect(paramstyle="qmark")))
+    one = str(upsert.compile(dialect=sqlite.dialect(paramstyle="qmark")))
+    values = f"({', '.join('?' for _ in table.columns)})"
+    return one, one.replace(values, ", ".join([values] * _ROWS), 1)
 
 
-_RECORD = _record_statement()
+_RECORD_ONE, _RECORD_MANY = _record_statements()
 _NEWEST = (
     f"SELECT {', '.join(RUN_COLUMNS)} FROM runs WHERE instance = ? AND job_id = ?"  # noqa: S608  # our columns
     " ORDER BY began_at DESC, attempt DESC LIMIT ?"

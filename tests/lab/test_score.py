@@ -26,9 +26,12 @@ from dogwatch.model import (
     Harm,
     Incident,
     IncidentState,
+    Message,
+    Occasion,
     Severity,
     content_id,
 )
+from dogwatch.model.message import Text
 from dogwatch.model.report import CheckReport
 from support.estates import SHOP
 
@@ -93,6 +96,7 @@ class Telling:
         given: list[Evidence] = []
         live: list[Incident] = []
         ended: list[Incident] = []
+        messages: list[Message] = []
         before = (self.story.now - moment).total_seconds() / 60
         step = self.story.check_every.total_seconds() / 60
         for number, (subject, severity, said, first, last, more) in enumerate(self.said, 1):
@@ -105,8 +109,11 @@ class Telling:
             )
             incident = self._incident(number, subject, severity, said, evidence, moment)
             incident = incident.model_copy(update=more)
+            if before == first:
+                messages.append(self._message(Occasion.opened, incident, moment))
             if last - step <= before < last:
                 ended.append(incident.model_copy(update={"state": IncidentState.resolved}))
+                messages.append(self._message(Occasion.resolved, incident, moment))
             if not last <= before <= first:
                 continue
             given.append(evidence)
@@ -130,6 +137,19 @@ class Telling:
             evidence=tuple(given),
             incidents=tuple(live),
             ended=tuple(ended),
+            messages=tuple(messages),
+        )
+
+    @staticmethod
+    def _message(occasion: Occasion, incident: Incident, moment: datetime) -> Message:
+        return Message(
+            key=f"{incident.number}/{occasion.value}",
+            thread=incident.name,
+            occasion=occasion,
+            title=incident.title,
+            severity=incident.severity,
+            blocks=(Text(text="it is so"),),
+            at=moment,
         )
 
     @staticmethod
@@ -301,13 +321,12 @@ def test_class_hits_and_confidence_are_judged(tmp_path: Path) -> None:
     assert figures(row, "notifications", "notifications_ok") == (1, 1.0)
 
 
-def test_opening_growing_worse_and_ending_are_messages(tmp_path: Path) -> None:
-    telling = Telling(scenario(tmp_path, FAULTS + JUDGED))
+def test_messages_are_counted_and_what_they_say_is_heard(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path, FAULTS + JUDGED + '  forbidden_text: ["it is so"]\n'))
     telling.tell("databricks/hourly", first=75, last=60)
-    telling.tell("airbyte/stock", first=45, last=30, severity=Severity.INFO)
-    telling.tell("airbyte/users", first=45, muted="on holiday")
     telling.tell("snowflake", first=30)
-    assert figures(score(telling.night()), "notifications", "notifications_ok") == (3, 0.0)
+    row = score(telling.night())
+    assert figures(row, "notifications", "notifications_ok", "forbidden_claims") == (3, 0.0, 1)
 
 
 def test_a_cause_that_cites_nothing_given_is_an_invalid_citation(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ neither the order in which things were learned nor the number of rounds shows in
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from dogwatch.incidents.alike import alike, to_blame
 from dogwatch.incidents.chains import parents, root_of
@@ -21,10 +22,13 @@ from dogwatch.incidents.known import Correlation, Known
 from dogwatch.incidents.lifecycle import worst
 from dogwatch.incidents.match import matched
 from dogwatch.incidents.trouble import FOLLOWS, Trouble, is_grave, troubles
-from dogwatch.model import Affected, Evidence, Finding, Harm, Incident, Severity, content_id
+from dogwatch.model import Affected, Evidence, Finding, Harm, Incident, Run, Severity, content_id
 from dogwatch.model.text import one_line, plural
 from dogwatch.pipelines.graph import Graph
 
+_LATEST = 9
+_SELDOM = timedelta(hours=2)
+"""A job that runs more often has to do well for longer than one run before it is believed."""
 _NOTES_HOLD = timedelta(hours=24)
 """So long after the culprit got well, a job that was skipped keeps an incident from being over."""
 
@@ -117,7 +121,16 @@ def _draft(
         pipelines=_pipelines(group, hit, graph),
         owners=_owners(group, hit, graph, known),
         muted=_muted(holding),
+        rhythm=max(_rhythm(known.lives.get(one.subject, ())) for one in group),
     )
+
+
+def _rhythm(life: Sequence[Run]) -> timedelta:
+    """One and a half times what lies between the latest runs of a job that runs often; else nothing."""
+    begun = [run.began_at for run in life if run.parent_uid is None][-_LATEST:]
+    gaps = sorted(later - one for one, later in pairwise(begun))
+    usual = gaps[len(gaps) // 2] if gaps else _SELDOM
+    return 1.5 * usual if usual < _SELDOM else timedelta(0)
 
 
 def _by_time(findings: Iterable[Finding]) -> list[Finding]:

@@ -1,7 +1,7 @@
 """What one root cause looks like in one round, before it is known which incident it is."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dogwatch.model import Affected, Deadline, Severity
 
@@ -36,3 +36,5 @@ class Draft:
     owners: tuple[str, ...]
     muted: str
     """Why the configuration wants silence on all of it; empty if it does not."""
+    rhythm: timedelta = timedelta(0)
+    """How long the culprit has to be well before it is believed: one good run among many says little."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dogwatch.detect.facts import run_evidence
-from dogwatch.incidents.trouble import FAILS, HARMFUL, SHORT, Trouble
+from dogwatch.incidents.trouble import FAILS, HARMFUL, SHORT, Trouble, is_grave
 from dogwatch.model import Affected, Evidence, Harm, Job, Run, Status
 from dogwatch.pipelines.graph import Edge, Graph
 
@@ -71,7 +71,10 @@ def affected(
 
 
 def _harms(root: Trouble) -> bool:
-    return any(finding.rule in HARMFUL for finding in root.findings)
+    """Whether others do without something; an edited schedule harms them if it brings fewer runs."""
+    return any(
+        one.rule in HARMFUL or (one.rule == "schedule_changed" and is_grave(one)) for one in root.findings
+    )
 
 
 def _root_hit(root: Trouble, lives: Mapping[str, Sequence[Run]]) -> _Hit:

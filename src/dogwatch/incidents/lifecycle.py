@@ -184,9 +184,10 @@ def _filled(incident: Incident, draft: Draft) -> Incident:
 
 def _calm_until(was: Incident, draft: Draft) -> datetime:
     """Until when one that keeps coming back is not taken for over, however well it looks."""
-    if not was.reopened or draft.calm_since is None:
+    if draft.calm_since is None:
         return draft.began_at
-    return draft.calm_since + min(_CALMEST, _CALM * (1 << min(8, was.reopened - 1)))
+    again = min(_CALMEST, _CALM * (1 << min(8, was.reopened - 1))) if was.reopened else timedelta(0)
+    return draft.calm_since + max(again, draft.rhythm)
 
 
 def _moved(

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from dogwatch.lab.run import Night
-from dogwatch.model import Cause, Evidence, EvidenceKind, Finding, Harm, Incident, Severity, TurnKind
+from dogwatch.model import Cause, Evidence, EvidenceKind, Finding, Harm, Incident, Message, Severity
+from dogwatch.model.message import Quote
 from dogwatch.model.report import CheckReport
 from dogwatch.model.text import one_line
 
@@ -93,22 +94,8 @@ def _subjects(reports: Iterable[CheckReport]) -> dict[str, str]:
 
 
 def notifications(night: Night) -> int:
-    """How many messages the rounds decided to send: each incident's opening, its return, every time that it
-    grew worse, and its end if anybody had heard of it."""
-    said, worst = 0, dict[int, int]()
-    for report in night.reports:
-        turns = {turn.number: turn.kind for turn in report.turns}
-        for incident in report.incidents:
-            if is_told(incident) and (
-                incident.severity.rank > worst.get(incident.number, -1)
-                or turns.get(incident.number) is TurnKind.reopened
-            ):
-                said += 1
-                worst[incident.number] = incident.severity.rank
-        for incident in report.ended:
-            if worst.pop(incident.number, None) is not None:
-                said += 1
-    return said
+    """How many messages the rounds decided to send, whether or not there is a channel."""
+    return sum(len(report.messages) for report in night.reports)
 
 
 def ledger(night: Night) -> dict[str, Evidence]:
@@ -158,6 +145,9 @@ def claims(night: Night, forbidden: Sequence[str]) -> int:
             cited += [id_ for cause in incident.causes for id_ in cause.cites]
             quoted = _quoted(cited, given)
             said |= {_own_words(text, quoted) for text in _of_incident(incident)}
+        everything = [text for proof in given.values() for text in texts(proof.content)]
+        for message in report.messages:
+            said |= {_own_words(text, everything) for text in _of_message(message)}
     return sum(any(claim.casefold() in text.casefold() for text in said) for claim in forbidden)
 
 
@@ -168,6 +158,14 @@ def _of_finding(finding: Finding) -> tuple[str, ...]:
 def _of_incident(incident: Incident) -> tuple[str, ...]:
     causes = [text for cause in incident.causes for text in (cause.claim, cause.settle)]
     return incident.title, *causes
+
+
+def _of_message(message: Message) -> Iterable[str]:
+    """What a message says itself; what it shows as a quotation is evidence."""
+    yield message.title
+    for block in message.blocks:
+        if not isinstance(block, Quote):
+            yield from texts(block.model_dump(mode="json", exclude={"block"}))
 
 
 def _quoted(cited: Iterable[str], given: Mapping[str, Evidence]) -> list[str]:

@@ -5,7 +5,22 @@ from datetime import timedelta
 import pytest
 from rich.cells import cell_len
 
-from dogwatch.model import Evidence, EvidenceKind, Finding, Severity
+from dogwatch.model import (
+    Affected,
+    Cause,
+    CauseClass,
+    Confidence,
+    Deadline,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Harm,
+    Incident,
+    IncidentState,
+    Severity,
+    Turn,
+    TurnKind,
+)
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.report import markdown
 from dogwatch.report.board import board
@@ -44,8 +59,29 @@ def a_finding(severity: Severity = Severity.ERROR, **changes: object) -> Finding
     return Finding.model_validate({**values, **changes})
 
 
-def a_report(*findings: Finding, **changes: object) -> CheckReport:
+def an_incident(number: int = 1, **changes: object) -> Incident:
     values: dict[str, object] = {
+        "number": number,
+        "key": str(number),
+        "state": IncidentState.open,
+        "severity": Severity.ERROR,
+        "title": "Orders PG → RAW failed: permission denied for table orders",
+        "culprit": "airbyte/orders",
+        "culprit_name": "Orders PG → RAW",
+        "findings": (f"f{number}",),
+        "active": (f"f{number}",),
+        "opened_at": NOON,
+        "began_at": NOON - timedelta(hours=4, minutes=26),
+        "updated_at": NOON,
+        "version": 1,
+    }
+    return Incident.model_validate({**values, **changes})
+
+
+def a_report(*told: Finding | Incident, **changes: object) -> CheckReport:
+    findings = tuple(one for one in told if isinstance(one, Finding))
+    values: dict[str, object] = {
+        "incidents": tuple(one for one in told if isinstance(one, Incident)),
         "at": NOON,
         "timezone": "Europe/Berlin",
         "previous_round_at": NOON - timedelta(minutes=14),
@@ -62,17 +98,40 @@ def lines(report: CheckReport, width: int = 80) -> list[str]:
 
 
 def test_the_board_as_a_tired_person_sees_it() -> None:
-    assert lines(a_report(a_finding())) == [
+    cause = Cause(
+        claim="Orders PG → RAW failed: its rights were not accepted",
+        cause_class=CauseClass.auth_permission,
+        subject="airbyte/orders",
+        confidence=Confidence.likely,
+        cites=(RUN.id,),
+    )
+    skipped = Affected(
+        subject="snowflake/LOAD_ORDERS",
+        name="LOAD_ORDERS",
+        harm=Harm.skipped,
+        since=NOON - timedelta(hours=4),
+        cites=(RUN.id,),
+    )
+    incident = an_incident(
+        7,
+        findings=("f1",),
+        causes=(cause,),
+        affected=(skipped,),
+        deadlines=(Deadline(pipeline="sales", due=NOON - timedelta(hours=2), missed=True),),
+    )
+    assert lines(a_report(incident, a_finding())) == [
         "dogwatch · 3 Mar 13:00 Berlin · 17 jobs on 2 platforms · last round 14 min ago",
         "",
-        "● 1 finding   ◐ 1 platform blind   ○ 12 jobs as expected",
+        "● 1 incident   ◐ 1 platform blind   ○ 12 jobs as expected",
         "",
-        " ERROR    Orders PG → RAW failed: permission denied for table orders",
+        " INC-7  ERROR  Orders PG → RAW failed: permission denied for table orders",
+        "          cause     likely: Orders PG → RAW failed: its rights were not accepted",
+        f"                    (auth_permission) ev {RUN.id[:8]}",
         "          started   08:34, 4 h 26 min ago",
-        f"          evidence  {RUN.id[:8]} run 4711",
-        "          next      https://cloud.airbyte.com/x",
+        "          hits      LOAD_ORDERS skipped · sales 11:00 missed, 2 h ago",
+        "          next      dogwatch incident show INC-7",
+        "                    https://cloud.airbyte.com/x",
         "                    dogwatch runs --job orders",
-        "                    dogwatch explain f1",
         "",
         " BLIND    Databricks not readable since 09:00: 401 from GET",
         "          /api/2.2/jobs/runs/list",
@@ -86,38 +145,57 @@ def test_the_board_as_a_tired_person_sees_it() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 110])
 def test_nothing_but_links_and_commands_is_wider_than_the_terminal(width: int) -> None:
-    findings = [
-        a_finding(summary="日本語のジョブ名前 " * 20, fingerprint="a"),
-        a_finding(summary="x" * 300, fingerprint="b"),
+    told = [
+        an_incident(title="日本語のジョブ名前 " * 20),
+        an_incident(12345, title="x" * 300),
         a_finding(Severity.INFO, summary="old and quiet " * 9, fingerprint="c"),
     ]
-    report = a_report(
-        *findings, platforms=(AIRBYTE.model_copy(update={"caveats": ("so " * 50,)}), DATABRICKS)
-    )
+    report = a_report(*told, platforms=(AIRBYTE.model_copy(update={"caveats": ("so " * 50,)}), DATABRICKS))
     for line in lines(report, width):
         if "https://" not in line and "dogwatch " not in line:
             assert cell_len(line) <= width, line
 
 
 def test_what_is_new_since_the_last_round_says_so() -> None:
-    report = a_report(a_finding(), a_finding(fingerprint="f2", summary="Users failed"), new=("f2",))
+    opened = Turn(
+        number=2,
+        version=1,
+        at=NOON,
+        actor="rules",
+        kind=TurnKind.opened,
+        was=None,
+        state=IncidentState.open,
+        why="",
+    )
+    report = a_report(an_incident(1), an_incident(2), turns=(opened,))
     started = [line for line in lines(report) if "started" in line]
     assert [line.endswith("· new") for line in started] == [False, True]
-    first = a_report(a_finding(), new=("f1",), previous_round_at=None)
+    first = a_report(an_incident(2), turns=(opened,), previous_round_at=None)
     assert not any("· new" in line for line in lines(first))
 
 
-def test_many_findings_are_all_there_the_worst_in_full() -> None:
-    findings = [a_finding(fingerprint=str(n), summary=f"job {n} failed") for n in range(30)]
-    shown = lines(a_report(*findings))
-    assert all(any(f"job {n} failed" in line for line in shown) for n in range(30))
+def test_many_incidents_are_all_there_the_worst_in_full() -> None:
+    shown = lines(a_report(*(an_incident(n, title=f"job {n} failed") for n in range(1, 31))))
+    assert all(any(f"job {n} failed" in line for line in shown) for n in range(1, 31))
     assert sum("started" in line for line in shown) == 6
+
+
+def test_a_muted_incident_is_seen_in_one_line_and_not_counted() -> None:
+    shown = lines(a_report(an_incident(3, muted="maintenance until 3 Mar 14:00")))
+    assert shown[2].startswith("● 0 incidents")
+    assert any(line.startswith(" MUTED    INC-3: Orders PG → RAW failed") for line in shown)
+
+
+def test_what_a_person_resolved_and_is_still_found_is_mentioned() -> None:
+    shown = lines(a_report(a_finding()))
+    assert shown[2].startswith("● 0 incidents")
+    assert any(line.startswith(" ERROR    Orders PG → RAW failed") for line in shown)
 
 
 def test_a_quiet_morning_is_short_and_ends_in_something_to_do() -> None:
     well = AIRBYTE.model_copy(update={"jobs_as_expected": 13})
     assert lines(a_report(exit_code=0, platforms=(well,)))[2:] == [
-        "● 0 findings   ◐ 0 platforms blind   ○ 13 jobs as expected",
+        "● 0 incidents   ◐ 0 platforms blind   ○ 13 jobs as expected",
         "",
         " quiet    Airbyte 13/13",
         " next     dogwatch runs",
@@ -126,7 +204,7 @@ def test_a_quiet_morning_is_short_and_ends_in_something_to_do() -> None:
 
 def test_an_old_failure_of_a_sleeping_job_is_mentioned_but_does_not_count() -> None:
     shown = lines(a_report(a_finding(Severity.INFO, summary="Backfill failed in autumn")))
-    assert shown[2].startswith("● 0 findings")
+    assert shown[2].startswith("● 0 incidents")
     assert " INFO     Backfill failed in autumn · f1" in shown
 
 
@@ -147,9 +225,9 @@ def test_a_platform_that_was_never_read_says_so() -> None:
 
 
 def test_times_of_other_days_carry_the_day() -> None:
-    shown = lines(a_report(a_finding(at=NOON - timedelta(days=2))))
+    shown = lines(a_report(an_incident(began_at=NOON - timedelta(days=2))))
     assert "          started   1 Mar 13:00, 2 d ago" in shown
-    shown = lines(a_report(a_finding(at=NOON - timedelta(days=100))))
+    shown = lines(a_report(an_incident(began_at=NOON - timedelta(days=100))))
     assert "          started   23 Nov 2025 13:00, 100 d ago" in shown
 
 
@@ -158,8 +236,9 @@ HOSTILE = "[bold]a[/bold]\x1b[2J\x07b\u202ec\r\nERROR \u200bd <script>@here</scr
 
 def test_a_hostile_name_can_neither_move_reorder_nor_colour() -> None:
     finding = a_finding(summary=HOSTILE, next_step=HOSTILE)
+    incident = an_incident(title=HOSTILE, muted_by=HOSTILE, acknowledged_by=HOSTILE, state="acknowledged")
     platform = DATABRICKS.model_copy(update={"title": HOSTILE, "reason": HOSTILE, "hint": HOSTILE})
-    shown = board(a_report(finding, platforms=(platform,)), 80)
+    shown = board(a_report(incident, finding, platforms=(platform,)), 80)
     assert not any(char in shown.plain for char in "\x1b\x07\r\u202e\u200b")
     assert "[bold]a[/bold]" in shown.plain
     assert not any(line.startswith(("ERROR", " ERROR \u200b")) for line in shown.plain.splitlines())
@@ -167,8 +246,8 @@ def test_a_hostile_name_can_neither_move_reorder_nor_colour() -> None:
 
 def test_markdown_says_the_same_and_a_hostile_name_stays_text() -> None:
     finding = a_finding(summary=HOSTILE, next_step="dogwatch runs --job `x`")
-    told = markdown.check(a_report(finding))
-    assert told.startswith("# dogwatch: 1 finding · 1 platform blind · 12 jobs as expected\n")
+    told = markdown.check(a_report(an_incident(title=HOSTILE), finding))
+    assert told.startswith("# dogwatch: 1 incident · 1 platform blind · 12 jobs as expected\n")
     assert "<script>" not in told
     assert "@here" not in told
     assert "\\[x\\](" in told
@@ -178,7 +257,11 @@ def test_markdown_says_the_same_and_a_hostile_name_stays_text() -> None:
 
 
 def test_advice_begins_with_the_command_as_the_reader_called_it() -> None:
-    shown = board(a_report(a_finding()), 60, "x/dogwatch --config 'a b.yaml'").plain.splitlines()
+    shown = board(
+        a_report(an_incident(), a_finding()), 60, "x/dogwatch --config 'a b.yaml'"
+    ).plain.splitlines()
     assert "                    x/dogwatch --config 'a b.yaml' runs --job orders" in shown
     assert "                    x/dogwatch --config 'a b.yaml' doctor databricks" in shown
-    assert "- next: `x/dogwatch runs --job orders`" in markdown.check(a_report(a_finding()), "x/dogwatch")
+    assert "- next: `x/dogwatch runs --job orders`" in markdown.check(
+        a_report(an_incident(), a_finding()), "x/dogwatch"
+    )

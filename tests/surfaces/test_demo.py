@@ -33,7 +33,7 @@ def shown(folder: Path) -> str:
 @pytest.mark.slow
 def test_the_demo_breaks_three_things_and_finds_them(shown: str) -> None:
     assert ": no findings. dogwatch learned the past: " in shown
-    assert "● 2 findings   ◐ 1 platform blind" in shown
+    assert "● 2 incidents   ◐ 1 platform blind" in shown
     for sentence in (
         "Shipments DHL → RAW failed",
         'password authentication failed for user "airbyte_ro"',

@@ -104,7 +104,7 @@ def test_markdown_tells_the_same_story(breaks: Break, now: datetime) -> None:
     breaks(stock_fails(now) + databricks_is_locked(now))
     told = run("check", "--format", "md")
     assert told.exit_code == 1
-    assert told.stdout.startswith("# dogwatch: 1 finding · 1 platform blind · ")
+    assert told.stdout.startswith("# dogwatch: 1 incident · 1 platform blind · ")
     assert "no such table: stock" in told.stdout
 
 

@@ -23,13 +23,10 @@ def board(report: CheckReport, width: int, program: str = "dogwatch") -> Text:
     """
     lines = flow([Text(part) for part in ("dogwatch", *words.heading(report))], " · ", width)
     lines += [Text(), *_counts(report, width), Text()]
-    zone = ZoneInfo(report.timezone)
-    evidence = {item.id: item for item in report.evidence}
     told = words.told(report)
     for number, incident in enumerate(told):
         if number < _IN_FULL:
-            news = words.is_news(report, incident)
-            lines += [*in_short(incident, evidence, zone, report.at, width, program, news=news), Text()]
+            lines += [*in_short(report, incident, width, program), Text()]
         else:
             lines += head(incident, width)
     if len(told) > _IN_FULL:

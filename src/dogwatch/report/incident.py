@@ -8,6 +8,7 @@ from rich.text import Text
 
 from dogwatch.model import Evidence, Incident, IncidentState, Severity
 from dogwatch.model.dossier import Dossier, Happening, IncidentList
+from dogwatch.model.report import CheckReport
 from dogwatch.model.text import one_line, plural
 from dogwatch.report import words
 from dogwatch.report.explain import fact
@@ -110,21 +111,14 @@ def head(incident: Incident, width: int) -> list[Text]:
     return [label.append(first), *(Text(" " * LABEL + line) for line in left)]
 
 
-def in_short(
-    incident: Incident,
-    evidence: Mapping[str, Evidence],
-    zone: ZoneInfo,
-    now: datetime,
-    width: int,
-    program: str,
-    *,
-    news: bool = False,
-) -> list[Text]:
+def in_short(report: CheckReport, incident: Incident, width: int, program: str) -> list[Text]:
     """An incident as the board tells it: what, why, since when, whom it hits, what to do."""
+    evidence = {item.id: item for item in report.evidence}
+    news = words.is_news(report, incident)
     lines = head(incident, width)
-    for key, said in facts(incident, evidence, zone, now, news=news):
+    for key, said in facts(incident, evidence, ZoneInfo(report.timezone), report.at, news=news):
         lines += detail(key, wrap(said, width - KEY))
-    return [*lines, *steps([f"{program} incident show {incident.name}"], width, program)]
+    return [*lines, *steps(words.incident_steps(report, incident, program), width, program)]
 
 
 def listing(found: IncidentList, width: int, program: str = "dogwatch") -> Text:

@@ -83,7 +83,7 @@ def _incident(report: CheckReport, one: Incident, program: str) -> list[str]:
         f"## {incident.mark(one)} {one.name} {one.severity.value} {plain(one.title)}",
         "",
         *(f"- {label}: {plain(said, 800)}" for label, said in told),
-        f"- next: {code(f'{program} incident show {one.name}')}",
+        *(f"- next: {_step(step, program)}" for step in words.incident_steps(report, one, program)),
         "",
     ]
 

@@ -183,6 +183,14 @@ def blind_steps(platform: PlatformView, program: str = "dogwatch") -> list[str]:
     return next_steps(f"{platform.hint}; then: dogwatch doctor {platform.instance}", program)
 
 
+def incident_steps(report: CheckReport, incident: Incident, program: str = "dogwatch") -> list[str]:
+    """Where all about it is shown, and what its first finding advises."""
+    known = {finding.fingerprint: finding for finding in report.findings}
+    lead = next((known[key] for key in incident.findings if key in known), None)
+    advised = next_steps(lead.next_step, program) if lead else []
+    return [f"{program} incident show {incident.name}", *advised]
+
+
 def verbatim(step: str, program: str) -> bool:
     """Whether a step is a command or a link, to be copied as it stands."""
     return step.startswith(("http://", "https://", f"{program} "))

@@ -348,9 +348,12 @@ def _occasion(incident: Incident, own: Sequence[Delivery]) -> Occasion | None:
 
 
 def _worse(incident: Incident, own: Sequence[Delivery]) -> bool:
-    """Whether a live incident is worse than anybody was told in this round of its life."""
+    """Whether a live incident is so much worse than this channel was told that it has to be told again: what
+    was a note is one no more, or it is CRITICAL now. Who heard a WARNING knows that something is wrong; an
+    ERROR of the same thing is no second message, except to channels that had not heard of it."""
     told = [Severity(row.mark.split("/")[1]).rank for row in own if _reopened(row) == incident.reopened]
-    return incident.state.live and incident.severity.rank > max(told, default=0)
+    before, rank = max(told, default=0), incident.severity.rank
+    return incident.state.live and rank > before and (before == 0 or incident.severity is Severity.CRITICAL)
 
 
 def _reopened(row: Delivery) -> int:

@@ -19,10 +19,12 @@ COMMANDS: dict[str, str] = {
     "check": "Ask all platforms, remember every run, and say what is broken.",
     "incidents": "List incidents, worst first.",
     "incident": "Show one incident, take it on, mute, resolve or reopen it, or write it up.",
+    "notify": "Channels to people: how each one is, and a test message.",
     "logs": "Turn log files into a page of templates: what is said, how often, and what is new.",
     "runs": "List remembered runs, newest first.",
     "schedule": "Show when jobs run next, and what became of their last slots.",
     "explain": "Show the numbers that a finding rests on, with a small picture.",
+    "graph": "Draw what depends on what: everything, one pipeline, or what concerns one job.",
     "causes": "Examine exported incidents offline: classify errors, rank culprits, replay a stream.",
     "lab": "Simulated platforms: serve them, run scenarios, score dogwatch.",
 }

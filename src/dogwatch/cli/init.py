@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, platforms: tuple[str, ...]) -> None:
     """Write dogwatch.yaml and .env.example, or add platforms to them.
 
-    The files say where each credential is made and the least it has to be allowed. Nothing that is there is
-    overwritten: an existing dogwatch.yaml keeps every line and gets the new platform's block.
+    PLATFORM is a platform such as airbyte, or a channel to people such as slack. The files say where each
+    credential is made and the least it has to be allowed. Nothing that is there is overwritten: an existing
+    dogwatch.yaml keeps every line and gets the new block.
     """
     from dogwatch import connectors
-    from dogwatch.settings import FILE
+    from dogwatch.settings import FILE, scaffold
 
     kinds = list(dict.fromkeys(platforms))
     for kind in kinds:
-        connectors.load(kind)
+        if not scaffold.is_channel(kind):
+            connectors.load(kind)
     file = ctx.find_root().ensure_object(Given).config or Path(FILE)
     try:
         done = _write(file, kinds)
@@ -51,8 +53,11 @@ def _write(file: Path, kinds: Sequence[str]) -> list[str]:
         file.write_bytes(text.encode())
         done.append(f"added {', '.join(added)} to {file}")
     else:
-        blocks = "\n".join(scaffold.yaml_block(kind) for kind in kinds)
-        file.write_text(scaffold.yaml_head(local_zone(os.environ)) + blocks, encoding="utf-8")
+        text = scaffold.yaml_head(local_zone(os.environ))
+        for section, own in _sections(kinds):
+            text += "" if section == "connectors" else f"\n{section}:\n"
+            text += "\n".join(scaffold.yaml_block(kind) for kind in own)
+        file.write_text(text, encoding="utf-8")
         done.append(f"wrote {file}")
     done += _env_example(file.parent / ".env.example", kinds)
     (file.parent / scaffold.SCHEMA_FILE).write_text(published, encoding="utf-8")
@@ -74,50 +79,72 @@ def _env_example(file: Path, kinds: Sequence[str]) -> list[str]:
     return [f"added {', '.join(wanted)} to {file}" if there else f"wrote {file}"]
 
 
+def _sections(kinds: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The keys of dogwatch.yaml under which these kinds belong, each with its own."""
+    from dogwatch.settings import scaffold
+
+    platforms = [kind for kind in kinds if not scaffold.is_channel(kind)]
+    channels = [kind for kind in kinds if scaffold.is_channel(kind)]
+    return [(key, own) for key, own in (("connectors", platforms), ("channels", channels)) if own]
+
+
 def _extended(file: Path, kinds: Sequence[str]) -> tuple[list[str], str]:
-    """The file's text with the blocks of the platforms that it does not have yet.
+    """What was added, and the file's text with the blocks that it does not have yet.
 
     Raises SettingsError with the block to paste if it cannot be put in without risk.
     """
-    from dogwatch.settings import scaffold
     from dogwatch.settings.sources import YamlFile
 
     before = YamlFile.read(file, file.parent)
-    top = _mapping(before.values)
-    there = top.get("connectors")
-    new = [kind for kind in kinds if not isinstance(there, dict) or kind not in there]
-    if not new:
+    text = file.read_bytes().decode("utf-8-sig")
+    added: list[str] = []
+    for section, own in _sections(kinds):
+        there = _mapping(before.values).get(section)
+        new = [kind for kind in own if not isinstance(there, dict) or kind not in there]
+        if new:
+            text = _inserted(before, text, section, new, file)
+            before = YamlFile.parse(text, file.name)
+            added += new
+    if not added:
         raise SettingsError(
             f"{file} has {', '.join(kinds)} already",
             f"for a second one write a block of another name with `kind: {kinds[0]}` in it",
         )
-    text = file.read_bytes().decode("utf-8-sig")
+    return added, text
+
+
+def _inserted(before: "YamlFile", text: str, section: str, new: Sequence[str], file: Path) -> str:
+    """The text with these blocks at the end of a section."""
+    from dogwatch.settings import scaffold
+
+    top = _mapping(before.values)
+    there = top.get(section)
     newline = "\r\n" if "\r\n" in text else "\n"
-    indent, at = _place(before, text.splitlines())
+    indent, at = _place(before, text.splitlines(), section)
     blocks = "\n".join(scaffold.yaml_block(kind, indent) for kind in new)
     lines = text.splitlines()
-    head = [] if there or "connectors" in top else ["", "connectors:"]
+    head = [] if there or section in top else ["", f"{section}:"]
     lines[at:at] = [*head, *([""] if there else []), *blocks.splitlines()]
     extended = newline.join([*lines, ""])
-    if not _same_but(before, extended, new, file):
+    if not _same_but(before, extended, section, new, file):
         raise SettingsError(
             f"{file} is written in a way that cannot be added to safely; nothing was changed",
-            f"paste this under `connectors:` yourself:\n\n{blocks}",
+            f"paste this under `{section}:` yourself:\n\n{blocks}",
         )
-    return new, extended
+    return extended
 
 
 def _mapping(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _place(before: "YamlFile", lines: Sequence[str]) -> tuple[int, int]:
-    """(indentation of connector names, line from 0) where a further block belongs: after the last block,
-    before the comments of whatever key comes next."""
-    names = [path for path in before.lines if len(path) == 2 and path[0] == "connectors"]
+def _place(before: "YamlFile", lines: Sequence[str], section: str) -> tuple[int, int]:
+    """(indentation of the names in a section, line from 0) where a further block belongs: after the last
+    block, before the comments of whatever key comes next."""
+    names = [path for path in before.lines if len(path) == 2 and path[0] == section]
     first = lines[before.lines[names[0]] - 1] if names else "  "
     indent = len(first) - len(first.lstrip(" ")) or 2
-    start = before.lines.get(("connectors",), len(lines))
+    start = before.lines.get((section,), len(lines))
     after = [line for path, line in before.lines.items() if len(path) == 1 and line > start]
     if not after:
         return indent, len(lines)
@@ -127,23 +154,20 @@ def _place(before: "YamlFile", lines: Sequence[str]) -> tuple[int, int]:
     return indent, at
 
 
-def _same_but(before: "YamlFile", text: str, new: Sequence[str], file: Path) -> bool:
-    """Whether the new text says what the old one said, and the new connectors, and nothing else."""
+def _same_but(before: "YamlFile", text: str, section: str, new: Sequence[str], file: Path) -> bool:
+    """Whether the new text says what the old one said, and the new blocks, and nothing else."""
     from dogwatch.settings.sources import YamlFile
 
     old: Any = before.values
     try:
         after: Any = dict(YamlFile.parse(text, file.name).values)
-        found = dict(after.pop("connectors"))
+        found = dict(after.pop(section))
         for kind in new:
             found.pop(kind)
-        return bool(found == (old.get("connectors") or {})) and after == _without_connectors(old)
+        others = {key: value for key, value in old.items() if key != section}
+        return bool(found == (old.get(section) or {})) and after == others
     except (SettingsError, KeyError, TypeError, AttributeError, ValueError):
         return False
-
-
-def _without_connectors(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != "connectors"}
 
 
 def _next_steps(file: Path, kinds: Sequence[str]) -> list[str]:
@@ -159,5 +183,12 @@ def _next_steps(file: Path, kinds: Sequence[str]) -> list[str]:
             f"fill in {env}: above each line stands where its credential is made",
         ]
     option = "" if file == Path("dogwatch.yaml") else f"--config {file} "
-    steps += [f"look through {file}", f"dogwatch {option}doctor", f"dogwatch {option}check"]
+    steps += [f"look through {file}"]
+    for section, own in _sections(kinds):
+        steps += (
+            [f"dogwatch {option}doctor"]
+            if section == "connectors"
+            else [f"dogwatch {option}notify test {kind}" for kind in own]
+        )
+    steps.append(f"dogwatch {option}check")
     return ["", *(f"{number}. {step}" for number, step in enumerate(steps, start=1))]

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from dogwatch import connectors, notify
 from dogwatch.model.described import descriptions
+from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
 from dogwatch.settings.telling import (
@@ -112,8 +113,10 @@ def telling_parts() -> dict[str, list[Row]]:
 
 def connector_rows(kind: str) -> list[Row]:
     """The settings of a connector or a channel of this kind that is named after it."""
-    one = notify if is_channel(kind) else connectors
-    return rows(one.load(kind).Settings, prefix_of(kind))
+    if not is_channel(kind):
+        return rows(connectors.load(kind).Settings, prefix_of(kind))
+    found = rows(notify.load(kind).Settings, prefix_of(kind))
+    return sorted(found, key=lambda row: row.key in ChannelSettings.model_fields)  # what all have comes last
 
 
 def is_channel(kind: str) -> bool:

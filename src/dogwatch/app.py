@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +40,7 @@ from dogwatch.wire.secrets import Secrets
 if TYPE_CHECKING:
     import httpx2
 
+    from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
@@ -142,6 +144,7 @@ class Dogwatch:
 
     async def _round(self, messenger: "Messenger", progress: "Progress") -> CheckReport:
         """One round; nobody else makes one meanwhile."""
+        from dogwatch.gather_lineage import steps_in
         from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
         from dogwatch.settings.pipelines import pipelines_of
         from dogwatch.settings.policy import policy
@@ -161,6 +164,7 @@ class Dogwatch:
                 policy=policy(self.settings),
                 history_days=self.settings.history_days,
                 pipelines=pipelines_of(self.settings, self.settings.timezone),
+                lineage=partial(steps_in, self.settings.lineage),
                 telling=messenger.plan,
                 progress=progress,
             ).run()
@@ -216,6 +220,16 @@ class Dogwatch:
 
         now = self._clock.now()
         return await self._thread(explanations, self._store, policy(self.settings), fingerprint, now)
+
+    async def graph(self, what: str | None = None) -> "Chart":
+        """What depends on what: everything, or what concerns the pipeline or job that is named. Asks no
+        platform. Raises SettingsError if nothing is called so."""
+        from dogwatch.lookup_graph import chart
+        from dogwatch.settings.pipelines import pipelines_of
+
+        declared = pipelines_of(self.settings, self.settings.timezone)
+        now = self._clock.now()
+        return await self._thread(chart, self._store, declared, self.settings.lineage, what, now)
 
     # ── incidents ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
 """The pipeline graph out of what is remembered. Sync: runs in the store's thread."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dogwatch.model import Job, Run, Status
@@ -30,12 +30,12 @@ _CANDIDATES = 12
 def pipeline_graph(
     store: Store,
     declared: Iterable[Pipeline] = (),
-    lineage: Iterable[Step] = (),
+    lineage: Callable[[], Iterable[Step]] = tuple,
     now: datetime | None = None,
 ) -> Graph:
     """One graph of all remembered jobs, for everybody who asks what depends on what.
 
-    ``declared`` are the pipelines of dogwatch.yaml, ``lineage`` the steps read from the files it names. With
+    ``declared`` are the pipelines of dogwatch.yaml, ``lineage`` reads the steps in the files it names. With
     ``now`` habits that were not looked up for a day are looked up anew, some jobs at a time; without it those
     that are known are used. Call it once a round. Raises StoreError.
     """
@@ -45,7 +45,7 @@ def pipeline_graph(
         known |= _renewed(store, jobs, known, now)
     open_ended = {job.subject for job in jobs if unscheduled(job)}
     habits = [edge for subject, habit in known.items() if subject in open_ended and (edge := habit.edge())]
-    return graph_of(jobs, declared, lineage, habits)
+    return graph_of(jobs, declared, lineage(), habits)
 
 
 def _renewed(

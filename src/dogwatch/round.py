@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from dogwatch.model import Finding, HealthAssessment, Run, Severity, Source, job
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.notify.routing import Plan as Telling
 from dogwatch.pipelines.graph import Graph
+from dogwatch.pipelines.lineage import Step as LineageStep
 from dogwatch.pipelines.spec import Pipeline
 from dogwatch.signals import Signals, judge_signals, levels_of, read_signals, still_open
 from dogwatch.store import Store, StoreThread
@@ -96,6 +97,7 @@ class Round:
         policy: Policy,
         history_days: int,
         pipelines: Sequence[Pipeline] = (),
+        lineage: Callable[[], Iterable[LineageStep]] = tuple,
         telling: Telling | None = None,
         progress: Progress = _silent,
     ) -> None:
@@ -106,6 +108,7 @@ class Round:
         self._policy = policy
         self._history = timedelta(days=history_days)
         self._pipelines = pipelines
+        self._lineage = lineage
         self._telling = telling or Telling(ZoneInfo(policy.timezone))
         self._progress = progress
 
@@ -123,7 +126,7 @@ class Round:
         found.merge(await self._judge_signals([one.signals for one in readings], plan, now))
         found.merge(await self._thread(channel_findings, self._telling, self._store, now))
         jobs = await self._thread(self._store.job_counts)
-        scene = await self._scene(readings, found)
+        scene = await self._scene(readings, found, now)
         well = await self._thread(health, self._store, scene.findings, scene.titles, self._pipelines, now)
         for tries_left in reversed(range(_TRIES)):
             after, casebook = await self._thread(conclude, self._store, scene, now)
@@ -273,12 +276,12 @@ class Round:
         found.merge(await self._thread(still_open, self._store, told, plan.open_findings))
         return found
 
-    async def _scene(self, readings: Sequence[_Reading], found: Detection) -> Scene:
+    async def _scene(self, readings: Sequence[_Reading], found: Detection, now: datetime) -> Scene:
         """What was found, and what depends on what if anybody has to know."""
         graph = Graph()
         live = await self._thread(self._store.live_incidents)
         if found.findings or live:
-            graph = await self._thread(pipeline_graph, self._store, self._pipelines)
+            graph = await self._thread(pipeline_graph, self._store, self._pipelines, self._lineage, now)
         return Scene(
             findings=in_order(found.findings),
             evidence=found.evidence,

@@ -220,12 +220,18 @@ class Graph:
         """The names of the declared pipelines that it belongs to."""
         return tuple(name for name, found in self._pipelines.items() if subject in found.subjects)
 
-    def part(self, subjects: AbstractSet[str]) -> "Graph":
-        """The graph of these nodes alone and the edges between them."""
+    def part(self, subjects: AbstractSet[str], only: Sequence[str] | None = None) -> "Graph":
+        """The graph of these nodes alone and the edges between them, with the pipelines that they touch, or
+        ``only`` those of these names."""
+        kept = {
+            name: members
+            for name, members in self._pipelines.items()
+            if (not subjects.isdisjoint(members.subjects) if only is None else name in only)
+        }
         return Graph(
             (node for subject, node in self._nodes.items() if subject in subjects),
             (edge for edge in self._edges if edge.upstream in subjects and edge.downstream in subjects),
-            self._pipelines,
+            kept,
         )
 
     @cached_property

@@ -27,8 +27,8 @@ class Step:
     """Unique among the steps of one source, such as ``model.shop.orders``."""
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
-    job: str = ""
-    """A pattern for the watched job whose work it is; empty if there is none."""
+    jobs: tuple[str, ...] = ()
+    """Names or patterns for the watched job whose work it is; the first that means exactly one counts."""
     platform: str = ""
     """Where its tables live, if that is told; the names of catalogs differ between platforms."""
     source: str = ""
@@ -72,12 +72,13 @@ def _names(jobs: Sequence[Job]) -> Mapping[str, str]:
 
 
 def _owner(step: Step, jobs: Sequence[Job], names: Mapping[str, str]) -> str:
-    if not step.job:
-        return ""
-    if (subject := names.get(step.job.casefold())) is not None:
-        return subject
-    found = matching(step.job, jobs)
-    return found[0] if len(found) == 1 else ""
+    for word in step.jobs:
+        if (subject := names.get(word.casefold())) is not None:
+            return subject
+        found = matching(word, jobs)
+        if len(found) == 1:
+            return found[0]
+    return ""
 
 
 def _reached(

@@ -39,7 +39,7 @@ def _circles(graph: Graph) -> Iterator[str]:
     for circle in graph.cycles:
         named = " → ".join(one_line(graph.name(subject), 60) for subject in circle[:_NAMED])
         more = f" and {len(circle) - _NAMED} more" if len(circle) > _NAMED else ""
-        yield f"these depend on each other: {named}{more}; which of them fails first cannot be told by the graph"
+        yield f"these depend on each other: {named}{more}; the graph cannot say which comes first"
 
 
 def _quoted(text: str) -> str:

@@ -21,6 +21,7 @@ from dogwatch.store.file import engine_of, translated, writer_of
 from dogwatch.store.habits import Habits
 from dogwatch.store.incidents import Casebook, Incidents
 from dogwatch.store.judged import Judged
+from dogwatch.store.logbooks import LogBooks
 from dogwatch.store.migrate import migrate
 from dogwatch.store.outbox import Outbox
 from dogwatch.store.rows import RUN_COLUMNS, RunFilter, run_from_row, run_from_text, run_row
@@ -53,7 +54,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Incidents, Actions, Outbox, Signals, Habits):
+class Store(Judged, Incidents, Actions, Outbox, Signals, Habits, LogBooks):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

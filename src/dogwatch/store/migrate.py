@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from dogwatch.errors import StoreError
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in ``migrations/versions`` (a test compares)."""
 
 

@@ -334,3 +334,24 @@ habits = sa.Table(
     sa.Column("looked_at", Moment, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
 )
+
+# How far the log of a connector was read, and what is remembered of it: both change in one transaction.
+log_cursors = sa.Table(
+    "log_cursors",
+    metadata,
+    sa.Column("instance", sa.Text, primary_key=True),
+    # Where the connector goes on, in its own words.
+    sa.Column("cursor", sa.Text, nullable=False),
+    sa.Column("read_until", Moment),
+    # Lines counted so far.
+    sa.Column("lines", sa.Integer, nullable=False),
+)
+
+log_books = sa.Table(
+    "log_books",
+    metadata,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("component", sa.Text, primary_key=True),
+    # Packed JSON.
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)

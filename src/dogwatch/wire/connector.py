@@ -1,7 +1,7 @@
 """What a connector is, and the abilities it may have. Connectors know these and nothing of each other."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
@@ -133,6 +133,46 @@ class HasChanges(Protocol):
 
     def changes(self, since: datetime, now: datetime) -> AsyncIterator[Sequence[Change]]:
         """Batches of changes that took effect since then, in any order, repeats allowed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogAsk:
+    """What one round wants to know of a log."""
+
+    now: datetime
+    cursor: str = ""
+    """What ``LogPart.cursor`` told last, if it was remembered; empty if nothing was read yet."""
+    since: datetime | None = None
+    """Where to begin if nothing was read yet; None: where the connector begins by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """Some bytes of a log. The parts of one file come one after the other."""
+
+    name: str
+    """The file, object or window. If another name follows before there was a cursor, the file was given up:
+    what came of it must not count, and it will come again."""
+    data: bytes
+    """As in the file: packed or not, lines cut anywhere."""
+    cursor: Callable[[], str] | None = None
+    """With the last part of a file: where to go on once all that came so far has been recorded. Bounded
+    text that only the connector understands."""
+
+
+@runtime_checkable
+class HasLogs(Protocol):
+    """Can tell what components write into their logs."""
+
+    log_lag: ClassVar[timedelta]
+    """After so long a line is there, but for rare ones."""
+
+    def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
+        """What was not read yet: every line once, whenever it came, those before ``cursor`` never again.
+
+        What came before an error is good as far as the last cursor.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dogwatch.detect.expect import Past, Window, expect
 from dogwatch.detect.facts import Detection
-from dogwatch.detect.match import match
+from dogwatch.detect.match import known_by, match
 from dogwatch.detect.missed import late, missed, unreadable
 from dogwatch.detect.schedule import due
 from dogwatch.model import Expectation, Finding, JobState, Run, Schedule, ScheduleKind, Severity, Status
@@ -187,9 +187,9 @@ ROUNDS = {
 }
 
 
-def assert_found_within_one_check(past: Past, slot: Expectation, start_by: datetime) -> None:
+def assert_found_within_one_check(past: Past, slot: Expectation) -> None:
     """Before its time runs out nothing is said; the first check after that says it."""
-    last_before = datetime.fromtimestamp(start_by.timestamp() // 900 * 900, UTC)
+    last_before = datetime.fromtimestamp(known_by(slot).timestamp() // 900 * 900, UTC)
     for now, expected in ((last_before, False), (last_before + CHECK, True)):
         begun = Past(past.versions, [run for run in past.runs if run.began_at <= now], past.upstreams)
         states = {one.scheduled_for: one.state for one in ledger(begun, now, days=1)}
@@ -206,7 +206,7 @@ def test_every_run_that_could_be_missed_when_clocks_change_is_found_within_one_c
     schedule = Schedule(kind=kind, expression=expression, timezone=zone)
     for change in CHANGES[zone]:
         night = Window(change - timedelta(hours=3), change + timedelta(hours=6))
-        slots = due(schedule, platform, night.start - timedelta(days=3), night.end)
+        slots = due(schedule, platform, night.start - timedelta(days=8), night.end)
         lived = punctual([slot.at for slot in slots])
         for gone, slot in enumerate(slots):
             if slot.at < night.start:
@@ -217,19 +217,35 @@ def test_every_run_that_could_be_missed_when_clocks_change_is_found_within_one_c
                 one for one in ledger(past, night.end + CHECK, days=1) if one.scheduled_for == slot.at
             ]
             assert expected.state == "missed"
-            assert_found_within_one_check(past, expected, expected.start_by)
+            assert_found_within_one_check(past, expected)
 
 
 def test_a_missed_interval_and_a_missed_successor_are_found_within_one_check() -> None:
     interval = a_past(every(1), punctual([at(hour) for hour in range(20)]))
     slot = ledger(interval, at(20.2), days=1)[-1]
-    assert_found_within_one_check(interval, slot, slot.start_by)
+    assert_found_within_one_check(interval, slot)
     upstream = runs_at(daily(10), minutes=20, job_id="u")
     load = punctual([at(2) + timedelta(days=day, minutes=20) for day in range(9)])
     after = Past(a_past(Schedule(kind=ScheduleKind.after)).versions, load, upstreams=[upstream])
     slot = ledger(after, at(3, 9), days=1)[-1]
     assert slot.scheduled_for == at(2, 9) + timedelta(minutes=20)
-    assert_found_within_one_check(after, slot, slot.start_by)
+    assert_found_within_one_check(after, slot)
+
+
+def test_where_runs_are_told_at_their_end_a_run_may_go_on_before_it_is_missed() -> None:
+    past = a_past(NIGHTLY, runs_at(daily(12), minutes=40), platform="power_automate")
+    assert told(past, at(2.9, 12)) == []  # 50 minutes and the leeway are not over
+    (finding,) = told(past, at(3, 12))
+    assert finding.summary == (
+        "The orders sync did not start, or did not end yet, at 14 Mar 03:00 CET"
+        " (4 min to start and 50 min to run are allowed; its last run began 13 Mar 03:00 CET)"
+    )
+
+
+def test_where_runs_are_told_at_their_end_an_unknown_length_is_waited_for() -> None:
+    past = a_past(NIGHTLY, runs_at(daily(3)), platform="power_automate")
+    assert told(past, at(8, 3)) == []
+    assert len(told(past, at(8.5, 3))) == 1
 
 
 def test_a_paused_job_is_not_missed() -> None:

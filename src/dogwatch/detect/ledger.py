@@ -12,14 +12,15 @@ from functools import lru_cache
 
 from dogwatch.detect.expect import Expected, JobVersion, Past, Window, expect
 from dogwatch.detect.facts import JobKey
-from dogwatch.detect.match import match
+from dogwatch.detect.match import known_by, match
 from dogwatch.detect.policy import Policy
 from dogwatch.detect.schedule import due
 from dogwatch.model import Expectation, ExpectationState, Job, JobState, Schedule, ScheduleKind
 from dogwatch.model.ledger import Kept, Ledger, Look
 
-AGAIN = timedelta(hours=2)
-"""Runs that a platform shows so much too late still meet their slots."""
+AGAIN = timedelta(hours=8)
+"""Slots of so long ago are judged again: a run may be allowed to begin six hours late (``longest_leeway``),
+and one that its platform shows two hours too late still meets its slot."""
 _QUARTER = timedelta(hours=6)
 _AHEAD = (2, 8, 40, 400)
 """Days in which the next slot is looked for."""
@@ -147,7 +148,7 @@ def _look(past: Past, slots: Sequence[Expectation], policy: Policy, now: datetim
     if job.state in _ASLEEP:
         return None
     rules = policy.rulebook.of(job.subject, job.name)
-    open_now = [slot.start_by for slot in slots if slot.state in _UNSETTLED and slot.scheduled_for <= now]
+    open_now = [known_by(slot) for slot in slots if slot.state in _UNSETTLED and slot.scheduled_for <= now]
     ahead = [slot.scheduled_for for slot in slots if slot.scheduled_for > now]
     if ahead:
         following: Look | None = Look(min(ahead) + rules.start_leeway, min(ahead))

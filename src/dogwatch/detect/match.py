@@ -11,7 +11,19 @@ from dogwatch.model import Basis, Expectation, ExpectationState, Run, ScheduleKi
 
 _RUNS_SIDE_BY_SIDE = frozenset({"power_automate"})
 """Platforms that start a run while the one before it is still going."""
+_TOLD_AT_THE_END = frozenset({"power_automate"})
+"""Platforms that tell of a run only once it has ended."""
+_LENGTH_UNKNOWN = timedelta(hours=6)
+"""So long a run may take there as long as too few are known to say how long the job's do."""
 _BUSY = "the run before was still going"
+
+
+def known_by(slot: Expectation) -> datetime:
+    """When a run that met the slot has to be known: by ``start_by``, or where runs are told of only once they
+    have ended, by as much later as the job may take."""
+    if slot.platform not in _TOLD_AT_THE_END:
+        return slot.start_by
+    return slot.finish_by or slot.start_by + _LENGTH_UNKNOWN
 
 
 def match(
@@ -25,7 +37,7 @@ def match(
     """The expectations with their states, in the same order.
 
     ``read_until`` tells for each instance up to when it was read whole; one that is missing was never read.
-    A slot without a run is missed only if its platform was read past ``start_by``; a platform that was not
+    A slot without a run is missed only if its platform was read past ``known_by``; a platform that was not
     is somebody else's finding. The verdict follows from the facts alone, in whatever order or in how many
     rounds they came to be known.
     """
@@ -82,9 +94,10 @@ def _met(slot: Expectation, run: Candidate, now: datetime) -> Expectation:
 def _unmet(
     slot: Expectation, runs: Sequence[Run], read: datetime | None, now: datetime, skew: timedelta
 ) -> Expectation:
-    if slot.state is ExpectationState.excused or now <= slot.start_by:
+    deadline = known_by(slot)
+    if slot.state is ExpectationState.excused or now <= deadline:
         return slot
-    if read is None or read <= slot.start_by:
+    if read is None or read <= deadline:
         return slot.model_copy(update={"state": ExpectationState.unseen})
     if slot.platform not in _RUNS_SIDE_BY_SIDE and _was_busy(slot, runs, skew):
         return slot.model_copy(update={"state": ExpectationState.excused, "reason": _BUSY})

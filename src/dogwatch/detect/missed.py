@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from dogwatch.detect.expect import Expected, Past
 from dogwatch.detect.facts import Detection, JobKey, run_evidence, slots_of
+from dogwatch.detect.match import known_by
 from dogwatch.model import (
     Basis,
     Evidence,
@@ -165,13 +166,18 @@ def _missed_sentence(told: Sequence[Expectation], goes_on: bool, last: Run | Non
     when = ", ".join(_clock(slot.scheduled_for, zone) for slot in told[:_NAMED])
     more = f" and {len(told) - _NAMED} times more" if len(told) > _NAMED else ""
     allowed = span((told[0].start_by - told[0].scheduled_for).total_seconds())
+    length = (known_by(told[0]) - told[0].start_by).total_seconds()
+    verb = "did not start at"
+    if length > 0:  # the platform shows runs that have ended; one that goes on would not be known
+        verb = "did not start, or did not end yet, at"
+        allowed = f"{allowed} to start and {span(length)} to run are"
     why = {
         Basis.learned: f", as it has by habit ({told[0].confidence:.0%} sure)",
         Basis.upstream: ", when what it waits for was done",
     }.get(told[0].basis, "")
     since = f"its last run began {_clock(last.began_at, zone)}" if last else "no run of it is known"
     over = "" if goes_on else "; it has come again since"
-    return f"{name} did not start at {when}{more}{why} ({allowed} allowed; {since}){over}"
+    return f"{name} {verb} {when}{more}{why} ({allowed} allowed; {since}){over}"
 
 
 def _clock(moment: datetime, zone: tzinfo) -> str:
@@ -189,6 +195,7 @@ def _expected_evidence(slot: Expectation, last: Run | None) -> Evidence:
     content: dict[str, JsonValue] = {
         "expected": slot.scheduled_for.isoformat(),
         "start_by": slot.start_by.isoformat(),
+        "known_by": known_by(slot).isoformat(),
         "basis": slot.basis.value,
         "state": slot.state.value,
         "run": slot.run_uid,

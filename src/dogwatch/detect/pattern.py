@@ -67,8 +67,9 @@ def _twice(
         return
     one, other = news[-1]
     apart = round((other.began_at - one.began_at).total_seconds())
+    when = f"within {plural(apart, 'second')}" if apart else "at the same moment"
     summary = (
-        f"{one_line(other.job_name, 80)} was started twice within {plural(apart, 'second')};"
+        f"{one_line(other.job_name, 80)} was started twice {when};"
         f" that happened to {len(pairs) - len(news)} of {plural(before, 'run')} before"
     )
     yield _finding("duplicated", key, Severity.WARNING, summary, [other, one], found)

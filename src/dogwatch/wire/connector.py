@@ -163,10 +163,7 @@ class LogPart:
 
 @runtime_checkable
 class HasLogs(Protocol):
-    """Can tell what components write into their logs."""
-
-    log_lag: ClassVar[timedelta]
-    """After so long a line is there, but for rare ones."""
+    """Can tell what components write into their logs. After ``overlap`` nearly all of a time is there."""
 
     def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
         """What was not read yet: every line once, whenever it came, those before ``cursor`` never again.

@@ -72,7 +72,8 @@ def _when(schedule: Schedule | None) -> str:
 def change_evidence(change: Change) -> Evidence:
     """The change as something to cite."""
     told = change.model_dump(
-        mode="json", include={"kind", "at", "not_before", "summary", "version", "state", "author"}
+        mode="json",
+        include={"kind", "at", "not_before", "summary", "version", "state", "author", "touches"},
     )
     content: dict[str, JsonValue] = {
         "change": change.uid,

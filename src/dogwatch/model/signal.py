@@ -77,6 +77,8 @@ class Change(Noun):
     subject: str
     """What was changed: a job's subject, ``component/<name>``, an instance, or ``<instance>/<repository>``
     where nobody told what is deployed from there."""
+    touches: tuple[str, ...] = ()
+    """Further subjects that it changed."""
     at: UtcTime
     """When it took effect, as far as the platform tells."""
     not_before: UtcTime | None = None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -160,7 +160,7 @@ def _holds(term: Term, line: Line) -> bool:
         return _compare(SEVERITIES.index(line.severity), how, SEVERITIES.index(value))
     told: Any = entry(line)
     for step in name.split("."):
-        told = told.get(step, "") if isinstance(told, dict) else ""
+        told = cast("dict[str, Any]", told).get(step, "") if isinstance(told, dict) else ""
     if how == ":":
         return value.lower() in str(told).lower()
     if how not in {"=", "!="}:

@@ -11,7 +11,7 @@ from dogwatch.pipelines.graph import Edge, EdgeBasis, Graph, Node
 
 CULPRIT, HARMED, FINE = "●", "◐", "○"
 """Marks, each with its word in ``WORDS``."""
-WORDS: Mapping[str, str] = {CULPRIT: "where it began", HARMED: "hit by it", FINE: "not touched"}
+WORDS: Mapping[str, str] = {CULPRIT: "began here", HARMED: "hit by it", FINE: "not touched"}
 _LABEL = 120
 _DEEPEST = 60
 

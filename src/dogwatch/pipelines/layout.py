@@ -12,6 +12,8 @@ from dogwatch.pipelines.graph import Edge, Graph
 
 _SWEEPS = 8
 """Passes over the layers that bring neighbours near each other."""
+_STEPS = 4
+"""Rows stand at quarters, so that what is nearly level is level; distances of one or more stay so."""
 _MOST_WAYPOINTS = 20_000
 """Beyond so many, edges run straight."""
 
@@ -31,13 +33,58 @@ class Layout:
     places: Mapping[str, Place]
     ways: Mapping[tuple[str, str], Sequence[Place]]
     """By (upstream, downstream): the waypoints between the two ends, often none."""
-    layers: int
-    rows: int
-    """The most that stands in one layer, waypoints included."""
+
+    @property
+    def layers(self) -> int:
+        """How many stand side by side."""
+        return max((place.layer for place in self.places.values()), default=-1) + 1
+
+    @property
+    def bottom(self) -> float:
+        """The last row in which anything stands; 0 if there is nothing."""
+        points = [point for way in self.ways.values() for point in way]
+        return max((place.row for place in (*self.places.values(), *points)), default=0.0)
 
 
 def layout(graph: Graph) -> Layout:
-    """Places for every node. The same graph always gives the same places."""
+    """Places for every node. What is not joined stands below each other, the largest part first.
+
+    The same graph always gives the same places.
+    """
+    places: dict[str, Place] = {}
+    ways: dict[tuple[str, str], Sequence[Place]] = {}
+    below = 0.0
+    for part in _parts(graph):
+        placed = _placed(graph.part(part))
+        places |= {subject: _lower(place, below) for subject, place in placed.places.items()}
+        ways |= {pair: [_lower(point, below) for point in way] for pair, way in placed.ways.items()}
+        below += placed.bottom + 1
+    return Layout(places, ways)
+
+
+def _lower(place: Place, by: float) -> Place:
+    return Place(place.layer, place.row + by)
+
+
+def _parts(graph: Graph) -> list[set[str]]:
+    """The weakly connected parts, large ones first, then by name."""
+    left = dict.fromkeys(graph.nodes)
+    found: list[set[str]] = []
+    while left:
+        ahead = [next(iter(left))]
+        part: set[str] = set()
+        while ahead:
+            here = ahead.pop()
+            if here not in part:
+                part.add(here)
+                del left[here]
+                ahead += [edge.downstream for edge in graph.downstream(here)]
+                ahead += [edge.upstream for edge in graph.upstream(here)]
+        found.append(part)
+    return sorted(found, key=lambda part: (-len(part), min(part)))
+
+
+def _placed(graph: Graph) -> Layout:
     turned = _against(graph)
     pairs = [_pair(edge, turned) for edge in graph.edges]
     layer = _layers(list(graph.nodes), pairs)
@@ -60,8 +107,6 @@ def layout(graph: Graph) -> Layout:
     return Layout(
         places={subject: where[subject] for subject in graph.nodes},
         ways={pair: [where[name] for name in chain] for pair, chain in chains.items()},
-        layers=len(columns),
-        rows=max((len(column) for column in columns), default=0),
     )
 
 
@@ -151,7 +196,7 @@ def _rows(columns: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) ->
             ]
             rows |= dict(zip(column, _spread(wanted), strict=True))
     least = min(rows.values(), default=0.0)
-    return {name: round(row - least, 3) for name, row in rows.items()}
+    return {name: round((row - least) * _STEPS) / _STEPS for name, row in rows.items()}
 
 
 def _spread(wanted: Sequence[float]) -> list[float]:

@@ -38,9 +38,7 @@ def svg(picture: Picture, title: str = "Pipeline graph") -> str:
     """The picture as an ``<svg>`` element, to be put into a page or kept as a file of its own."""
     placed = layout(picture.graph)
     wide = max(placed.layers * _ACROSS - (_ACROSS - _WIDE) + 2 * _MARGIN, 420)
-    rows = max((place.row for place in placed.places.values()), default=0.0)
-    rows = max([rows, *(point.row for way in placed.ways.values() for point in way)])
-    high = round(rows * _DOWN) + _HIGH + 2 * _MARGIN + _LEGEND
+    high = round(placed.bottom * _DOWN) + _HIGH + 2 * _MARGIN + _LEGEND
     graph = picture.graph
     said = f"{plural(len(graph.nodes), 'node')}, {plural(len(graph.edges), 'edge')}"
     if picture.culprits:
@@ -119,7 +117,7 @@ def _node(picture: Picture, node: Node, placed: Layout) -> str:
     shown = "" if mark == FINE else f'<tspan class="m">{mark} </tspan>'
     name = escape(_fitted(one_line(node.name, 120), _CHARS - (2 if shown else 0)))
     frame = f'x="{x}" y="{y}" width="{_WIDE}" height="{_HIGH}" rx="{_HIGH // 2 if node.component else 4}"'
-    below = escape(_fitted(one_line(below, 80), _CHARS + 3))
+    below = escape(_fitted(one_line(below, 80), _CHARS + 4))
     return (
         f"<g><title>{_text(f'{node.name} ({node.subject})')}</title>"
         f'<rect class="{look}" {frame}/>'
@@ -142,8 +140,8 @@ def _legend(picture: Picture, high: int) -> Iterator[str]:
     """What the lines mean that occur."""
     edges = picture.graph.edges
     kinds = [
-        ("", "starts", any(edge.certain and edge.triggers for edge in edges)),
-        ("reads", "is read", any(edge.certain and not edge.triggers for edge in edges)),
+        ("", "starts the next", any(edge.certain and edge.triggers for edge in edges)),
+        ("reads", "is read by the next", any(edge.certain and not edge.triggers for edge in edges)),
         ("perhaps", "perhaps", any(not edge.certain for edge in edges)),
     ]
     x, y = _MARGIN, high - 20
@@ -153,4 +151,4 @@ def _legend(picture: Picture, high: int) -> Iterator[str]:
                 f'<path class="e {kind}" d="M{x} {y}h32"/>'
                 f'<text class="s" x="{x + 40}" y="{y + 4}">{word}</text>'
             )
-            x += 120
+            x += 180

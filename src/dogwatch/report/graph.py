@@ -8,7 +8,7 @@ from rich.text import Text
 from dogwatch.model.text import one_line, plural
 from dogwatch.pipelines.draw import CULPRIT, HARMED, WORDS, Line, Picture, outline
 from dogwatch.pipelines.graph import Members
-from dogwatch.report.lines import page, wrap
+from dogwatch.report.lines import flow, page, wrap
 from dogwatch.report.words import zone_word
 
 _STYLES = {CULPRIT: "bold red", HARMED: "red"}
@@ -19,18 +19,18 @@ _LEAST_NAME = 12
 
 def drawing(picture: Picture, heading: str, warnings: Sequence[str], width: int) -> Text:
     """The outline with a heading above and what the signs mean below; nothing is wider than ``width``."""
-    graph = picture.graph
     lines: list[Text] = [Text(line, style="bold") for line in wrap(heading, width)]
-    for members in graph.pipelines.values():
+    for members in picture.graph.pipelines.values():
         lines += [Text(f"  {line}", style="dim") for line in wrap(promise(members), width - 2)]
     lines.append(Text())
     told = outline(picture)
     notes = max((cell_len(line.note) for line in told), default=0)
-    room = max(_LEAST_NAME + 4, width - min(notes, _NOTE) - 2)
+    names = max((cell_len(f"{line.stem}{line.mark} {line.name}") for line in told), default=0)
+    room = max(_LEAST_NAME + 4, min(names, width - min(notes, _NOTE) - 2))
     lines += [_line(line, room, width) for line in told]
     if not told:
         lines.append(Text("no job is known; jobs are read by: dogwatch check"))
-    lines += [Text(), *(Text(line, style="dim") for line in wrap(_signs(picture), width))]
+    lines += [Text(), *flow(_signs(picture), " · ", width)]
     for said in warnings:
         lines += [
             Text(f"{'!  ' if first else '   '}{line}") for first, line in _numbered(wrap(said, width - 3))
@@ -65,7 +65,7 @@ def _line(line: Line, room: int, width: int) -> Text:
     return head.append(" " * (room - head.cell_len + 2)).append(note, style="dim")
 
 
-def _signs(picture: Picture) -> str:
+def _signs(picture: Picture) -> list[Text]:
     edges = picture.graph.edges
     parts: list[str] = []
     if any(edge.certain and edge.triggers for edge in edges):
@@ -76,4 +76,4 @@ def _signs(picture: Picture) -> str:
         parts.append("╌ only suggested, nothing is concluded from it")
     if picture.troubled:
         parts += [f"{mark} {WORDS[mark]}" for mark in (CULPRIT, HARMED)]
-    return " · ".join(parts)
+    return [Text(part, style="dim") for part in parts]

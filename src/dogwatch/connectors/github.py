@@ -85,7 +85,7 @@ class GitHubSettings(ConnectorSettings):
 
     repositories: tuple[str, ...] = Field(min_length=1)
     """Repositories as owner/name."""
-    token: SecretStr | None = Field(None, json_schema_extra={"environment": "GITHUB_TOKEN"})
+    token: SecretStr | None = Field(None, json_schema_extra={"environment": "GITHUB_TOKEN", "written": True})
     """A fine-grained personal access token (Settings > Developer settings) for these repositories with read
     access to Actions, Checks, Contents and Deployments. In a workflow: its own token, with the permissions
     actions, checks, contents and deployments: read."""

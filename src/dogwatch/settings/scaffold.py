@@ -53,7 +53,8 @@ def rows(model: type[BaseModel], prefix: str) -> list[Row]:
             meaning += f" Also read from {other}."
         default = _literal(properties[key].get("default"))
         variable = f"{prefix}{name.upper()}"
-        required, elsewhere = info.is_required(), other is not None
+        required = info.is_required()
+        elsewhere = other is not None and not properties[key].get("written")
         found.append(Row(key, variable, is_secret(info), required, default, meaning, elsewhere))
     return found
 

@@ -18,7 +18,8 @@ class ConnectorSettings(Described):
 
     A field of type ``SecretStr`` comes from the environment or ``.env`` only. The docstring under a field
     becomes the comment that ``dogwatch init`` writes. ``json_schema_extra={"environment": "NAME"}`` lets a
-    field be filled from a variable that some other program sets (a CI runner, say).
+    field be filled from a variable that some other program sets (a CI runner, say); with ``"written": True``
+    it is still one that users have to fill in elsewhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

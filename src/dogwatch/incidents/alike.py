@@ -1,5 +1,6 @@
 """Troubles with one reason although no edge joins them: forty red jobs are one broken credential."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -23,8 +24,6 @@ def alike(roots: Sequence[Trouble], good: Mapping[str, datetime]) -> list[tuple[
     """
     kin = _Kin(trouble.subject for trouble in roots)
     for group in _same_sentence(roots):
-        kin.join(group)
-    for group in _same_class(roots):
         kin.join(group)
     for group in _wholesale(roots, good):
         kin.join(group)
@@ -56,37 +55,43 @@ def _most_of_its_platform(group: Sequence[Trouble], good: Mapping[str, datetime]
 
 
 def _same_sentence(roots: Sequence[Trouble]) -> Iterable[Sequence[Trouble]]:
-    """Failures on one platform that say the same: of one thing, or three or more, or of what jobs share."""
+    """Failures on one platform that say the same of the same things."""
     said: dict[tuple[str, str], list[Trouble]] = {}
     for one in roots:
         if one.lead.rule in FAILS and one.reason.sentence:
             said.setdefault((one.instance, one.reason.sentence), []).append(one)
     for group in said.values():
         for chain in _chains(group, _STILL):
-            if len(chain) >= _MANY or chain[0].reason.shared:
-                yield chain
-                continue
-            if len(chain) == 2 and chain[0].reason.names == chain[1].reason.names:
-                yield chain
+            yield from _by_names(chain)
 
 
-def _same_class(roots: Sequence[Trouble]) -> Iterable[Sequence[Trouble]]:
-    """Three or more failures on one platform that lack the same sort of shared thing."""
-    said: dict[tuple[str, str], list[Trouble]] = {}
-    for one in roots:
-        if one.lead.rule in FAILS and one.reason.shared:
-            said.setdefault((one.instance, str(one.reason.cause_class)), []).append(one)
-    return (chain for group in said.values() for chain in _chains(group) if len(chain) >= _MANY)
+def _by_names(chain: Sequence[Trouble]) -> Iterable[Sequence[Trouble]]:
+    """The parts of a chain that name the same: jobs that share an account name it, each beside its own tables.
+
+    Of names that only one job has nothing follows; then three or more jobs are one, and two if they say the
+    same to the letter.
+    """
+    counts = Counter(name for one in chain for name in one.reason.names)
+    parts: dict[frozenset[str], list[Trouble]] = {}
+    for one in chain:
+        parts.setdefault(frozenset(name for name in one.reason.names if counts[name] > 1), []).append(one)
+    for names, part in parts.items():
+        same = len({(one.reason.names, one.reason.values) for one in part}) == 1
+        if names or len(part) >= _MANY or same:
+            yield part
 
 
 def _same_thing(roots: Sequence[Trouble]) -> Iterable[Sequence[Trouble]]:
-    """Failures on any platform with the same shared reason that name the same host, account or thing."""
+    """Failures on several platforms with the same shared reason that name the same host, account or thing."""
     said: dict[tuple[str, str], list[Trouble]] = {}
     for one in roots:
         if one.lead.rule in FAILS and one.reason.shared:
             for name in one.reason.names:
                 said.setdefault((str(one.reason.cause_class), name), []).append(one)
-    return (chain for group in said.values() for chain in _chains(group, _STILL) if len(chain) > 1)
+    for group in said.values():
+        for chain in _chains(group, _STILL):
+            if len({one.instance for one in chain}) > 1:
+                yield chain
 
 
 def _wholesale(roots: Sequence[Trouble], good: Mapping[str, datetime]) -> Iterable[Sequence[Trouble]]:

@@ -134,22 +134,22 @@ def _not_run(
 ) -> _Hit | None:
     """Of a job that did not run meanwhile: what another starts has missed its run once the usual time has
     passed between the one's and its own; else it is threatened for as long as nothing is mended."""
-    lag = _usual_lag(whole, upstream) if edge.triggers else None
-    if lag is not None and (above.until or now) > above.since + lag:
+    lags = _lags(whole, upstream) if edge.triggers else []
+    if lags and (above.until or now) > above.since + lags[-1] + _LEEWAY:
         item = run_evidence(whole[-1])
         evidence[item.id] = item
-        return _Hit(Harm.missed, above.since + lag, above.until, (item.id,))
+        return _Hit(Harm.missed, above.since + lags[len(lags) // 2], above.until, (item.id,))
     return _Hit(Harm.threatened, above.since, None) if above.until is None else None
 
 
-def _usual_lag(whole: Sequence[Run], upstream: Sequence[Run]) -> timedelta | None:
-    """How long after a run above began this job's latest runs began, at most; None if that is not known."""
+def _lags(whole: Sequence[Run], upstream: Sequence[Run]) -> list[timedelta]:
+    """How long after a run above began each of this job's latest runs began, ascending."""
     lags: list[timedelta] = []
     for run in whole[-_LATEST:]:
         before = max((one.began_at for one in upstream if one.began_at <= run.began_at), default=None)
         if before is not None:
             lags.append(run.began_at - before)
-    return max(lags) + _LEEWAY if lags else None
+    return sorted(lags)
 
 
 def _within(moment: datetime, hit: _Hit) -> bool:

@@ -47,6 +47,8 @@ class Reason:
     """The text without what differs from run to run; empty if the platform says nothing."""
     names: frozenset[str] = field(default_factory=frozenset[str])
     """Hosts and quoted names in it."""
+    values: frozenset[str] = field(default_factory=frozenset[str])
+    """Words with digits in it: names of things, or of nothing that lasts."""
 
     @property
     def shared(self) -> bool:
@@ -66,7 +68,8 @@ def reason_of(text: str, platform: str) -> Reason:
     )
     plain = _ADDRESS.sub("*", _HOST.sub("*", _NAMED.sub("*", head)))
     sentence = _SPACE.sub(" ", _VALUE.sub("*", plain)).strip()
-    return Reason(said.cause_class, said.strength, sentence, frozenset(names))
+    values = frozenset(_VALUE.findall(plain))
+    return Reason(said.cause_class, said.strength, sentence, frozenset(names), values)
 
 
 SILENT = Reason(None, 0, "")

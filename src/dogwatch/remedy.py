@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dogwatch.errors import ConsentError, SettingsError
-from dogwatch.heal import perform as hands
+from dogwatch.heal import perform as performing
+from dogwatch.heal.hands import hands_for
 from dogwatch.heal.policy import Case, Decision, Done, Policy, Recent, decide, hindered
 from dogwatch.heal.propose import MANUAL, Outlook, propose
 from dogwatch.heal.verify import Sight, outcome
@@ -72,8 +73,11 @@ class Remedy:
         environments: Mapping[str, frozenset[str]],
     ) -> None:
         """``environments``: by subject, those of the pipelines that the job belongs to."""
-        self._able = {one.name: one for one in connectors if isinstance(one, CanAct)}
         self._kinds = {one.name: type(one).__module__.rpartition(".")[2] for one in connectors}
+        hands = {
+            one.name: hands_for(self._kinds[one.name], one.http, one.settings, clock) for one in connectors
+        }
+        self._able: dict[str, CanAct] = {name: able for name, able in hands.items() if able is not None}
         self._store = store
         self._thread = thread
         self._clock = clock
@@ -102,7 +106,7 @@ class Remedy:
         if why_not:
             return None
         self._begun += 1
-        return await hands.perform(action, await self._subject(action), self._means(), self._ledger, now)
+        return await performing.perform(action, await self._subject(action), self._means(), self._ledger, now)
 
     async def consent(self, id_: str, digest: str | None, by: str, *, yes: bool, via: str) -> Action:
         """A person's decision. ``digest`` None: the person saw the action itself and means it as it stands.
@@ -139,7 +143,7 @@ class Remedy:
             verb = self._verb(action)
             if action.state is ActionState.claimed:
                 subject = await self._subject(action)
-                done = await hands.recover(action, verb, subject, self._means(), self._ledger, now)
+                done = await performing.recover(action, verb, subject, self._means(), self._ledger, now)
             else:
                 sight = await self._sight(action)
                 said = outcome(action, (verb or _NOWHERE).proof, sight, now)
@@ -263,15 +267,15 @@ class Remedy:
             return action.verb in self._policy.webhooks
         return self._verb(action) is not None
 
-    def _means(self) -> hands.Means:
-        return hands.Means(self._able, self._policy.commands, {})
+    def _means(self) -> performing.Means:
+        return performing.Means(self._able, self._policy.commands, {})
 
     async def _jobs(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Job]:
         """Those of the jobs that exist, as last seen."""
         versions = await self._thread(self._store.versions, keys)
         return {key: known[-1][0] for key, known in versions.items() if known[-1][2] is None}
 
-    async def _subject(self, action: Action) -> hands.Subject:
+    async def _subject(self, action: Action) -> performing.Subject:
         key = _key(action.target)
         jobs = await self._jobs([key])
         histories = await self._thread(self._store.histories, [key], 50)
@@ -279,7 +283,7 @@ class Remedy:
         run: Run | None = next(
             (one for one in reversed(histories.get(key, [])) if one.native_run_id == wanted), None
         )
-        return hands.Subject(jobs.get(key), run)
+        return performing.Subject(jobs.get(key), run)
 
 
 def _key(subject: str) -> tuple[str, str]:

@@ -202,8 +202,9 @@ class Http:
         path: str,
         body: Any,
         *,
+        params: Params | None = None,
         headers: Mapping[str, str] | None = None,
-        method: Literal["POST", "PATCH", "PUT"] = "POST",
+        method: Literal["POST", "PATCH", "PUT", "DELETE"] = "POST",
     ) -> Answer:
         """Write, with a JSON body or with bytes as they stand. Never retried; a caller with an idempotency
         key may call again.
@@ -214,7 +215,7 @@ class Http:
             given = {"Content-Type": "application/json", **(headers or {})}
             request = self._request(method, path, content=body, headers=given)
         else:
-            request = self._request(method, path, json=body, headers=headers)
+            request = self._request(method, path, json=body, headers=headers, params=params)
         return await self._through(request, self._login, tries=1)
 
     async def exchange(

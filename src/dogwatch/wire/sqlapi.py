@@ -65,11 +65,18 @@ class SqlApi:
         self._warehouse = warehouse
         self._role = role
 
-    async def query(self, statement: str) -> AsyncIterator[Sequence[Row]]:
+    def query(self, statement: str) -> AsyncIterator[Sequence[Row]]:
         """The rows of one statement, partition by partition. Sent again it is not run twice (requestId).
 
         Raises a ConnectorError; for rows that make no sense an UnexpectedAnswer, after all others.
         """
+        return self._rows(statement, reads=True)
+
+    def command(self, statement: str) -> AsyncIterator[Sequence[Row]]:
+        """The same for a statement that changes something: sent once, never again by itself."""
+        return self._rows(statement, reads=False)
+
+    async def _rows(self, statement: str, *, reads: bool) -> AsyncIterator[Sequence[Row]]:
         request = {
             "statement": statement,
             "timeout": int(LONGEST),
@@ -85,7 +92,8 @@ class SqlApi:
             "nullable": "true",
         }
         try:
-            answer = await self._http.ask("api/v2/statements", body, params)
+            submit = self._http.ask if reads else self._http.send
+            answer = await submit("api/v2/statements", body, params=params)
             answer = await self._finished(answer)
         except UnexpectedAnswer as error:
             raise _refused(error) from error

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dogwatch.errors import LabError
+from dogwatch.lab.airbyte_acts import AirbyteActs, Problem, not_found, posted
 from dogwatch.lab.airbyte_attempts import failure, row_width, stream_names, stream_stats
 from dogwatch.lab.quartz import to_quartz
 from dogwatch.lab.tables import NAMESPACE
@@ -47,21 +48,6 @@ _ORDER = re.compile(r"(createdAt|updatedAt)\|(ASC|DESC)")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class _Problem(Exception):
-    """A refusal in the shape of RFC 9457, as Airbyte words it."""
-
-    def __init__(self, status: int, title: str, detail: str, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.body: dict[str, Any] = {
-            "status": status,
-            "type": f"https://reference.airbyte.com/reference/errors#{title}",
-            "title": title,
-            "detail": detail,
-            "data": dict(data or {}),
-        }
-
-
 class AirbyteTwin(Twin):
     """One Airbyte with one workspace."""
 
@@ -73,18 +59,21 @@ class AirbyteTwin(Twin):
         self.workspace = native_uuid("airbyte", "workspace", world.id)
         self._tokens: dict[str, datetime] = {}
         self._issued = 0
-        skipped = Outcome.skipped  # Airbyte keeps no record of a sync that it did not start
-        self._runs = [
-            run
-            for run in world.runs
-            if run.job.startswith("airbyte/") and run.attempts[0].outcome is not skipped
-        ]
-        self._created = [run.created for run in self._runs]
-        self._by_number = {run.number: run for run in self._runs}
+        self.renewed()
         self._ids = {job: native_uuid("airbyte", job) for job in world.jobs if job.startswith("airbyte/")}
         for job in world.jobs.values():
             if job.platform == "airbyte":
                 _schedule(job)
+
+    def renewed(self) -> None:
+        """Airbyte keeps no record of a sync that it did not start."""
+        self._runs = [
+            run
+            for run in self.world.runs
+            if run.job.startswith("airbyte/") and run.attempts[0].outcome is not Outcome.skipped
+        ]
+        self._created = [run.created for run in self._runs]
+        self._by_number = {run.number: run for run in self._runs}
 
     def settings(self, base_url: str) -> dict[str, Any]:
         """A self-managed installation behind ``base_url``."""
@@ -108,13 +97,17 @@ class AirbyteTwin(Twin):
 
     def routes(self) -> Sequence[BaseRoute]:
         """The public API under both its addresses, and the Configuration API."""
+        acts = AirbyteActs(self.world, self.job_id, self._find, self._public, self._connection_told)
         found: list[BaseRoute] = []
         for base in _HOSTS:
             found += [
                 Route(f"{base}/applications/token", self._answering(self._token), methods=["POST"]),
                 Route(f"{base}/jobs", self._guarded(self._jobs)),
+                Route(f"{base}/jobs", self._guarded(acts.create), methods=["POST"]),
                 Route(f"{base}/jobs/{{job_id}}", self._guarded(self._job)),
+                Route(f"{base}/jobs/{{job_id}}", self._guarded(acts.cancel), methods=["DELETE"]),
                 Route(f"{base}/connections", self._guarded(self._connections)),
+                Route(f"{base}/connections/{{connection}}", self._guarded(acts.patch), methods=["PATCH"]),
             ]
         return [
             *found,
@@ -129,7 +122,7 @@ class AirbyteTwin(Twin):
         async def endpoint(request: Request) -> Response:
             try:
                 return await handler(request)
-            except _Problem as problem:
+            except Problem as problem:
                 return JSONResponse(problem.body, problem.status, media_type="application/problem+json")
 
         return endpoint
@@ -139,7 +132,7 @@ class AirbyteTwin(Twin):
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
             ends = self._tokens.get(token)
             if scheme.lower() != "bearer" or ends is None or self.world.now >= ends:
-                raise _Problem(401, "invalid-api-key", "The api key is invalid or has expired.")
+                raise Problem(401, "invalid-api-key", "The api key is invalid or has expired.")
             return await handler(request)
 
         return self._answering(endpoint)
@@ -153,9 +146,9 @@ class AirbyteTwin(Twin):
                 given = {key: values[0] for key, values in parse_qs(body.decode()).items()}
             pair = (given.get("client_id"), given.get("client_secret"))
         except (ValueError, AttributeError):
-            raise _Problem(400, "bad-request", "The request body could not be read.") from None
+            raise Problem(400, "bad-request", "The request body could not be read.") from None
         if pair != (_CLIENT_ID, _CLIENT_SECRET):
-            raise _Problem(401, "invalid-api-key", "The client id or the client secret is not valid.")
+            raise Problem(401, "invalid-api-key", "The client id or the client secret is not valid.")
         self._issued += 1
         ends = self.world.now + _LIFETIME
         claims = {"sub": _CLIENT_ID, "exp": int(ends.timestamp()), "jti": self._issued}
@@ -172,11 +165,11 @@ class AirbyteTwin(Twin):
         self._check_workspaces(request)
         connection = _uuid(query["connectionId"]) if "connectionId" in query else None
         if connection is not None and connection not in self._ids.values():
-            raise _not_found("connection", connection)
+            raise not_found("connection", connection)
         job_type = _one_of(query.get("jobType"), _JOB_TYPES, "jobType")
         order = _ORDER.fullmatch(query.get("orderBy", "createdAt|ASC"))
         if order is None:
-            raise _Problem(400, "bad-request", f"Invalid order by clause provided: {query['orderBy']}")
+            raise Problem(400, "bad-request", f"Invalid order by clause provided: {query['orderBy']}")
         page = self._select(
             connection=connection,
             status=_one_of(query.get("status"), _STATUSES, "status"),
@@ -200,7 +193,7 @@ class AirbyteTwin(Twin):
         for value in request.query_params.getlist("workspaceIds"):
             for workspace in filter(None, value.split(",")):
                 if _uuid(workspace) != self.workspace:
-                    raise _Problem(403, "forbidden", "User does not have the required permissions.")
+                    raise Problem(403, "forbidden", "User does not have the required permissions.")
 
     def _paged(self, request: Request, data: Sequence[Any], limit: int, offset: int) -> Response:
         base, _, path = request.url.path.rpartition("/")
@@ -257,7 +250,7 @@ class AirbyteTwin(Twin):
         text = str(job_id)
         run = self._by_number.get(int(text) - _FIRST_JOB) if text.isdecimal() and len(text) < 19 else None
         if run is None or run.created > self.world.now:
-            raise _not_found("job", text)
+            raise not_found("job", text)
         return run
 
     # ── what a job and a connection look like ───────────────────────────────────────────────────────────
@@ -332,18 +325,18 @@ class AirbyteTwin(Twin):
     # ── the Configuration API ───────────────────────────────────────────────────────────────────────────
 
     async def _job_info(self, request: Request) -> Response:
-        body = await _object(request)
+        body = await posted(request)
         if not isinstance(body.get("id"), int):
             return _invalid("id: must not be null")
         try:
             run = self._find(body["id"])
-        except _Problem:
+        except Problem:
             return JSONResponse({"message": f"Could not find job with id: {body['id']}"}, 404)
         attempts = [{"attempt": attempt, "logType": "formatted"} for attempt in self._attempts(run)]
         return JSONResponse({"job": self._job_read(run), "attempts": attempts})
 
     async def _job_list(self, request: Request) -> Response:
-        body = await _object(request)
+        body = await posted(request)
         if not isinstance(body.get("configTypes"), list):
             return _invalid("configTypes: must not be null")
         pagination: dict[str, Any] = body.get("pagination") or {}
@@ -404,24 +397,12 @@ class AirbyteTwin(Twin):
 _TIMES = ("createdAtStart", "createdAtEnd", "updatedAtStart", "updatedAtEnd")
 
 
-def _not_found(kind: str, key: str) -> _Problem:
-    data = {"resourceType": kind, "resourceId": key}
-    return _Problem(404, "resource-not-found", "The requested resource could not be found.", data)
-
-
 def _invalid(why: str) -> Response:
     """The Configuration API's own shape of a refusal."""
     errors = [{"propertyPath": why.partition(":")[0], "message": why}]
     return JSONResponse(
         {"message": f"The received object did not pass validation. {why}", "validationErrors": errors}, 422
     )
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        return dict(json.loads(await request.body()))
-    except (ValueError, TypeError):
-        return {}
 
 
 def _base64(text: str) -> str:
@@ -433,11 +414,11 @@ def _window(query: Mapping[str, str]) -> tuple[int, int]:
     try:
         limit, offset = int(query.get("limit", 20)), int(query.get("offset", 0))
     except ValueError:
-        raise _Problem(400, "bad-request", "limit and offset must be integers") from None
+        raise Problem(400, "bad-request", "limit and offset must be integers") from None
     if not 1 <= limit <= 100:
-        raise _Problem(400, "bad-request", f"limit: must be between 1 and 100, was {limit}")
+        raise Problem(400, "bad-request", f"limit: must be between 1 and 100, was {limit}")
     if offset < 0:
-        raise _Problem(400, "bad-request", "offset: must be greater than or equal to 0")
+        raise Problem(400, "bad-request", "offset: must be greater than or equal to 0")
     return limit, offset
 
 
@@ -445,12 +426,12 @@ def _uuid(text: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise _Problem(400, "bad-request", "not a uuid") from None
+        raise Problem(400, "bad-request", "not a uuid") from None
 
 
 def _one_of(text: str | None, words: frozenset[str], name: str) -> str | None:
     if text is not None and text not in words:
-        raise _Problem(400, "bad-request", f"{name}: unexpected value {text!r}")
+        raise Problem(400, "bad-request", f"{name}: unexpected value {text!r}")
     return text
 
 
@@ -460,9 +441,9 @@ def _instant(text: str | None, name: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise _Problem(400, "bad-request", f"{name}: not a date-time") from None
+        raise Problem(400, "bad-request", f"{name}: not a date-time") from None
     if moment.tzinfo is None:
-        raise _Problem(400, "bad-request", f"{name}: an offset is missing")
+        raise Problem(400, "bad-request", f"{name}: an offset is missing")
     return moment
 
 

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dogwatch.errors import LabError
+from dogwatch.lab.databricks_acts import Act, DatabricksActs, Refused, posted
 from dogwatch.lab.databricks_records import (
     RunRecord,
     TaskRun,
@@ -42,15 +43,6 @@ KEPT = timedelta(days=60)
 _PAGE = 25
 """The most runs of one page."""
 _UNITS = (("WEEKS", 604_800), ("DAYS", 86_400), ("HOURS", 3600), ("MINUTES", 60))
-
-
-class Refused(Exception):
-    """The workspace's no: HTTP status, error code and message."""
-
-    def __init__(self, message: str, code: str | int = "INVALID_PARAMETER_VALUE", status: int = 400) -> None:
-        super().__init__(message)
-        self.body = {"error_code": code, "message": message}
-        self.status = status
 
 
 class Databricks(Twin):
@@ -97,10 +89,20 @@ class Databricks(Twin):
             "jobs/runs/get": self._get_run,
             "jobs/runs/get-output": self._get_output,
         }
+        acts = DatabricksActs(self.world, self._asked_job, self._visible)
         return [
             *(Route(f"/api/2.2/{path}", self._guarded(handler)) for path, handler in api.items()),
+            *(
+                Route(f"/api/2.2/{path}", self._told_to(act), methods=["POST"])
+                for path, act in acts.by_path.items()
+            ),
             *self.tokens.routes(),
         ]
+
+    def renewed(self) -> None:
+        """All that was computed from the runs."""
+        for name in ("_natives", "_keys", "_by_id", "_owner_of_task"):
+            self.__dict__.pop(name, None)
 
     # ── the Jobs API ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,6 +122,22 @@ class Databricks(Twin):
                 return JSONResponse(refusal.body, refusal.status)
 
         return answer
+
+    def _told_to(self, act: Act) -> Callable[[Request], Any]:
+        async def answer(request: Request) -> Response:
+            try:
+                self._admit(request)
+                return JSONResponse(act(await posted(request)))
+            except Refused as refusal:
+                return JSONResponse(refusal.body, refusal.status)
+
+        return answer
+
+    def _asked_job(self, job_id: object) -> LabJob:
+        for job in self.world.jobs_of(self.platform):
+            if self._job_ids[job.job] == job_id:
+                return job
+        raise Refused(f"Job {job_id} does not exist.")
 
     def _list_jobs(self, request: Request) -> Wire:
         limit = _whole(request, "limit", 20)

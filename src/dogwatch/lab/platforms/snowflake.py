@@ -18,7 +18,18 @@ from starlette.routing import BaseRoute, Route
 
 from dogwatch.lab.tables import read, written
 from dogwatch.lab.twin import Twin
-from dogwatch.lab.world import LabAttempt, LabJob, LabRun, Outcome, Trigger, World, native_number, native_uuid
+from dogwatch.lab.world import (
+    Asked,
+    LabAttempt,
+    LabJob,
+    LabRun,
+    Outcome,
+    Trigger,
+    Wish,
+    World,
+    native_number,
+    native_uuid,
+)
 
 Table = tuple[list[str], list[list[str | None]]]
 """Column names and rows of text."""
@@ -47,6 +58,11 @@ _USAGE = re.compile(
     r"select (?P<columns>.+?) from snowflake\.account_usage\.task_history where (?P<where>.+)$", re.I | re.S
 )
 _SHOW = re.compile(r"show tasks in account limit (\d+)(?: from '((?:[^']|'')*)')?", re.I)
+_TASK = re.compile(
+    r'(?P<verb>EXECUTE|ALTER) TASK (?P<name>"(?:[^"]|"")+"(?:\."(?:[^"]|"")+"){2})'
+    r"(?P<rest>| RETRY LAST| SUSPEND| RESUME)"
+)
+_CANCEL = re.compile(r"SELECT SYSTEM\$CANCEL_QUERY\('(?P<query>[0-9a-f-]+)'\)")
 _LITERAL = re.compile(r"'([^']+)'::timestamp_ltz")
 
 
@@ -121,6 +137,10 @@ class Snowflake(Twin):
     def revoke(self) -> None:
         """Access tokens cannot be bought again."""
         self._revoked = True
+
+    def renewed(self) -> None:
+        """Rows of attempts that were cut off or tried again are told anew."""
+        self._rows.clear()
 
     # ── the API ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,11 +230,50 @@ class Snowflake(Twin):
             return self._show_tasks(int(match.group(1)), (match.group(2) or "").replace("''", "'"))
         if match := _HISTORY.fullmatch(text):
             return self._task_history(_columns(match["columns"]), match["arguments"])
+        if match := _TASK.fullmatch(text):
+            return self._told_to(match["verb"], match["name"], match["rest"].strip())
+        if match := _CANCEL.fullmatch(text):
+            return self._cancel_query(match["query"])
         if self.execute is not None:
             return self.execute(statement)
         if match := _USAGE.fullmatch(text):
             return self._account_usage(_columns(match["columns"]), match["where"])
         raise _Refused("001003", "42000", f"SQL compilation error: unexpected '{text[:40]}'.")
+
+    def _told_to(self, verb: str, name: str, rest: str) -> Table:
+        """EXECUTE TASK and ALTER TASK."""
+        job = next(
+            (job for job in self.world.jobs_of(self.platform) if _quoted(self.job_id(job.job)) == name), None
+        )
+        if job is None:
+            raise _Refused("002003", "02000", f"Task '{name}' does not exist or not authorized.")
+        now = self.world.now
+        if verb == "ALTER":
+            wish = Wish.pause if rest == "SUSPEND" else Wish.resume
+            self.world.ask(Asked(now, job.job, wish))
+            return ["status"], [["Statement executed successfully."]]
+        if job.after:
+            raise _Refused("091438", "22023", f"Cannot execute task {name}: it is not a root task.")
+        if rest != "RETRY LAST":
+            self.world.ask(Asked(now, job.job, Wish.run))
+            return ["status"], [[f"Task {_name(job.job)} is scheduled to run immediately."]]
+        last = next((run for run in reversed(self.world.runs_of(self.platform)) if run.job == job.job), None)
+        bad = {Outcome.failed, Outcome.cancelled, Outcome.timed_out}
+        if last is None or last.ended_at(now) is None or last.attempts_at(now)[-1].outcome not in bad:
+            raise _Refused("091457", "22023", f"There is no suitable run of task {name} to retry.")
+        self.world.ask(Asked(now, job.job, Wish.repair, last.created))
+        return ["status"], [[f"Task {_name(job.job)} is scheduled to retry."]]
+
+    def _cancel_query(self, query: str) -> Table:
+        now = self.world.now
+        for run in reversed(self.world.runs_of(self.platform)):
+            begun = run.attempts_at(now)
+            if begun and native_uuid("query", _group(run), str(len(begun))) == query:
+                if run.ended_at(now) is None:
+                    self.world.ask(Asked(now, run.job, Wish.cancel, run.created))
+                    return ["SYSTEM$CANCEL_QUERY"], [["query [" + query + "] terminated."]]
+                break
+        return ["SYSTEM$CANCEL_QUERY"], [["Identified SQL statement is not currently executing."]]
 
     def _task_history(self, columns: list[str], arguments: str) -> Table:
         given = dict(part.split(" => ", 1) for part in re.split(r", (?=[a-z_]+ => )", arguments) if part)
@@ -379,6 +438,11 @@ class Snowflake(Twin):
 
 def _name(job: str) -> str:
     return job.partition("/")[2].upper().replace("-", "_")
+
+
+def _quoted(name: str) -> str:
+    """``DATABASE.SCHEMA.NAME`` with each part in quotes."""
+    return ".".join(f'"{part}"' for part in name.split("."))
 
 
 def _group(run: LabRun) -> str:

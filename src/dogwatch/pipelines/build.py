@@ -6,7 +6,7 @@ from dogwatch.model import Job, Schedule
 from dogwatch.pipelines.discover import platform_edges, table_edges
 from dogwatch.pipelines.graph import Edge, Graph, Node
 from dogwatch.pipelines.lineage import Step, lineage_edges
-from dogwatch.pipelines.members import declared_edges, members_of
+from dogwatch.pipelines.members import Roster, declared_edges, members_of
 from dogwatch.pipelines.spec import Pipeline
 
 
@@ -25,10 +25,11 @@ def graph_of(
     """
     known = list(jobs)
     pipelines = list(declared)
-    edges = [*platform_edges(known), *table_edges(known), *lineage_edges(known, lineage), *habits]
-    edges += [edge for one in pipelines for edge in declared_edges(one, known)]
+    roster = Roster(known)
+    edges = [*platform_edges(known), *table_edges(known), *lineage_edges(known, lineage, roster), *habits]
+    edges += [edge for one in pipelines for edge in declared_edges(one, roster)]
     nodes = [_node(job) for job in known]
-    return Graph([*nodes, *components], edges, {one.name: members_of(one, known) for one in pipelines})
+    return Graph([*nodes, *components], edges, {one.name: members_of(one, roster) for one in pipelines})
 
 
 def _node(job: Job) -> Node:

@@ -12,7 +12,7 @@ from dogwatch.model import Job
 from dogwatch.model.text import one_line
 from dogwatch.pipelines.discover import user_of
 from dogwatch.pipelines.graph import Edge, EdgeBasis
-from dogwatch.pipelines.members import matching
+from dogwatch.pipelines.members import Roster
 from dogwatch.pipelines.tables import Meetings, User
 
 _LONGEST_CHAIN = 200
@@ -35,16 +35,15 @@ class Step:
     """Where this is told, for people."""
 
 
-def lineage_edges(jobs: Sequence[Job], steps: Iterable[Step]) -> Iterator[Edge]:
+def lineage_edges(jobs: Sequence[Job], steps: Iterable[Step], roster: Roster) -> Iterator[Edge]:
     """From each job to each that uses what it made by way of steps; what tables alone tell is left out."""
     known = list(steps)
     if not known:
         return
-    names = _names(jobs)
     users: dict[str, User] = {}
     told: dict[str, Step] = {}
     for step in known:
-        owner = _owner(step, jobs, names)
+        owner = _owner(step, roster)
         name = owner or f"{step.source}\x1f{step.name}"
         before = users.get(name)
         reads, writes = (before.reads, before.writes) if before else ((), ())
@@ -62,21 +61,11 @@ def lineage_edges(jobs: Sequence[Job], steps: Iterable[Step]) -> Iterator[Edge]:
         yield from _reached(job.subject, feeds, watched, told)
 
 
-def _names(jobs: Sequence[Job]) -> Mapping[str, str]:
-    """Ids and names of jobs that only one of them has -> its subject."""
-    found: dict[str, set[str]] = {}
-    for job in jobs:
-        for word in {job.job_id, job.name}:
-            found.setdefault(word.casefold(), set()).add(job.subject)
-    return {word: next(iter(subjects)) for word, subjects in found.items() if len(subjects) == 1}
-
-
-def _owner(step: Step, jobs: Sequence[Job], names: Mapping[str, str]) -> str:
+def _owner(step: Step, roster: Roster) -> str:
+    """The watched job whose work a step is; empty if none, or not one alone, is meant."""
     for word in step.jobs:
-        if (subject := names.get(word.casefold())) is not None:
-            return subject
-        found = matching(word, jobs)
-        if len(found) == 1:
+        found = roster.matching(word)
+        if len(found) == 1 and found[0] in roster.jobs:
             return found[0]
     return ""
 

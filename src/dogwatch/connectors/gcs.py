@@ -1,19 +1,34 @@
 """Logs that a sink of Cloud Logging exported to a bucket of Cloud Storage (JSON API v1).
 
+Objects come once an hour; what arrived late comes in objects of its own, hours later, under the name of the
+hour it is of. So the last days are listed again in every round, and only what was not read is read.
 https://cloud.google.com/storage/docs/json_api/v1/objects/list
 """
 
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import ClassVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, SecretStr, TypeAdapter
+from pydantic import BaseModel, Field, SecretStr, TypeAdapter, field_validator
 
+from dogwatch.errors import ConnectorError
 from dogwatch.model.text import one_line
-from dogwatch.wire.connector import Connector, ConnectorSettings
+from dogwatch.wire.connector import Connector, ConnectorSettings, LogAsk, LogPart
 from dogwatch.wire.google import google_login
 from dogwatch.wire.http import Doors, Http, Pace
+from dogwatch.wire.unread import Object, Unread, checked_layout, day_prefix
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 PACE = Pace(per_second=50.0, concurrency=8, timeout=60.0)
+_PIECE = 8 << 20
+"""Bytes of an object that are asked for at once."""
+_CLOUD_RUN = (
+    "run.googleapis.com/stderr",
+    "run.googleapis.com/stdout",
+    "run.googleapis.com/requests",
+    "run.googleapis.com/varlog/system",
+)
 
 
 class GcsSettings(ConnectorSettings):
@@ -21,8 +36,11 @@ class GcsSettings(ConnectorSettings):
 
     bucket: str = Field(min_length=1)
     """The bucket's name."""
-    prefix: str = ""
-    """Only objects whose names begin so, such as run.googleapis.com/stderr/; empty: all."""
+    logs: tuple[str, ...] = Field(default=_CLOUD_RUN, min_length=1)
+    """The logs to read, by their ids. Left out: those of Cloud Run."""
+    layout: str = "{log}/{yyyy}/{mm}/{dd}/"
+    """How the names of a day's objects begin, in UTC; as a sink of Cloud Logging writes them if left out.
+    For files that something else copies there, such as cloud-run/{yyyy}-{mm}-{dd}/."""
     service_account_key: SecretStr | None = None
     """The JSON key of a service account with the role Storage Object Viewer on the bucket, on one line.
     Needs the extra google."""
@@ -31,13 +49,21 @@ class GcsSettings(ConnectorSettings):
     url: str = "https://storage.googleapis.com"
     """Where the API answers; an emulator's address asks for no credentials."""
 
+    @field_validator("layout")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        return checked_layout(value)
+
 
 class _Object(BaseModel):
     name: str
+    generation: str = ""
+    size: int = 0
 
 
 class _Page(BaseModel):
     items: list[_Object] = []
+    nextPageToken: str = ""  # noqa: N815  # the wire's spelling
 
 
 _PAGE = TypeAdapter(_Page)
@@ -48,6 +74,8 @@ class Gcs(Connector[GcsSettings]):
 
     Settings = GcsSettings
     title = "Cloud Storage logs"
+    overlap: ClassVar[timedelta] = timedelta(minutes=90)
+    """An hour's object is written some minutes after the hour."""
 
     def __init__(self, name: str, settings: GcsSettings, doors: Doors) -> None:
         super().__init__(name, settings, doors)
@@ -62,7 +90,58 @@ class Gcs(Connector[GcsSettings]):
 
     async def check(self) -> str:
         """Whether objects can be listed, or a ConnectorError."""
-        path = f"b/{quote(self.settings.bucket, safe='')}/o"
-        page = (await self._http.get(path, {"prefix": self.settings.prefix, "maxResults": 1})).parse(_PAGE)
+        page = (await self._http.get(self._objects, {"maxResults": 1})).parse(_PAGE)
         found = "objects readable" if page.items else "no object yet"
         return f"Cloud Storage · bucket {one_line(self.settings.bucket, 80)} · {found}"
+
+    async def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
+        """The objects of the last days that were not read yet, late ones included."""
+        unread = Unread(ask.cursor, ask.now + (self._http.skew or timedelta(0)), ask.since)
+        for day in unread.days():
+            prefixes = {day_prefix(self.settings.layout, log, day) for log in self.settings.logs}
+            for prefix in sorted(prefixes):
+                for one in unread.new(day, await self._list(prefix)):
+                    async for data in self._pieces(one):
+                        yield LogPart(one.name, data)
+                    unread.took(day, one)
+                    yield LogPart(one.name, b"", unread.cursor)
+            unread.listed(day)
+        yield LogPart("", b"", unread.cursor)
+
+    @property
+    def _objects(self) -> str:
+        return f"b/{quote(self.settings.bucket, safe='')}/o"
+
+    async def _list(self, prefix: str) -> Sequence[Object]:
+        """All objects whose names begin so."""
+        found: list[Object] = []
+        where = {"prefix": prefix, "fields": "items(name,generation,size),nextPageToken"}
+        token, seen = "", {""}
+        while True:
+            answer = await self._http.get(self._objects, {**where, "pageToken": token} if token else where)
+            page = answer.parse(_PAGE)
+            found += [Object(one.name, one.generation, one.size) for one in page.items]
+            token = page.nextPageToken
+            if not token:
+                return found
+            if token in seen:
+                raise answer.unexpected("with a next page that was read before")
+            seen.add(token)
+
+    async def _pieces(self, one: Object) -> AsyncIterator[bytes]:
+        """The content, piece by piece; nothing if the object is gone."""
+        path = f"{self._objects}/{quote(one.name, safe='')}"
+        version = {"generation": one.version} if one.version else {}
+        at = 0
+        while at < one.size:
+            headers = {"Range": f"bytes={at}-{at + _PIECE - 1}", "Accept-Encoding": "identity"}
+            try:
+                answer = await self._http.get(path, {"alt": "media", **version}, headers=headers)
+            except ConnectorError as error:
+                if error.status == 404 and not at:
+                    return
+                raise
+            yield answer.content
+            at += len(answer.content)
+            if answer.status != 206 or not answer.content:
+                return

@@ -11,8 +11,7 @@ from dogwatch.wire.tables import in_arguments, in_json, in_parameters, in_sql, v
     ("sql", "reads", "writes"),
     [
         (
-            "merge into CORE.X t using (select * from RAW.ORDERS o join USERS u using (id)) s on t.id = s.id\n"
-            + "when matched then update set t.a = s.a when not matched then insert (a) values (s.a)",
+            "merge into CORE.X t using (select * from RAW.ORDERS o join USERS u using (id)) s on t.id = s.id",
             ["DB.RAW.ORDERS", "DB.ETL.USERS"],
             ["DB.CORE.X"],
         ),

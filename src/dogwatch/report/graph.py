@@ -8,7 +8,7 @@ from rich.text import Text
 from dogwatch.model.text import one_line, plural
 from dogwatch.pipelines.draw import CULPRIT, HARMED, WORDS, Line, Picture, outline
 from dogwatch.pipelines.graph import Members
-from dogwatch.report.lines import flow, page, wrap
+from dogwatch.report.lines import flow, hanging, page, wrap
 from dogwatch.report.words import zone_word
 
 _STYLES = {CULPRIT: "bold red", HARMED: "red"}
@@ -19,7 +19,7 @@ _LEAST_NAME = 12
 
 def drawing(picture: Picture, heading: str, warnings: Sequence[str], width: int) -> Text:
     """The outline with a heading above and what the signs mean below; nothing is wider than ``width``."""
-    lines: list[Text] = [Text(line, style="bold") for line in wrap(heading, width)]
+    lines: list[Text] = [Text(line, style="bold") for line in wrap(one_line(heading, 400), width)]
     for members in picture.graph.pipelines.values():
         lines += [Text(f"  {line}", style="dim") for line in wrap(promise(members), width - 2)]
     lines.append(Text())
@@ -32,14 +32,8 @@ def drawing(picture: Picture, heading: str, warnings: Sequence[str], width: int)
         lines.append(Text("no job is known; jobs are read by: dogwatch check"))
     lines += [Text(), *flow(_signs(picture), " · ", width)]
     for said in warnings:
-        lines += [
-            Text(f"{'!  ' if first else '   '}{line}") for first, line in _numbered(wrap(said, width - 3))
-        ]
+        lines += hanging(Text("!"), wrap(one_line(said, 600), width - 2), 2)
     return page(lines)
-
-
-def _numbered(lines: Sequence[str]) -> list[tuple[bool, str]]:
-    return [(number == 0, line) for number, line in enumerate(lines)]
 
 
 def promise(members: Members) -> str:

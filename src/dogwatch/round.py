@@ -22,7 +22,7 @@ from dogwatch.notify.routing import Plan as Telling
 from dogwatch.pipelines.graph import Graph
 from dogwatch.pipelines.lineage import Step as LineageStep
 from dogwatch.pipelines.spec import Pipeline
-from dogwatch.signals import Signals, judge_signals, levels_of, read_signals, still_open
+from dogwatch.signals import Signals, judge_signals, levels_of, names_of, read_signals, still_open
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.incidents import Outrun
 from dogwatch.wire.clock import Clock
@@ -272,7 +272,8 @@ class Round:
     async def _judge_signals(self, told: Sequence[Signals], plan: Agenda, now: datetime) -> Detection:
         """Limits and shifts of metrics, and alerts; what nobody could look at stays as it was."""
         levels = await self._thread(levels_of, self._store, told, now)
-        found = judge_signals(told, levels, plan.open_findings, self._policy, now)
+        names = await self._thread(names_of, self._store, told)
+        found = judge_signals(told, levels, plan.open_findings, self._policy, now, names)
         found.merge(await self._thread(still_open, self._store, told, plan.open_findings))
         return found
 

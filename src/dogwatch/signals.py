@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from dogwatch.detect import Detection, Policy
-from dogwatch.detect.alerting import alerting
+from dogwatch.detect.alerting import alerting, called
 from dogwatch.detect.changes import in_time_order, job_changes
 from dogwatch.detect.hushed import hushed
 from dogwatch.detect.shifts import Level, shifts
 from dogwatch.detect.thresholds import Series, thresholds
-from dogwatch.model import Alert, Change, Finding, MetricSeries, Source
+from dogwatch.model import Alert, Change, Finding, MetricSeries, Source, job_subject
+from dogwatch.model.signal import COMPONENT
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.connector import AnyConnector, HasAlerts, HasChanges, HasMetrics
 
@@ -98,13 +99,17 @@ def judge_signals(
     open_findings: Sequence[Finding],
     policy: Policy,
     now: datetime,
+    names: Mapping[str, str],
 ) -> Detection:
-    """Limits, shifts and alerts; what was known before keeps the time at which it began."""
+    """Limits, shifts and alerts; what was known before keeps the time at which it began.
+
+    ``names`` are those of jobs by their subjects.
+    """
     found = Detection()
     everything = [one for signals in told for one in signals.series]
-    thresholds([_series(one) for one in everything], now, found)
-    shifts(everything, levels, now, found, policy.zone)
-    alerting([alert for signals in told for alert in signals.alerts], now, found)
+    thresholds([_series(one, names) for one in everything], now, found)
+    shifts(everything, levels, now, found, policy.zone, names)
+    alerting([alert for signals in told for alert in signals.alerts], now, found, names)
     begun = {finding.fingerprint: finding.at for finding in open_findings}
     found.findings = [
         finding.model_copy(update={"at": min(finding.at, begun.get(finding.fingerprint, finding.at))})
@@ -112,6 +117,18 @@ def judge_signals(
     ]
     found.findings = hushed(found, {}, policy.told, now)
     return found
+
+
+def names_of(store: Store, told: Sequence[Signals]) -> dict[str, str]:
+    """The names of the jobs that metrics and alerts are about, by their subjects."""
+    subjects = {one.subject for signals in told for one in (*signals.series, *signals.alerts)}
+    instances = {subject.partition("/")[0] for subject in subjects if not subject.startswith(COMPONENT)}
+    return {
+        subject: name
+        for instance in instances
+        for job_id, name in store.job_names(instance).items()
+        if (subject := job_subject(instance, job_id)) in subjects
+    }
 
 
 def levels_of(store: Store, told: Sequence[Signals], now: datetime) -> dict[str, list[Level]]:
@@ -142,5 +159,6 @@ def known_changes(store: Store, since: datetime, until: datetime) -> list[Change
     return in_time_order(told)
 
 
-def _series(one: MetricSeries) -> Series:
-    return Series(one.metric, one.subject, one.samples, one.instance, one.labels, one.url)
+def _series(one: MetricSeries, names: Mapping[str, str]) -> Series:
+    name = called(one.subject, names)
+    return Series(one.metric, one.subject, one.samples, one.instance, one.labels, one.url, name)

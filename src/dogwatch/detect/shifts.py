@@ -16,6 +16,7 @@ from statistics import median
 
 from pydantic import JsonValue
 
+from dogwatch.detect.alerting import called
 from dogwatch.detect.facts import Detection
 from dogwatch.model import Evidence, EvidenceKind, Finding, MetricSeries, Severity, content_id
 from dogwatch.model.text import one_line, span
@@ -123,6 +124,7 @@ def shifts(
     now: datetime,
     found: Detection,
     zone: tzinfo,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """One finding for each series that has been off its own level for ``LASTING``, unless a limit has said
     so already."""
@@ -141,7 +143,7 @@ def shifts(
         usual = Usual(known, one.metric, first, zone)
         since = off_since(one, usual, now) if usual.known >= _LEAST_LEVELS else None
         if since is not None:
-            _tell(one, usual, since, now, found)
+            _tell(one, called(one.subject, names or {}), usual, since, now, found)
 
 
 def off_since(series: MetricSeries, usual: Usual, now: datetime) -> datetime | None:
@@ -157,7 +159,9 @@ def off_since(series: MetricSeries, usual: Usual, now: datetime) -> datetime | N
     return since if since is not None and now - since >= LASTING else None
 
 
-def _tell(one: MetricSeries, usual: Usual, since: datetime, now: datetime, found: Detection) -> None:
+def _tell(
+    one: MetricSeries, subject: str, usual: Usual, since: datetime, now: datetime, found: Detection
+) -> None:
     recent = [(at, value) for at, value in one.samples if since <= at <= now]
     value = median(sample for _, sample in recent[-10:])
     there = usual.at(now)
@@ -182,7 +186,7 @@ def _tell(one: MetricSeries, usual: Usual, since: datetime, now: datetime, found
                 rule="shift",
                 subject=one.subject,
                 severity=Severity.ERROR if factor >= _GRAVE else Severity.WARNING,
-                summary=f"{one_line(one.subject, 80)}: {name} has been {_shown(value, one.metric)} "
+                summary=f"{one_line(subject, 80)}: {name} has been {_shown(value, one.metric)} "
                 f"for {span((now - since).total_seconds())}; "
                 f"usual at this hour is {_shown(usual.plain(there), one.metric)}",
                 evidence=found.cite(evidence),

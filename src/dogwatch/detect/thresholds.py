@@ -34,6 +34,8 @@ class Series:
     """Where it was read."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     url: str | None = None
+    name: str = ""
+    """What people call the subject; empty: as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def _tell(one: Series, limit: Threshold, since: datetime, now: datetime, found: 
                 rule="threshold",
                 subject=one.subject,
                 severity=limit.severity,
-                summary=f"{one_line(one.subject, 80)}: {name} is {_shown(value, limit.unit)},"
+                summary=f"{one_line(one.name or one.subject, 80)}: {name} is {_shown(value, limit.unit)},"
                 f" {side} {_shown(limit.limit, limit.unit)} for {lasted}"
                 f" ({span(limit.lasting.total_seconds())} are needed to say so)",
                 evidence=found.cite(evidence),

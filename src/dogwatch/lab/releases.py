@@ -16,7 +16,7 @@ EVERYTHING = f"{OWNER}/pipelines"
 """The repository of what has none of its own; its workflows are the estate's jobs on GitHub."""
 ROLLOUT = timedelta(seconds=95)
 """From a deployment's record to its success."""
-_EVERY = (5, 9)
+_EVERY = (9, 16)
 """Days between two ordinary releases of a component: at least, at most."""
 _AUTHORS = ("mlindner", "sokafor", "jtanaka", "avdberg")
 _KEEP_CLEAR = timedelta(hours=12)

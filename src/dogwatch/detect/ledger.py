@@ -18,9 +18,8 @@ from dogwatch.detect.schedule import due
 from dogwatch.model import Expectation, ExpectationState, Job, JobState, Schedule, ScheduleKind
 from dogwatch.model.ledger import Kept, Ledger, Look
 
-AGAIN = timedelta(hours=8)
-"""Slots of so long ago are judged again: a run may be allowed to begin six hours late (``longest_leeway``),
-and one that its platform shows two hours too late still meets its slot."""
+AGAIN = timedelta(hours=2)
+"""Runs that a platform shows so much too late still meet their slots."""
 _QUARTER = timedelta(hours=6)
 _AHEAD = (2, 8, 40, 400)
 """Days in which the next slot is looked for."""
@@ -39,6 +38,13 @@ class Duty:
     """By instance: from the quarter of this moment on slots are judged again."""
     kept: Mapping[JobKey, Sequence[Kept]] = field(default_factory=dict[JobKey, Sequence[Kept]])
     """The slots of those quarters that are written down, and the last ones before them."""
+
+    def start(self, key: JobKey) -> datetime:
+        """The quarter from which on the slots of a job are judged again: no later than that of the first slot
+        whose time has not run out."""
+        kept = [one.slot for one in self.kept.get(key, ())]
+        open_since = [slot.scheduled_for for slot in kept if slot.state in _UNSETTLED]
+        return quarter_of(min([self.since[key[0]], *open_since]))
 
 
 @dataclass(slots=True)
@@ -70,12 +76,12 @@ def judge(
         by_job.setdefault((slot.instance, slot.job_id), []).append(slot)
     for key, past in duty.pasts.items():
         slots = by_job.get(key, [])
-        start = quarter_of(duty.since[key[0]])
+        start = duty.start(key)
         kept = duty.kept.get(key, ())
         judged.slots += [one.slot for one in kept if one.slot.scheduled_for < start]
         judged.slots += slots
         judged.told |= {one.slot.id for one in kept if one.told}
-        _write_down(key, slots, [one for one in kept if one.slot.scheduled_for >= start], judged.ledger)
+        _write_down(key, slots, [one for one in kept if one.slot.scheduled_for >= start], now, judged.ledger)
         judged.ledger.looks[key] = _look(past, slots, policy, now)
     return judged
 
@@ -110,9 +116,10 @@ def _expected(
     """The slots from the first quarter in question to the end of the present one."""
     found: list[Expectation] = []
     last = quarter_of(now)
-    start = min((quarter_of(moment) for moment in duty.since.values()), default=last + _QUARTER)
+    starts = {key: duty.start(key) for key in duty.pasts}
+    start = min(starts.values(), default=last + _QUARTER)
     while start <= last:
-        pasts = {key: past for key, past in duty.pasts.items() if quarter_of(duty.since[key[0]]) <= start}
+        pasts = {key: past for key, past in duty.pasts.items() if starts[key] <= start}
         expected = expect(
             pasts,
             Window(start, start + _QUARTER),
@@ -128,11 +135,15 @@ def _expected(
     return found
 
 
-def _write_down(key: JobKey, slots: Iterable[Expectation], kept: Iterable[Kept], ledger: Ledger) -> None:
-    """Note what is settled and new, and what was settled and is no more."""
+def _write_down(
+    key: JobKey, slots: Iterable[Expectation], kept: Iterable[Kept], now: datetime, ledger: Ledger
+) -> None:
+    """Note what is settled and new, what was settled and is no more, and what stays open for so long that it
+    would be forgotten else."""
     known = {one.slot.scheduled_for: one for one in kept}
     for slot in slots:
-        if slot.state in _UNSETTLED:
+        patient = slot.scheduled_for <= now and known_by(slot) - slot.scheduled_for > AGAIN
+        if slot.state in _UNSETTLED and not patient:
             continue
         before = known.pop(slot.scheduled_for, None)
         entry = Kept(slot, told=slot.state in _ABSENT or (before is not None and before.told))

@@ -38,7 +38,8 @@ def test_every_class_has_a_runbook_with_a_section_for_every_platform() -> None:
     for book in shipped():
         assert book.sections.keys() == PLATFORMS | {""}
         for section in book.sections.values():
-            assert section.symptoms and section.check
+            assert section.symptoms
+            assert section.check
             assert section.remedy
             assert section.action in VERBS
 

@@ -26,11 +26,11 @@ TWO = datetime(2026, 3, 3, 2, tzinfo=UTC)
 CHAIN = [Link("airbyte/1", "snowflake/2"), Link("snowflake/2", "databricks/3")]
 
 
-def proof(kind: EvidenceKind, subject: str, minutes: float = 0, **content: Any) -> Evidence:
+def proof(sort: EvidenceKind, subject: str, minutes: float = 0, /, **content: Any) -> Evidence:
     """Evidence of that many minutes past two."""
     at = TWO + timedelta(minutes=minutes)
     source = subject.partition("/")[0]
-    return Evidence.of(kind, source=source, subject=subject, content=content, at=at)
+    return Evidence.of(sort, source=source, subject=subject, content=content, at=at)
 
 
 def run(subject: str, minutes: float = 0, **content: Any) -> Evidence:
@@ -107,6 +107,41 @@ def test_a_change_just_before_makes_it_likely_and_is_cited() -> None:
     assert found[0].confidence is Confidence.likely
     assert deploy.id in found[0].cites
     assert later.id not in found[0].cites
+
+
+def test_a_change_before_the_last_good_run_explains_nothing() -> None:
+    silent = run("databricks/3", 0, status="failed")
+    deploy = proof(EvidenceKind.change, "databricks", -300, kind="deployment", summary="v7 was deployed")
+    good = {"databricks/3": TWO - timedelta(minutes=60)}
+    known = case([finding("failed", silent)], [silent], besides=[deploy], last_good=good)
+    assert explain(known)[0].confidence is Confidence.inconclusive
+    before = case([finding("failed", silent)], [silent], besides=[deploy])
+    assert "just before: v7 was deployed" in explain(before)[0].claim
+
+
+def test_a_release_that_nobody_has_placed_concerns_what_fails_right_after_it() -> None:
+    silent = run("databricks/3", 0, status="failed")
+    near = proof(EvidenceKind.change, "github/shop", -20, kind="deployment", summary="v8 was deployed")
+    for minutes, sure in ((-20, Confidence.likely), (-400, Confidence.inconclusive)):
+        deploy = near.model_copy(update={"at": TWO + timedelta(minutes=minutes)})
+        found = explain(case([finding("failed", silent)], [silent], besides=[deploy]))
+        assert found[0].confidence is sure
+
+
+def test_a_figure_that_says_what_ran_out_gives_the_class_but_no_certainty() -> None:
+    full = proof(EvidenceKind.metric, "component/api", metric="memory", value=0.97, limit=0.5)
+    (only,) = explain(case([finding("shift", full, severity=Severity.WARNING)], [full]))
+    assert (only.cause_class, only.confidence) == (CauseClass.resource_exhaustion, Confidence.likely)
+
+
+def test_correlation_says_where_it_began_and_the_platform_speaks_for_its_jobs() -> None:
+    runs = [run(f"airbyte/{n}", n, error_message="Access denied") for n in range(2)]
+    members = [finding("failed", one) for one in runs]
+    subjects = [one.subject for one in runs]
+    first = explain(case(members, runs, links=[], culprit="airbyte", group=subjects))[0]
+    assert (first.subject, first.cause_class) == ("airbyte", CauseClass.auth_permission)
+    second = explain(case(members, runs, links=[], culprit="airbyte/1"))[0]
+    assert second.subject == "airbyte/1"
 
 
 def test_words_and_a_change_are_two_witnesses() -> None:

@@ -7,6 +7,7 @@ come the words of the errors (``causes.classify``), changes before onset, and a 
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,11 +18,14 @@ from dogwatch.causes.grounds import Grounds, confidence, grounded
 from dogwatch.causes.testimony import OWN_CHANGE, SILENT, Words, class_of, onset, testify, words, words_of
 from dogwatch.causes.wording import claim, settle
 from dogwatch.model import Cause, CauseClass, Evidence, EvidenceKind, Finding
+from dogwatch.model.signal import COMPONENT
 
 _SLACK = timedelta(minutes=15)
 """Clocks of platforms differ, and a round sees things in the order in which it looks."""
 _BEFORE = timedelta(hours=24)
-"""An older change is no news."""
+"""A change before the last run that went well explains nothing, nor does one so long ago."""
+_BEFORE_AT_ONCE = timedelta(hours=3)
+"""The same for what is at work all the time, where a change shows soon."""
 _RIGHT_AFTER = timedelta(hours=2)
 """So soon after a deployment that might concern anything, it is worth naming."""
 _TOGETHER = timedelta(hours=2)
@@ -58,6 +62,8 @@ class Case:
     """Where correlation sees the beginning: a member, or the platform of several; empty if unsaid."""
     group: Sequence[str] = ()
     """The subjects that correlation counts as one trouble of the culprit, if there are several."""
+    last_good: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """When each job last ended well."""
 
 
 def explain(case: Case) -> tuple[Cause, ...]:
@@ -107,7 +113,7 @@ def _dossiers(members: Sequence[Finding], case: Case, known: Mapping[str, Eviden
         said = words(finding, known)
         if said.said.strength > dossier.said.said.strength:
             dossier.said = said
-        dossier.cause_class = dossier.cause_class or class_of(finding, said)
+        dossier.cause_class = dossier.cause_class or class_of(finding, said, known)
     for dossier in found.values():
         if dossier.said.said.cause_class is not None:
             dossier.cause_class = dossier.said.said.cause_class
@@ -128,12 +134,18 @@ def _attach(found: Mapping[str, _Dossier], case: Case) -> None:
         for dossier in _concerned(proof, found, roots, above):
             if proof.kind is not EvidenceKind.change:
                 dossier.besides.append(proof)
-            elif dossier.findings[0].rule not in OWN_CHANGE and _just_before(proof, dossier):
+            elif dossier.findings[0].rule not in OWN_CHANGE and _just_before(proof, dossier, case):
                 dossier.changes.append(proof)
 
 
-def _just_before(change: Evidence, dossier: _Dossier) -> bool:
-    return dossier.since - _BEFORE <= change.at <= dossier.since + _SLACK
+def _just_before(change: Evidence, dossier: _Dossier, case: Case) -> bool:
+    """Whether a change came after all was well and before the trouble."""
+    steady = dossier.subject.startswith(COMPONENT)
+    since = dossier.since - (_BEFORE_AT_ONCE if steady else _BEFORE)
+    good = case.last_good.get(dossier.subject)
+    if good is not None and good <= dossier.since:
+        since = max(since, good)
+    return since <= change.at <= dossier.since + _SLACK
 
 
 def _concerned(
@@ -228,9 +240,10 @@ def _ranked(dossiers: Mapping[str, _Dossier], case: Case) -> list[Suspect]:
     edges += [(job, one.subject) for one in dossiers.values() for job in one.jobs]
     shared = {job for one in dossiers.values() for job in one.jobs}
     facts: list[Fact] = []
+    underneath = Counter(up for _, up in edges)
     for subject, dossier in sorted(dossiers.items()):
         facts += _facts(dossier, case.evidence, alone=subject not in shared)
-        below = sum(up == subject for _, up in edges)
+        below = underneath[subject]
         if below and len(dossiers) > 1:
             facts.append(
                 Fact(subject, Kind.reach, below / (len(dossiers) - 1), "it lies upstream of the others")

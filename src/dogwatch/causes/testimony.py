@@ -136,11 +136,17 @@ def _strings(value: JsonValue) -> Iterator[str]:
         yield from (item for item in value if isinstance(item, str))
 
 
-def class_of(finding: Finding, said: Words) -> CauseClass | None:
-    """The class that a finding names, by words first, else by the platform's record; None if by neither."""
+def class_of(finding: Finding, said: Words, evidence: Mapping[str, Evidence]) -> CauseClass | None:
+    """The class that a finding names: by words, else by the platform's record, else by what is measured;
+    None if by none of them."""
     if said.said.cause_class is not None:
         return said.said.cause_class
-    return _OF_STATE.get(finding.rule)
+    if finding.rule in _OF_STATE:
+        return _OF_STATE[finding.rule]
+    full = {Kind.resource, Kind.disk} & {
+        of_metric(evidence[id_]) for id_ in finding.evidence if id_ in evidence
+    }
+    return CauseClass.resource_exhaustion if full else None
 
 
 def stands_alone(finding: Finding, evidence: Mapping[str, Evidence]) -> bool:
@@ -180,7 +186,8 @@ def _kind(finding: Finding, evidence: Mapping[str, Evidence]) -> Kind:
 
 
 def of_metric(proof: Evidence) -> Kind | None:
-    """What a shifted figure means; None for figures of a run itself, which say how it went."""
+    """What a shifted figure means; None for what is no figure, and for those of a run itself, which say how
+    it went."""
     name = proof.content.get("metric")
     if not isinstance(name, str) or name in {"duration_seconds", "rows", "bytes"}:
         return None

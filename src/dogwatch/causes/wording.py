@@ -44,6 +44,9 @@ _DID: Mapping[str, str] = {
     "log_new": "says something new in its log",
     "log_surge": "says one thing far more often than usual",
     "log_vanished": "no longer says what it usually says",
+    "shift": "is not at its usual level",
+    "threshold": "is beyond its limit",
+    "alert": "is alerted on",
 }
 _SETTLE: Mapping[str, str] = {
     "missed": "the platform's own record of that time: was it held, switched off, or never asked to start?",
@@ -87,16 +90,15 @@ def _after(changes: Sequence[Evidence]) -> str:
     if not changes:
         return ""
     change = changes[-1]
-    return f", soon after {one_line(what_changed(change), 80)} ({change.at:%d %b %H:%M} UTC)"
+    return f"; just before: {what_changed(change)} ({change.at:%d %b %H:%M} UTC)"
 
 
 def what_changed(change: Evidence) -> str:
     """A change in a few words."""
-    for key in ("title", "summary", "version", "ref", "description", "state"):
-        told = change.content.get(key)
-        if isinstance(told, str) and told:
-            return f"a change of {change.subject} ({one_line(told, 60)})"
-    return f"a change of {change.subject}"
+    told = change.content.get("summary")
+    return (
+        one_line(told, 100).rstrip(".") if isinstance(told, str) and told else f"a change of {change.subject}"
+    )
 
 
 def settle(name: str, findings: Sequence[Finding], sure: Confidence, cause_class: CauseClass | None) -> str:

@@ -5,6 +5,7 @@ the store's thread.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ from dogwatch.detect.changes import change_evidence, in_time_order, job_changes
 from dogwatch.incidents import Correlation, Known, Past, correlate
 from dogwatch.incidents.known import DeadlinesOf
 from dogwatch.incidents.lifecycle import COMES_BACK
-from dogwatch.incidents.trouble import FOLLOWS, is_grave
+from dogwatch.incidents.trouble import counts
 from dogwatch.model import Affected, Cause, Deadline, Evidence, Finding, Incident
 from dogwatch.model.ledger import JobKey
 from dogwatch.pipelines.blast import deadlines
@@ -38,6 +39,8 @@ class Cases:
     """What findings of live incidents cite that are over."""
     besides: Sequence[Evidence] = ()
     """Changes of that time."""
+    kept: AbstractSet[tuple[int, str]] = frozenset()
+    """(number, fingerprint) of findings of live incidents that are stored just as they are found now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def _causes(
             {**scene.titles, **names},
             incident.culprit,
             [one.subject for one in members if one.subject.startswith(f"{incident.culprit}/")],
+            before.known.good,
         )
         found[incident.number] = explain(case)
     return found
@@ -104,16 +108,10 @@ def cases(store: Store, scene: Scene, now: datetime) -> Cases:
     """Live incidents, those that may come back, and the facts about everybody who may be concerned."""
     live = store.live_incidents()
     findings, graph = scene.findings, scene.graph
-    found = {finding.fingerprint for finding in findings}
-    kept = store.incident_findings(incident.number for incident in live)
-    past = [
-        Past(finding, cleared or now)
-        for parts in kept.values()
-        for finding, cleared in parts
-        if finding.fingerprint not in found
-    ]
-    concerned = [finding.subject for finding in findings if is_grave(finding) or finding.rule in FOLLOWS]
-    subjects = {*concerned, *(old.finding.subject for old in past)}
+    found = {finding.fingerprint: finding for finding in findings if counts(finding)}
+    kept, over = store.kept_findings([incident.number for incident in live], found)
+    past = [Past(finding, cleared or now) for finding, cleared in over]
+    subjects = {finding.subject for finding in (*found.values(), *(old.finding for old in past))}
     reach = _downstream(subjects, graph)
     coming = {f"{key[0]}/{key[1]}": look.slot for key, look in store.looks().items() if look.slot}
     keys = sorted(key for subject in reach if (key := job_key(subject)) is not None)
@@ -134,7 +132,7 @@ def cases(store: Store, scene: Scene, now: datetime) -> Cases:
     changes = [*store.changes(max(began, now - _NEWS) - _DAY, now)] if subjects else []
     changes += [change for told in versions.values() for change in job_changes(told)]
     besides = [change_evidence(change) for change in in_time_order(changes)]
-    return Cases(live, known, {item.id: item for item in cited}, besides)
+    return Cases(live, known, {item.id: item for item in cited}, besides, kept)
 
 
 def _promises(
@@ -182,7 +180,9 @@ def _casebook(after: Correlation, before: Cases, findings: Iterable[Finding], no
     changed = after.changed
     rests = {incident.number: incident for incident in (*after.incidents, *changed)}
     parts = {
-        number: [bodies[key] for key in incident.findings if key in bodies]
+        number: [
+            bodies[key] for key in incident.findings if key in bodies and (number, key) not in before.kept
+        ]
         for number, incident in rests.items()
     }
     return Casebook(changed, after.turns, parts, tuple(after.evidence.values()))

@@ -66,7 +66,7 @@ def _same_sentence(roots: Sequence[Trouble]) -> Iterable[Sequence[Trouble]]:
 
 
 def _by_names(chain: Sequence[Trouble]) -> Iterable[Sequence[Trouble]]:
-    """The parts of a chain that name the same: jobs that share an account name it, each beside its own tables.
+    """The parts of a chain that name the same: jobs that share an account name it, each beside its tables.
 
     Of names that only one job has nothing follows; then three or more jobs are one, and two if they say the
     same to the letter.

@@ -67,11 +67,11 @@ def _drafts(
         members.setdefault(root_of(subject, above), []).append(found[subject])
     drafts: list[Draft] = []
     shown: dict[str, Evidence] = {}
+    grave = {subject for subject, one in found.items() if one.grave}
     for group in alike(roots, known.good):
         followers = [one for root in group for one in members.get(root.subject, ())]
         own = {one.subject for one in (*group, *followers)}
-        others = {subject for subject, one in found.items() if subject not in own and one.grave}
-        hit, facts = affected(group, followers, others, graph, known.lives, known.jobs, now)
+        hit, facts = affected(group, followers, grave - own, graph, known.lives, known.jobs, now)
         shown |= facts
         drafts.append(_draft(group, followers, hit, graph, known, now))
     return sorted(drafts, key=lambda draft: (draft.began_at, draft.key)), shown

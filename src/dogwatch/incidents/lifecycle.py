@@ -85,6 +85,12 @@ def advance(was: Incident, draft: Draft, now: datetime) -> Step | None:
     return _next(was, incident, TurnKind.changed, now, RULES, _difference(was, incident))
 
 
+def faded(was: Incident, now: datetime) -> Step:
+    """One of which nothing is left, not even a trouble that is over: what it was made of is a note now."""
+    incident = was.model_copy(update={"state": IncidentState.resolved, "resolved_at": now, "active": ()})
+    return _next(was, incident, TurnKind.resolved, now, RULES, "what is left of it is worth a note only")
+
+
 def merged(was: Incident, into: Incident, now: datetime) -> Step:
     """One that turned out to be a part of another."""
     incident = was.model_copy(

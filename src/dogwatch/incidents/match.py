@@ -41,6 +41,10 @@ def matched(
         elif draft.active and back is None:
             take(lifecycle.opened(draft, next_number, now, _split_from(draft, live)))
             next_number += 1
+    claimed = {incident.number for mine in claims.values() for incident in mine}
+    for incident in live:
+        if incident.number not in claimed:
+            take(lifecycle.faded(incident, now))
     everything = sorted(after.values(), key=_order)
     return Correlation(
         incidents=tuple(one for one in everything if one.state.live),

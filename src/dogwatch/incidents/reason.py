@@ -28,8 +28,10 @@ _READ = 2_000
 """Characters of an error that are compared; what follows are stack frames."""
 _NAMED = re.compile(r"[\"'`“”‘’]([^\"'`“”‘’\n]{1,120})[\"'`“”‘’]")
 _HOST = re.compile(
-    r"(?<![\w.@-])(?:[a-z][a-z0-9-]{0,62}\.){1,6}[a-z]{2,24}(?::\d{2,5})?(?![\w-])", re.IGNORECASE
+    r"(?<![\w.@-])[a-z][a-z0-9-]{0,62}(?:\.[a-z0-9-]{1,63}){0,6}"
+    r"(?::\d{2,5}\b|\.(?:com|net|org|io|dev|app|cloud|internal|local|lan|corp|[a-z]{2})(?:\.[a-z]{2})?(?![\w.-]))"
 )
+"""A host: by its port, or by how it ends; ``java.lang.Error`` is none."""
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{2,5})?(?![\w.])")
 _VALUE = re.compile(r"\b(?=[\w-]*\d)[\w-]+\b")
 _SPACE = re.compile(r"\s+")

@@ -67,12 +67,17 @@ class Trouble:
     @property
     def grave(self) -> bool:
         """Whether it may be an incident by itself; else it is a note that only adds to one."""
-        return any(is_grave(finding) for finding in self.findings)
+        return is_grave(self.findings[0])  # notes stand last, or alone
+
+
+def counts(finding: Finding) -> bool:
+    """Whether a finding can belong to an incident at all."""
+    return is_grave(finding) or finding.rule in FOLLOWS
 
 
 def is_grave(finding: Finding) -> bool:
     """Whether somebody should hear of a finding, or would if the user did not want silence."""
-    return finding.severity.rank >= Severity.WARNING.rank or bool(finding.muted)
+    return finding.severity is not Severity.INFO or finding.muted != ""
 
 
 def troubles(
@@ -89,7 +94,7 @@ def troubles(
     for old in past:
         grouped.setdefault(old.finding.subject, {})[old.finding.fingerprint] = (old.finding, old.cleared_at)
     for finding in findings:
-        if is_grave(finding) or finding.rule in FOLLOWS:
+        if counts(finding):
             grouped.setdefault(finding.subject, {})[finding.fingerprint] = (finding, None)
     return {subject: _trouble(subject, known, evidence, kinds) for subject, known in sorted(grouped.items())}
 
@@ -100,10 +105,11 @@ def _trouble(
     evidence: Mapping[str, Evidence],
     kinds: Mapping[str, str],
 ) -> Trouble:
-    ordered = sorted(known.values(), key=lambda item: (item[1] is not None, *_rank(item[0])))
-    grave = [item for item in ordered if is_grave(item[0])]
-    if grave:  # notes on a job that is in trouble itself add nothing
-        ordered = grave
+    ordered = list(known.values())
+    if len(ordered) > 1:
+        ordered.sort(key=lambda item: (item[1] is not None, *_rank(item[0])))
+        grave = [item for item in ordered if is_grave(item[0])]
+        ordered = grave or ordered  # notes on a job that is in trouble itself add nothing
     found = tuple(finding for finding, _ in ordered)
     cleared = [ended for _, ended in ordered]
     ended = [moment for moment in cleared if moment is not None]

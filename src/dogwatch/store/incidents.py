@@ -137,6 +137,26 @@ class Incidents(Journal):
                     found.setdefault(row.number, []).append((finding, row.cleared_at))
         return found
 
+    def kept_findings(
+        self, numbers: Sequence[int], found: Mapping[str, Finding]
+    ) -> tuple[set[tuple[int, str]], list[tuple[Finding, datetime | None]]]:
+        """Of the findings of these incidents: (number, fingerprint) of those that are stored just as they are
+        ``found`` (by fingerprint), and those that are not found, with since when."""
+        table = schema.incident_findings
+        columns = (table.c.number, table.c.fingerprint, table.c.body, table.c.cleared_at)
+        same: set[tuple[int, str]] = set()
+        over: list[tuple[Finding, datetime | None]] = []
+        with self._read() as connection:
+            for start in range(0, len(numbers), _CHUNK):
+                query = sa.select(*columns).where(table.c.number.in_(numbers[start : start + _CHUNK]))
+                for number, key, body, cleared in connection.execute(query.order_by(*columns[:2])):
+                    finding = found.get(key)
+                    if finding is None:
+                        over.append((Finding.model_validate(body), cleared))
+                    elif cleared is None and _is_as_stored(finding, body):
+                        same.add((number, key))
+        return same, over
+
     def incident_evidence(self, number: int) -> list[Evidence]:
         """Every fact that an incident cites or ever cited, the oldest first. It is kept with the incident."""
         cited, table = schema.citations, schema.evidence
@@ -249,3 +269,13 @@ class Incidents(Journal):
                 insert(schema.citations).on_conflict_do_nothing(),
                 [{"number": number, "evidence": id_} for number, id_ in sorted(cited)],
             )
+
+
+def _is_as_stored(finding: Finding, body: Mapping[str, object]) -> bool:
+    """Whether the copy of a finding says what it says now."""
+    return (finding.summary, list(finding.evidence), finding.severity, finding.muted) == (
+        body["summary"],
+        body["evidence"],
+        body["severity"],
+        body.get("muted", ""),
+    )

@@ -68,10 +68,12 @@ def agenda(store: Store, instances: AbstractSet[str], now: datetime) -> Agenda:
     readable = {source.instance for source in sources if source.blind_since is None and source.read_until}
     found = store.open_findings()
     listed = frozenset(store.job_counts())
-    news = store.changed_jobs(number) | store.open_jobs()
-    if previous is not None:
-        news |= store.edited_jobs(previous)
-    news |= store.followers(news)
+    news: set[JobKey] = set()
+    if instances - met:  # of a first round everything would be news
+        news = store.changed_jobs(number) | store.open_jobs()
+        if previous is not None:
+            news |= store.edited_jobs(previous)
+        news |= store.followers(news)
     jobs = {key for key in news if key[0] in instances - met}
     jobs |= set(store.unsettled_jobs(met))
     jobs |= store.due_jobs(readable - met, now)

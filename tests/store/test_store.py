@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from dogwatch.errors import StoreError
 from dogwatch.model import Evidence, EvidenceKind, Finding, JobState, Run, Severity, Source, Status
 from dogwatch.store import Store, lease, open_store, schema
-from dogwatch.store.migrate import HEAD
-from dogwatch.store.rows import RunFilter
+from dogwatch.store.file import engine_of, writer_of
+from dogwatch.store.migrate import HEAD, build, upgrade
+from dogwatch.store.rows import RunFilter, run_row
 from support.cast import NOON, a_job, a_run
 
 ALL = RunFilter(limit=1000)
@@ -254,10 +255,41 @@ def test_a_reader_is_not_blocked_by_a_writer(store: Store, tmp_path: Path) -> No
 
 
 def test_the_migrations_build_the_declared_tables(tmp_path: Path) -> None:
-    migrated = open_store(tmp_path / "migrated.db")._engine
-    with migrated.connect() as connection:
+    """A new store is made from the tables as they are declared; an old one comes to the same."""
+    assert shape(tmp_path / "new.db", build) == shape(tmp_path / "old.db", upgrade)
+
+
+def shape(path: Path, way: Callable[[sa.Connection], None]) -> list[tuple[str, ...]]:
+    """The columns of all tables, and the words of all indexes and triggers, of a store made in this way."""
+    engine = engine_of(path)
+    with writer_of(engine).begin() as connection:
+        way(connection)
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
-    migrated.dispose()
+        query = "SELECT type, name, sql FROM sqlite_master WHERE type <> 'table' AND sql <> ''"
+        found = [tuple(row) for row in connection.exec_driver_sql(query)]
+        for table in sa.inspect(connection).get_table_names():
+            columns = connection.exec_driver_sql(f"PRAGMA table_info('{table}')").mappings()
+            found += [
+                (table, row["name"], row["type"], str(row["notnull"]), str(row["pk"])) for row in columns
+            ]
+    engine.dispose()
+    return sorted(found)
+
+
+def test_an_old_store_is_brought_up_to_date_with_all_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "dogwatch.db"
+    engine = engine_of(path)
+    with writer_of(engine).begin() as connection:
+        upgrade(connection, "0001")
+        columns = ", ".join(column.name for column in schema.runs.columns)
+        connection.exec_driver_sql(
+            f"INSERT INTO runs ({columns}) VALUES ({', '.join('?' for _ in schema.runs.columns)})",
+            run_row(a_run(1), 0),
+        )
+    engine.dispose()
+    store = open_store(path)
+    assert store.runs(ALL) == [a_run(1)]
+    store.close()
 
 
 def test_the_head_is_the_newest_migration() -> None:

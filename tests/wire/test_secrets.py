@@ -97,15 +97,19 @@ def test_base64_of_a_secret_is_masked_wherever_it_stands(value: str, before: byt
 def test_any_text_can_be_a_secret_and_any_text_can_be_scrubbed(value: str) -> None:
     secrets = Secrets()
     secrets.add(value)
-    assert secrets.scrub(value) != value or len(value.strip()) < 6
+    assert secrets.scrub(value) != value or not value.strip()
     assert secrets.scrub_bytes(value.encode("utf-8", "replace")) is not None
 
 
-def test_short_and_empty_values_do_not_blank_out_words() -> None:
+def test_short_values_are_masked_where_they_stand_alone_and_only_in_what_we_say() -> None:
     secrets = Secrets()
-    for value in ("", "   ", "sync", "12345"):
+    for value in ("", "   ", "sync", "123", "12345", "p@ss"):
         secrets.add(value)
-    assert secrets.scrub("sync 12345 of   jobs") == "sync 12345 of   jobs"
+    said = "resync of 12345, not 123456: user=sync:p@ss refused; async 0123"
+    assert secrets.scrub(said) == "resync of ***, not 123456: user=***:*** refused; async 0123"
+    assert secrets.tell("refused: sync")
+    assert not secrets.tell("resync of   jobs")
+    assert secrets.scrub_bytes(said.encode()) == said.encode()
 
 
 def test_pasted_white_space_does_not_hide_a_secret_from_us() -> None:

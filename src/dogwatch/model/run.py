@@ -136,10 +136,7 @@ class Run(Noun):
         answer already: only the type checker looks at what is given. Moments must be in UTC, metrics floats
         and the attempt 1 or more; the suite of every connector holds each run against ``Run(...)``.
         """
-        run = cls.__new__(cls)
-        _put(
-            run,
-            "__dict__",
+        return _run_of(
             {
                 "uid": uid,
                 "platform": platform,
@@ -165,10 +162,6 @@ class Run(Noun):
                 "observed_at": observed_at,
             },
         )
-        _put(run, "__pydantic_fields_set__", _FIELDS)
-        _put(run, "__pydantic_extra__", None)
-        _put(run, "__pydantic_private__", None)
-        return run
 
     @property
     def version(self) -> tuple[datetime, bool]:
@@ -190,7 +183,16 @@ class Run(Noun):
 
 
 _FIELDS = set(Run.model_fields)
-_put = object.__setattr__  # what pydantic's own model_construct does, without its search for defaults
+
+
+def _run_of(values: dict[str, object]) -> Run:
+    """What pydantic's own ``model_construct`` does, without its search for defaults and aliases."""
+    run = Run.__new__(Run)
+    object.__setattr__(run, "__dict__", values)
+    object.__setattr__(run, "__pydantic_fields_set__", _FIELDS)
+    object.__setattr__(run, "__pydantic_extra__", None)
+    object.__setattr__(run, "__pydantic_private__", None)
+    return run
 
 
 class JobState(StrEnum):

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from dogwatch.errors import StoreError
+from dogwatch.store import schema
 
 HEAD = "0007"
 """The newest revision in ``migrations/versions`` (a test compares)."""
@@ -22,17 +23,32 @@ def migrate(engine: sa.Engine, writer: sa.Engine) -> None:
             f"the store was made by a newer dogwatch (schema {found}, this one knows {HEAD})",
             "upgrade dogwatch, or use another store",
         )
-    # Alembic costs 100 ms of import; only the first start after an upgrade pays it.
-    from alembic import command
+    with writer.begin() as connection:
+        found = _revision(connection)  # somebody may have been quicker
+        if found is None and not sa.inspect(connection).get_table_names():
+            build(connection)
+        elif found != HEAD:
+            upgrade(connection)
+
+
+def build(connection: sa.Connection) -> None:
+    """Make all tables of a new store as they are today; a test holds them against what ``upgrade`` builds."""
+    schema.metadata.create_all(connection)
+    version = sa.Column("version_num", sa.String(32), nullable=False)
+    key = sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc")
+    sa.Table("alembic_version", sa.MetaData(), version, key).create(connection)
+    connection.execute(sa.text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+
+
+def upgrade(connection: sa.Connection, revision: str = HEAD) -> None:
+    """Run the migrations that this store lacks, all of them if it is empty, up to a revision."""
+    from alembic import command  # takes 100 ms; only the first start after an upgrade pays it
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "dogwatch.store:migrations")
-    with writer.begin() as connection:
-        if _revision(connection) == HEAD:
-            return
-        config.attributes["connection"] = connection
-        command.upgrade(config, HEAD)
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def _revision(connection: sa.Connection) -> str | None:

@@ -1,6 +1,6 @@
 """How a run becomes a row and comes back, and how runs are chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -17,7 +17,7 @@ _RUN_FIELDS = tuple(Run.model_fields)
 RUN_COLUMNS = _RUN_FIELDS
 """What ``run_from_text`` wants, in its order."""
 _FIELDS_SET = set(_RUN_FIELDS)
-_values = itemgetter(*_RUN_FIELDS)
+_values: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*_RUN_FIELDS)
 _WORDS = {status: status.value for status in Status}
 _TERMINAL = {status: 0 if status.open else 1 for status in Status}
 _STATUSES = {status.value: status for status in Status}

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
@@ -284,7 +285,6 @@ citations = sa.Table(
     sa.Column("evidence", sa.String(16), primary_key=True),
 )
 
-# Append-only: triggers of the migration refuse everything else.
 events = sa.Table(
     "events",
     metadata,
@@ -298,6 +298,12 @@ events = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Index("events_by_subject", "subject", "seq"),
 )
+for _verb in ("UPDATE", "DELETE"):  # the record is append-only, whoever opens the file with whatever program
+    _refusal = sa.DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy left the types out
+        f"CREATE TRIGGER events_no_{_verb.lower()} BEFORE {_verb} ON events"
+        " BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+    )
+    event.listen(events, "after_create", _refusal.execute_if(dialect="sqlite"))
 
 actions = sa.Table(
     "actions",

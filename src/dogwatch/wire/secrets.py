@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 _SHORTEST = 6
-"""Shorter values would blank out ordinary words; no platform issues credentials this short."""
+"""Shorter values would blank out parts of ordinary words: they are hidden where they stand alone, and in what
+we say only, as a platform's data may well hold such a word by chance. No platform issues any so short."""
 
 _PASSING = 64
 """So many bought tokens are remembered; older ones ended long ago."""
@@ -24,6 +25,7 @@ class Secrets:
         self._lasting: dict[str, frozenset[str]] = {}
         self._passing: deque[tuple[str, frozenset[str]]] = deque(maxlen=_PASSING)
         self._spellings: list[str] = []
+        self._short: re.Pattern[str] | None = None
         self._encoded: list[bytes] = []
 
     def add(self, value: str, *, passing: bool = False) -> None:
@@ -43,6 +45,11 @@ class Secrets:
         merged = set[str]().union(*self._lasting.values(), *(kept for _, kept in self._passing))
         self._spellings = sorted(merged, key=lambda spelling: (-len(spelling), spelling))
         self._encoded = [spelling.encode("utf-8", "surrogatepass") for spelling in self._spellings]
+        short = {part for known in self._lasting for part in _parts(known) if 0 < len(part) < _SHORTEST}
+        if short:
+            self._short = re.compile(
+                rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(short, key=len, reverse=True)))})(?!\w)"
+            )
 
     def knows(self, value: str) -> bool:
         """True if exactly this value was added."""
@@ -50,14 +57,16 @@ class Secrets:
 
     def tell(self, text: str) -> bool:
         """True if the text gives one of them away."""
-        return any(spelling in text for spelling in self._spellings)
+        return any(spelling in text for spelling in self._spellings) or (
+            self._short is not None and self._short.search(text) is not None
+        )
 
     def scrub(self, text: str) -> str:
         """The text with every known credential masked."""
         for spelling in self._spellings:
             if spelling in text:
                 text = text.replace(spelling, MASK)
-        return text
+        return text if self._short is None else self._short.sub(MASK, text)
 
     def scrub_bytes(self, body: bytes) -> bytes:
         """The body with every known credential masked; platforms do echo what they were sent."""

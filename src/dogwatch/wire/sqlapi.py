@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -18,6 +18,8 @@ LONGEST = 600.0
 _NO_RIGHT = re.compile(
     r"not authorized|insufficient privileges|does not exist|no active warehouse", re.IGNORECASE
 )
+
+_CELL = frozenset({str, type(None)})
 
 Row = Mapping[str, str | None]
 """Column name (upper case) -> cell; every cell is text or null."""
@@ -129,15 +131,14 @@ class SqlApi:
 
 def _named(names: Sequence[str], data: Sequence[Any]) -> list[Row]:
     """The rows that are one cell of text or null for each column."""
-    width = len(names)
-    return [dict(zip(names, row, strict=True)) for row in data if _is_row(row, width)]
-
-
-def _is_row(row: Any, width: int) -> TypeGuard[list[str | None]]:
-    if not isinstance(row, list):
-        return False
-    cells = cast("Sequence[object]", row)
-    return len(cells) == width and all(cell is None or isinstance(cell, str) for cell in cells)
+    rows: list[Row] = []
+    for cells in data:
+        if isinstance(cells, list) and _CELL.issuperset(map(type, cells)):  # pyright: ignore[reportUnknownArgumentType]  # it is whatever JSON holds
+            try:
+                rows.append(dict(zip(names, cast("list[str | None]", cells), strict=True)))
+            except ValueError:
+                continue  # too many cells, or too few
+    return rows
 
 
 def _refused(error: UnexpectedAnswer) -> ConnectorError:

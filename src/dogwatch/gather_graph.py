@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from dogwatch.model import Job, Run, Status
 from dogwatch.model.ledger import JobKey
 from dogwatch.pipelines.build import graph_of
-from dogwatch.pipelines.discover import unscheduled
+from dogwatch.pipelines.discover import table_edges, unscheduled
 from dogwatch.pipelines.graph import Graph
 from dogwatch.pipelines.habits import CLOCKS_APART, LEAST_STARTS, WINDOW, Habit, habit_of
 from dogwatch.pipelines.lineage import Step
@@ -44,7 +44,7 @@ def pipeline_graph(
     if now is not None:
         known |= _renewed(store, jobs, known, now)
     open_ended = {job.subject for job in jobs if unscheduled(job)}
-    habits = [edge for subject, habit in known.items() if subject in open_ended and (edge := habit.edge())]
+    habits = [edge for subject, habit in known.items() if subject in open_ended for edge in habit.edges()]
     return graph_of(jobs, declared, lineage(), habits)
 
 
@@ -64,22 +64,31 @@ def _renewed(
             job.subject,
         )
     )
-    found = [_looked_up(store, job, now) for job in stale[:_AT_ONCE]]
+    feeders: dict[str, set[str]] = {}
+    for edge in table_edges(jobs) if stale else ():
+        if edge.certain:
+            feeders.setdefault(edge.downstream, set()).add(edge.upstream)
+    found = [_looked_up(store, job, feeders.get(job.subject, set()), now) for job in stale[:_AT_ONCE]]
     store.save_habits(found)
     return {habit.downstream: habit for habit in found}
 
 
-def _looked_up(store: Store, job: Job, now: datetime) -> Habit:
+def _looked_up(store: Store, job: Job, feeders: set[str], now: datetime) -> Habit:
     key: JobKey = (job.instance, job.job_id)
     starts = _starts(store.histories([key], _LIFE).get(key, ()))
     near: Counter[JobKey] = Counter()
     if len(starts) >= LEAST_STARTS:
         for start in starts[-3:]:  # what it follows ended well before at least two of these
             near.update(store.just_ended(start - WINDOW, start + CLOCKS_APART, _LONGEST) - {key})
-    often = [other for other, times in near.most_common(_CANDIDATES) if times > 1]
-    lives = store.histories(often, _LIFE)
+    often = {other for other, times in near.most_common(_CANDIDATES) if times > 1}
+    often |= {(instance, job_id) for instance, _, job_id in map(_cut, sorted(feeders)[:_CANDIDATES])}
+    lives = store.histories(sorted(often), _LIFE) if len(starts) >= LEAST_STARTS else {}
     ends = {f"{other[0]}/{other[1]}": _ends(runs) for other, runs in lives.items()}
-    return habit_of(job.subject, starts, ends, now)
+    return habit_of(job.subject, starts, ends, now, feeders)
+
+
+def _cut(subject: str) -> tuple[str, str, str]:
+    return subject.partition("/")
 
 
 def _starts(runs: Sequence[Run]) -> list[datetime]:

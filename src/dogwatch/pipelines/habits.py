@@ -6,6 +6,7 @@ What is found is a suggestion: it says what to ask about, and is never concluded
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -32,65 +33,97 @@ class Habit(Noun):
 
     downstream: str
     """Its subject."""
-    upstream: str | None
-    """The job after which it begins; None if there is no such job."""
+    upstreams: tuple[str, ...] = ()
+    """The job after which it begins, or those of which it waits for the last; empty if there is none."""
     times: int = 0
-    """How many of its starts followed an end of the other"""
+    """How many of its starts followed an end of the others"""
     of: int = 0
     """among so many."""
     lag_seconds: float = 0.0
     """The usual time between the two."""
     looked_at: UtcTime
 
-    def edge(self) -> Edge | None:
-        """The edge that it suggests. Its confidence is the lower end of what the counts allow, by the rule of
-        succession (Laplace), and never high enough to be certain."""
-        if self.upstream is None:
-            return None
-        return Edge(
-            upstream=self.upstream,
-            downstream=self.downstream,
-            basis=EdgeBasis.habit,
-            confidence=round(min(_MOST_SURE, _MOST_SURE * (self.times + 1) / (self.of + 2)), 2),
-            triggers=True,
-            why=f"{self.times} of its last {self.of} runs began within {span(WINDOW.total_seconds())} after"
-            f" this one ended, usually {span(self.lag_seconds)} after",
-        )
+    def edges(self) -> list[Edge]:
+        """The edges that it suggests. Their confidence is what the counts allow by the rule of succession
+        (Laplace), and never high enough to be certain."""
+        last = "this one" if len(self.upstreams) == 1 else "the last of several, at times this one,"
+        within, usual = span(WINDOW.total_seconds()), span(self.lag_seconds)
+        return [
+            Edge(
+                upstream=upstream,
+                downstream=self.downstream,
+                basis=EdgeBasis.habit,
+                confidence=round(_MOST_SURE * (self.times + 1) / (self.of + 2), 2),
+                triggers=True,
+                why=f"{self.times} of its last {self.of} runs began within {within} after {last} ended,"
+                f" usually {usual} after",
+            )
+            for upstream in self.upstreams
+        ]
 
 
 def habit_of(
-    downstream: str, starts: Sequence[datetime], ends: Mapping[str, Sequence[datetime]], now: datetime
+    downstream: str,
+    starts: Sequence[datetime],
+    ends: Mapping[str, Sequence[datetime]],
+    now: datetime,
+    feeders: AbstractSet[str] = frozenset(),
 ) -> Habit:
-    """After which job ``downstream`` always begins.
+    """After which job, or the last of which jobs, ``downstream`` always begins.
 
     ``starts`` are when its latest runs began, in order; ``ends`` when runs of other jobs ended well, in
-    order, over the same time. A job that ends more often than the other begins is no reason for it. Of
-    several that fit equally well the one that ends last before is taken.
+    order, over the same time; ``feeders`` those of which it is known that it reads what they write. A job
+    that ends more often than the other begins is no reason for it. Feeders are tried together first: what
+    waits for several begins after the last of them, whichever that is. Of single jobs that fit equally well
+    the one that ends last before is taken.
     """
-    found = Habit(downstream=downstream, upstream=None, looked_at=now)
+    found = Habit(downstream=downstream, of=len(starts), looked_at=now)
     if len(starts) < LEAST_STARTS:
         return found
-    best: tuple[int, float, str] | None = None
-    for upstream, ended in sorted(ends.items()):
+    calm = {
+        upstream: ended
+        for upstream, ended in sorted(ends.items())
+        if len(_within(ended, starts)) <= len(starts) + _MISSES
+    }
+    enough = max(LEAST_STARTS, len(starts) - _MISSES)
+    best: tuple[int, float, tuple[str, ...]] | None = None
+    joint = {upstream: ended for upstream, ended in calm.items() if upstream in feeders}
+    if len(joint) > 1:
+        lags, last = _joint_lags(starts, joint)
+        best = (-len(lags), median(lags), tuple(last)) if len(lags) >= enough else None
+    for upstream, ended in calm.items() if best is None else ():
         lags = _lags(starts, ended)
-        within = ended[
-            bisect_left(ended, starts[0] - WINDOW) : bisect_right(ended, starts[-1] + CLOCKS_APART)
-        ]
-        if len(lags) < max(LEAST_STARTS, len(starts) - _MISSES) or len(within) > len(starts) + _MISSES:
-            continue
-        fits = (-len(lags), median(lags), upstream)
-        best = fits if best is None else min(best, fits)
+        if len(lags) >= enough:
+            fits = (-len(lags), median(lags), (upstream,))
+            best = fits if best is None else min(best, fits)
     if best is None:
         return found
-    times, lag, upstream = best
-    return found.model_copy(
-        update={
-            "upstream": upstream,
-            "times": -times,
-            "of": len(starts),
-            "lag_seconds": round(max(0.0, lag), 1),
-        }
-    )
+    times, lag, upstreams = best
+    told = {"upstreams": upstreams, "times": -times, "lag_seconds": round(max(0.0, lag), 1)}
+    return found.model_copy(update=told)
+
+
+def _within(ended: Sequence[datetime], starts: Sequence[datetime]) -> Sequence[datetime]:
+    return ended[bisect_left(ended, starts[0] - WINDOW) : bisect_right(ended, starts[-1] + CLOCKS_APART)]
+
+
+def _joint_lags(
+    starts: Sequence[datetime], ends: Mapping[str, Sequence[datetime]]
+) -> tuple[list[float], list[str]]:
+    """Seconds from the last end of any to each start that soon followed, and who was ever that last one."""
+    found: list[float] = []
+    last: dict[str, None] = {}
+    for start in starts:
+        before = [
+            (ended[at - 1], upstream)
+            for upstream, ended in ends.items()
+            if (at := bisect_right(ended, start + CLOCKS_APART))
+        ]
+        moment, upstream = max(before, default=(start - 2 * WINDOW, ""))
+        if start - moment <= WINDOW:
+            found.append((start - moment).total_seconds())
+            last[upstream] = None
+    return found, sorted(last)
 
 
 def _lags(starts: Sequence[datetime], ended: Sequence[datetime]) -> list[float]:

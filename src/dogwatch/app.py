@@ -24,7 +24,7 @@ from dogwatch.errors import (
     StoreError,
     Unreachable,
 )
-from dogwatch.model import Incident, Run, Turn
+from dogwatch.model import Action, Incident, Run, Turn
 from dogwatch.model.channels import ChannelsReport, TrialReport
 from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
@@ -42,8 +42,10 @@ if TYPE_CHECKING:
 
     from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
+    from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
+    from dogwatch.steward import Steward
 
 _PATIENCE = timedelta(minutes=10)
 """How long a round waits for another one to end."""
@@ -156,7 +158,7 @@ class Dogwatch:
             await self._take_turn(progress)
             heart = asyncio.create_task(self._renew())
             stack.callback(heart.cancel)
-            return await Round(
+            report = await Round(
                 opened,
                 self._store,
                 self._thread,
@@ -168,6 +170,8 @@ class Dogwatch:
                 telling=messenger.plan,
                 progress=progress,
             ).run()
+            await self._steward().after_round(opened)
+            return report
 
     async def _take_turn(self, progress: "Progress") -> None:
         """Claim the right to make a round; a holder that died loses it within ``lease.TTL``."""
@@ -291,6 +295,39 @@ class Dogwatch:
         from dogwatch.lookup_cases import decide
 
         return await self._thread(decide, self._store, number, step)
+
+    # ── actions ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _steward(self) -> "Steward":
+        from dogwatch.steward import Steward
+
+        return Steward(self.settings, self._doors, self._store, self._thread)
+
+    async def actions(self, *, everything: bool = False, incident: int | None = None) -> "ActionList":
+        """What could be done, waits for consent or is under way. Asks no platform."""
+        return await self._steward().actions(everything=everything, incident=incident)
+
+    async def consent(
+        self, id_: str, by: str, *, yes: bool, via: str = "command line", digest: str | None = None
+    ) -> Action:
+        """A person's decision on one exact action; what is approved is done at once. Raises ConsentError."""
+
+        async def connect(name: str, stack: AsyncExitStack) -> AnyConnector:
+            return await self._connect(self.settings.connectors[name], stack)
+
+        return await self._steward().consent(id_, by, connect, yes=yes, via=via, digest=digest)
+
+    async def halt(self, by: str, *, off: bool = False) -> None:
+        """Stop every action everywhere at once, or let them go on."""
+        await self._steward().halt(by, off=off)
+
+    async def audit(self, subject: str | None = None, *, after: int = 0, limit: int = 1_000) -> "AuditTrail":
+        """What was decided and done, in order."""
+        return await self._steward().audit(subject, after=after, limit=limit)
+
+    async def verify_audit(self) -> "AuditVerdict":
+        """Whether the record is as it was written."""
+        return await self._steward().verify_audit()
 
     def _configs(self, names: Sequence[str]) -> list[ConnectorConfig]:
         known = self.settings.connectors

@@ -7,8 +7,9 @@ Everything is a row first. A person's consent by the command line, a button or t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
+
+from pydantic import SecretStr
 
 from dogwatch.errors import ConsentError, SettingsError
 from dogwatch.heal import perform as performing
@@ -21,6 +22,7 @@ from dogwatch.store import Store, StoreThread
 from dogwatch.wire.acting import CanAct, Proof, Verb
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.connector import AnyConnector
+from dogwatch.wire.http import Doors, Http, Pace
 
 _UNDER_WAY = (ActionState.claimed, ActionState.performed)
 _WAITING = (ActionState.waiting, ActionState.proposed, ActionState.approved)
@@ -66,13 +68,18 @@ class Remedy:
         connectors: Sequence[AnyConnector],
         store: Store,
         thread: StoreThread,
-        clock: Clock,
+        doors: Doors,
         *,
         policy: Policy | SettingsError,
         timezone: str,
         environments: Mapping[str, frozenset[str]],
+        hook_secrets: Mapping[str, SecretStr],
     ) -> None:
-        """``environments``: by subject, those of the pipelines that the job belongs to."""
+        """``environments``: by subject, those of the pipelines that the job belongs to; ``hook_secrets``: by
+        webhook of the policy file, what its calls are signed with."""
+        clock = doors.clock
+        self._doors = doors
+        self._hook_secrets = hook_secrets
         self._kinds = {one.name: type(one).__module__.rpartition(".")[2] for one in connectors}
         hands = {
             one.name: hands_for(self._kinds[one.name], one.http, one.settings, clock) for one in connectors
@@ -222,7 +229,7 @@ class Remedy:
     async def _outlook(self, incident: Incident) -> Outlook:
         subjects = [incident.culprit, *(one.subject for one in incident.affected)]
         keys = [_key(subject) for subject in subjects if "/" in subject]
-        histories = await self._thread(self._store.histories, keys, 1)
+        histories = await self._thread(self._store.histories, keys, 20)
         jobs = await self._jobs(keys)
         findings = (await self._thread(self._store.incident_findings, [incident.number])).get(
             incident.number, []
@@ -230,7 +237,7 @@ class Remedy:
         return Outlook(
             findings=[finding for finding, cleared in findings if cleared is None],
             jobs={f"{key[0]}/{key[1]}": job for key, job in jobs.items()},
-            newest={f"{key[0]}/{key[1]}": runs[-1] for key, runs in histories.items()},
+            runs={f"{key[0]}/{key[1]}": runs for key, runs in histories.items()},
             verbs={name: one.verbs() for name, one in self._able.items()},
         )
 
@@ -268,7 +275,15 @@ class Remedy:
         return self._verb(action) is not None
 
     def _means(self) -> performing.Means:
-        return performing.Means(self._able, self._policy.commands, {})
+        return performing.Means(self._able, self._policy.commands, self._hook)
+
+    def _hook(self, name: str) -> tuple[Http, bytes] | None:
+        """The door to a webhook and what its calls are signed with; None if one of them is missing."""
+        hook, secret = self._policy.webhooks.get(name), self._hook_secrets.get(name)
+        if hook is None or secret is None:
+            return None
+        self._doors.secrets.add(secret.get_secret_value())
+        return self._doors.open(hook.url, login=None, pace=Pace()), secret.get_secret_value().encode()
 
     async def _jobs(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Job]:
         """Those of the jobs that exist, as last seen."""
@@ -303,13 +318,3 @@ def _done(action: Action) -> Done:
         helped=False if action.state is ActionState.failed else helped.get(action.state),
         failed=action.state in _BAD_ENDS,
     )
-
-
-def policy_beside(home: Path, cwd: Path) -> Policy | SettingsError:
-    """The policy file beside dogwatch.yaml; a mistake in it is a value, because it must stop nothing else."""
-    from dogwatch.settings.consent import POLICY, read_policy
-
-    try:
-        return read_policy(home / POLICY, cwd)
-    except SettingsError as error:
-        return error

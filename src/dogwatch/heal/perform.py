@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from dogwatch.errors import AuthError, ConnectorError, DogwatchError, RateLimited, Unreachable
-from dogwatch.heal.policy import Command, Hook
+from dogwatch.heal.policy import Command
 from dogwatch.model import Action, ActionState, Job, Run
 from dogwatch.model.text import one_line
 from dogwatch.wire.acting import CanAct, Order, Receipt, Verb
@@ -47,8 +47,8 @@ class Means:
 
     connectors: Mapping[str, CanAct]
     commands: Mapping[str, Command]
-    hooks: Mapping[str, tuple[Hook, Http, bytes]]
-    """By name: the webhook, its door and its signing secret."""
+    hook: Callable[[str], tuple[Http, bytes] | None]
+    """By name: the webhook's door and its signing secret; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,13 @@ async def _act(action: Action, subject: Subject, means: Means, now: datetime) ->
             raise _Refusal("the policy file no longer has this command")
         return await _command(command)
     if action.connector == "webhook":
-        hook = means.hooks.get(action.verb)
+        hook = means.hook(action.verb)
         if hook is None:
             raise _Refusal("the policy file no longer has this webhook, or its secret is not set")
-        return await _hook(action, hook[1], hook[2], now)
+        try:
+            return await _hook(action, *hook, now)
+        finally:
+            await hook[0].aclose()
     connector = means.connectors.get(action.connector)
     if connector is None or action.verb not in connector.verbs():
         raise _Refusal(f"{action.connector} does not offer {action.verb}")

@@ -6,13 +6,25 @@ mended first, and the reason says so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
 from dogwatch.heal.policy import Policy, named
-from dogwatch.model import Action, Cause, CauseClass, Finding, Harm, Incident, IncidentState, Job, Risk, Run
+from dogwatch.model import (
+    Action,
+    Cause,
+    CauseClass,
+    Finding,
+    Harm,
+    Incident,
+    IncidentState,
+    Job,
+    Risk,
+    Run,
+    Status,
+)
 from dogwatch.wire.acting import Proof, Verb
 
 MANUAL = "manual"
@@ -49,10 +61,8 @@ _VERBS: Mapping[str, tuple[str, ...]] = {
     "few_rows": ("rerun",),
     "few_bytes": ("rerun",),
     "slow": ("cancel",),
-    "stuck": ("cancel",),
     "duplicated": ("cancel",),
     "paused": ("resume",),
-    "asleep": ("resume",),
 }
 """Rule of the finding -> verbs that may mend it, the gentlest first."""
 _MENDED = frozenset({Harm.failed, Harm.skipped, Harm.missed, Harm.stale})
@@ -68,8 +78,8 @@ class Outlook:
     """The incident's open ones, the culprit's first."""
     jobs: Mapping[str, Job]
     """By subject: the culprit and what is affected."""
-    newest: Mapping[str, Run]
-    """By subject, the newest attempt."""
+    runs: Mapping[str, Sequence[Run]]
+    """By subject, the newest attempts, oldest first."""
     verbs: Mapping[str, Mapping[str, Verb]] = field(default_factory=dict[str, Mapping[str, Verb]])
     """By instance, what it offers."""
 
@@ -124,41 +134,66 @@ class _Draft:
 def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Draft | None:
     """What may mend the culprit: a verb its platform offers, else a step for a person."""
     subject = incident.culprit
-    job, run = outlook.jobs.get(subject), outlook.newest.get(subject)
     own = [finding for finding in outlook.findings if finding.subject == subject]
     if not own:
         return None
-    offered = outlook.verbs.get(subject.partition("/")[0], {})
     for finding in own:
-        for verb in _VERBS.get(finding.rule, ()):
-            if job is not None and verb in offered and _possible(offered[verb], verb, run):
-                reason = _reason(verb, finding, cause)
-                return _draft(job, verb, offered[verb], run, reason)
-    first = own[0]
-    step = first.next_step or "look at it"
+        draft = _offered(subject, _VERBS.get(finding.rule, ()), outlook)
+        if draft is not None:
+            return replace(draft, reason=_reason(draft.verb, finding, cause))
+    first, instance, job = own[0], subject.partition("/")[0], outlook.jobs.get(subject)
+    step = first.next_step if first.next_step and "://" not in first.next_step else "look at it"
     return _Draft(
-        subject.partition("/")[0],
+        instance,
         MANUAL,
         subject,
         incident.culprit_name,
         Risk.safe,
-        f"nothing that {subject.partition('/')[0]} offers would mend this: {step}",
+        f"nothing that {instance} offers would mend it",
         {"step": step, "url": first.url or (job.url if job else None)},
     )
 
 
 def _after(subject: str, incident: Incident, outlook: Outlook) -> _Draft | None:
     """What the culprit broke is run again once the culprit is well."""
-    job, run = outlook.jobs.get(subject), outlook.newest.get(subject)
-    offered = outlook.verbs.get(subject.partition("/")[0], {})
-    if job is None or (run is not None and run.status.open):
-        return None
-    for verb in ("repair", "rerun"):
-        if verb in offered and _possible(offered[verb], verb, run):
-            return _draft(
-                job, verb, offered[verb], run, f"{incident.culprit_name} is well again; this still lacks it"
-            )
+    draft = _offered(subject, ("repair", "rerun"), outlook)
+    return draft and replace(draft, reason=f"{incident.culprit_name} is well again; this still lacks it")
+
+
+def _offered(subject: str, verbs: Sequence[str], outlook: Outlook) -> _Draft | None:
+    """The first of the verbs that the platform offers and that makes sense for the job as it is."""
+    offered, job = outlook.verbs.get(subject.partition("/")[0], {}), outlook.jobs.get(subject)
+    runs = outlook.runs.get(subject, ())
+    for name in verbs:
+        verb = offered.get(name)
+        if verb is None or job is None:
+            continue
+        fits, run = _target(verb, name, runs)
+        if not fits:
+            continue
+        args: dict[str, JsonValue] = {}
+        if run is not None and verb.about_run:
+            args = {"run": run.native_run_id, "attempt": run.attempt}
+        elif run is not None:
+            args = {"after": run.native_run_id}  # a later failure of the job is another proposal
+        return _Draft(job.instance, name, job.subject, job.name, verb.risk, "", args)
     return None
+
+
+def _target(verb: Verb, name: str, runs: Sequence[Run]) -> tuple[bool, Run | None]:
+    """Whether a verb makes sense, and the run that it is about."""
+    begun = [run for run in runs if run.status is not Status.skipped]
+    last = begun[-1] if begun else None
+    going = [run for run in begun if run.status.open]
+    match name:
+        case "cancel":
+            return bool(going), going[-1] if going else None
+        case "repair":
+            return not going and last is not None and last.status.bad, last
+        case "rerun":
+            return not going, last
+        case _:
+            return verb.proof in (Proof.job_active, Proof.job_paused), last
 
 
 def _configured(incident: Incident, cause: Cause | None, policy: Policy) -> list[_Draft]:
@@ -180,26 +215,6 @@ def _configured(incident: Incident, cause: Cause | None, policy: Policy) -> list
         for where, name, jobs, causes, risk in found
         if named(jobs, incident.culprit, incident.culprit_name) and (not causes or known in causes)
     ]
-
-
-def _possible(verb: Verb, name: str, run: Run | None) -> bool:
-    """Whether the verb makes sense for the job's newest run."""
-    if name == "cancel":
-        return run is not None and run.status.open
-    if name == "repair":
-        return run is not None and run.status.bad
-    if name == "rerun":
-        return run is None or not run.status.open
-    return verb.proof in (Proof.job_active, Proof.job_paused)
-
-
-def _draft(job: Job, verb: str, offered: Verb, run: Run | None, reason: str) -> _Draft:
-    args: dict[str, JsonValue] = {}
-    if offered.about_run and run is not None:
-        args = {"run": run.native_run_id, "attempt": run.attempt}
-    elif run is not None:
-        args = {"after": run.native_run_id}  # a later failure of the job is another proposal
-    return _Draft(job.instance, verb, job.subject, job.name, offered.risk, reason, args)
 
 
 def _reason(verb: str, finding: Finding, cause: Cause | None) -> str:

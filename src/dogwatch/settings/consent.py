@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from dogwatch.errors import SettingsError
 from dogwatch.heal.policy import Bounds, Command, Hook, Person, Policy, Rule
 from dogwatch.model.described import Described
+from dogwatch.settings.model import POLICY
 from dogwatch.settings.sources import YamlFile
 from dogwatch.settings.zones import nearest
 
-POLICY = "policy.yaml"
-"""Its name, beside dogwatch.yaml."""
+__all__ = ["POLICY", "read_policy", "secret_names"]
 
 
 def read_policy(file: Path, cwd: Path) -> Policy:
@@ -52,3 +52,11 @@ def _known(place: tuple[str | int, ...]) -> list[str]:
     }
     model = of.get(str(place[0]), Policy) if len(place) > 1 else Policy
     return list(model.model_fields)
+
+
+def secret_names(file: Path, cwd: Path) -> dict[str, str]:
+    """By webhook, the variable that holds its secret; nothing for a file with a mistake in it."""
+    try:
+        return {name: hook.secret_env for name, hook in read_policy(file, cwd).webhooks.items()}
+    except SettingsError:
+        return {}

@@ -18,6 +18,8 @@ from dogwatch.settings.watching import Watching
 from dogwatch.settings.zones import known_zone
 from dogwatch.wire.connector import ConnectorSettings
 
+POLICY = "policy.yaml"
+"""What may be done without asking; beside dogwatch.yaml."""
 FILE = "dogwatch.yaml"
 PREFIX = "DOGWATCH_"
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -79,6 +81,10 @@ class Settings(Top):
     """By name, in the order of dogwatch.yaml."""
     channels: Mapping[str, ChannelConfig] = Field(default_factory=dict[str, ChannelConfig])
     """By name, in the order of dogwatch.yaml."""
+    home: str = "."
+    """The folder of dogwatch.yaml, where policy.yaml may stand."""
+    hook_secrets: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    """By webhook of the policy file, what its calls are signed with."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -18,6 +18,7 @@ from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.model import (
     FILE,
     NAME,
+    POLICY,
     PREFIX,
     ChannelConfig,
     ConnectorConfig,
@@ -59,6 +60,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     found = [_connector(reading, name, given) for name, given in _blocks(reading, CONNECTORS)]
     channels = [_channel(reading, name, given) for name, given in _blocks(reading, CHANNELS)]
     telling = _telling(reading)
+    hook_secrets = _hook_secrets(reading, file.parent)
     _check_variables(reading)
     reading.finish()
     assert general is not None  # finish() raises if anything was wrong
@@ -81,7 +83,25 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         budget=telling.budget,
         connectors={config.name: config for config in found if config is not None},
         channels={config.name: config for config in channels if config is not None},
+        home=str(file.parent),
+        hook_secrets=hook_secrets,
     )
+
+
+def _hook_secrets(reading: "_Reading", home: Path) -> dict[str, SecretStr]:
+    """What the webhooks of the policy file are signed with. That file itself is read when it is needed: a
+    mistake in it stops actions and nothing else."""
+    if not (home / POLICY).exists():
+        return {}
+    from dogwatch.settings.consent import secret_names
+
+    found: dict[str, SecretStr] = {}
+    for hook, var in secret_names(home / POLICY, home).items():
+        reading.claimed.setdefault(var, f"policy.{hook}")
+        if var in reading.variables.values:
+            found[hook] = SecretStr(reading.variables.values[var])
+            reading.secrets.add(reading.variables.values[var])
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,13 +81,17 @@ class Journal(Access):
 
     def broken_event(self) -> int | None:
         """The number of the first event that does not fit the one before it; None if the chain is whole."""
+        return self.verify_events()[0]
+
+    def verify_events(self) -> tuple[int | None, int, str]:
+        """The same, with how many events fit and the hash of the last of them."""
         seq, previous = 0, GENESIS
         while batch := self.events(after=seq, limit=_BATCH):
             for event in batch:
                 if event.seq != seq + 1 or event.previous != previous or _chained(event) != event:
-                    return seq + 1
+                    return seq + 1, seq, previous
                 seq, previous = event.seq, event.hash
-        return None
+        return None, seq, previous if seq else ""
 
 
 def _chained(event: Event) -> Event:

@@ -14,6 +14,7 @@ from dogwatch.errors import StoreError
 from dogwatch.model import Evidence, Finding, Incident, IncidentState, Status, Turn
 from dogwatch.store import schema
 from dogwatch.store.journal import Entry, Journal
+from dogwatch.store.rows import moment_text, sql_text
 
 _LIVE = [state.value for state in IncidentState if state.live]
 _GOOD = [status.value for status in Status if status.good]
@@ -239,23 +240,13 @@ class Incidents(Journal):
 
     def _keep(self, connection: sa.Connection, book: Casebook) -> None:
         """What incidents rest on, as last seen: copies of findings, and which evidence they cite."""
-        table = schema.incident_findings
         rows = [
-            {
-                "number": number,
-                "fingerprint": finding.fingerprint,
-                "subject": finding.subject,
-                "body": finding.model_dump(mode="json"),
-                "cleared_at": cleared,
-            }
+            (number, one.fingerprint, one.subject, one.model_dump_json(), moment_text(cleared))
             for number, parts in sorted(book.findings.items())
-            for finding, cleared in parts
+            for one, cleared in parts
         ]
         if rows:
-            statement = insert(table)
-            new = {name: statement.excluded[name] for name in ("subject", "body", "cleared_at")}
-            known = ["number", "fingerprint"]
-            connection.execute(statement.on_conflict_do_update(index_elements=known, set_=new), rows)
+            connection.exec_driver_sql(_KEEP, rows)
         cited = {
             (number, id_)
             for number, parts in book.findings.items()
@@ -279,3 +270,12 @@ def _is_as_stored(finding: Finding, body: Mapping[str, object]) -> bool:
         body["severity"],
         body.get("muted", ""),
     )
+
+
+def _keep_statement() -> str:
+    statement = insert(schema.incident_findings)
+    new = {name: statement.excluded[name] for name in ("subject", "body", "cleared_at")}
+    return sql_text(statement.on_conflict_do_update(index_elements=["number", "fingerprint"], set_=new))
+
+
+_KEEP = _keep_statement()

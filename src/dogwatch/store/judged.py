@@ -11,6 +11,7 @@ from dogwatch.model import Basis, Evidence, Expectation, ExpectationState, Findi
 from dogwatch.model.ledger import JobKey, Kept, Ledger, Look
 from dogwatch.store import schema
 from dogwatch.store.access import Access
+from dogwatch.store.rows import moment_text, sql_text
 
 _REMEMBERED = timedelta(days=35)
 """Slots older than this are forgotten, but for missed ones."""
@@ -32,32 +33,12 @@ class Judged(Access):
         is_open = sa.select(table.c.fingerprint).where(table.c.cleared_at.is_(None))
         open_before = set(connection.execute(is_open).scalars())
         if findings:
-            statement = insert(table)
-            new = statement.excluded
-            since = sa.case((table.c.cleared_at.is_(None), table.c.first_seen), else_=new.first_seen)
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["fingerprint"],
-                    set_={
-                        "body": new.body,
-                        "first_seen": since,
-                        "last_seen": new.last_seen,
-                        "cleared_at": new.cleared_at,
-                    },
-                ),
-                [
-                    {
-                        "fingerprint": finding.fingerprint,
-                        "rule": finding.rule,
-                        "subject": finding.subject,
-                        "body": finding.model_dump(mode="json"),
-                        "first_seen": now,
-                        "last_seen": now,
-                        "cleared_at": None,
-                    }
-                    for finding in findings
-                ],
-            )
+            seen = moment_text(now)
+            rows = [
+                (one.fingerprint, one.rule, one.subject, one.model_dump_json(), seen, seen, None)
+                for one in findings
+            ]
+            connection.exec_driver_sql(_SAVE_FINDING, rows)
         cleared = sorted(open_before - {finding.fingerprint for finding in findings})
         if cleared:
             clearing = table.update().where(table.c.fingerprint == sa.bindparam("was"))
@@ -90,18 +71,10 @@ class Judged(Access):
 
     def _save_evidence(self, connection: sa.Connection, evidence: Sequence[Evidence]) -> None:
         if evidence:
-            connection.execute(
-                insert(schema.evidence).on_conflict_do_nothing(),
-                [
-                    {
-                        "id": item.id,
-                        "subject": item.subject,
-                        "at": item.at,
-                        "body": item.model_dump(mode="json"),
-                    }
-                    for item in evidence
-                ],
-            )
+            rows = [
+                (item.id, item.subject, moment_text(item.at), item.model_dump_json()) for item in evidence
+            ]
+            connection.exec_driver_sql(_SAVE_EVIDENCE, rows)
 
     def evidence(self, ids: Iterable[str]) -> list[Evidence]:
         """The facts with these ids; an id that resolves to nothing is left out."""
@@ -265,3 +238,26 @@ def _kept(row: sa.Row[Any], job: Job) -> Kept:
         reason=row.reason,
     )
     return Kept(slot, bool(row.told))
+
+
+def _save_statements() -> tuple[str, str]:
+    """The upserts of findings and of evidence as SQL text, for rows in the order of columns: a storm brings
+    ten thousand at a time."""
+    findings, evidence = schema.findings, schema.evidence
+    statement = insert(findings)
+    new = statement.excluded
+    upsert = statement.on_conflict_do_update(
+        index_elements=["fingerprint"],
+        set_={
+            "body": new.body,
+            "first_seen": sa.case(
+                (findings.c.cleared_at.is_(None), findings.c.first_seen), else_=new.first_seen
+            ),
+            "last_seen": new.last_seen,
+            "cleared_at": new.cleared_at,
+        },
+    )
+    return sql_text(upsert), sql_text(insert(evidence).on_conflict_do_nothing())
+
+
+_SAVE_FINDING, _SAVE_EVIDENCE = _save_statements()

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic_core import from_json, to_json
+from sqlalchemy.dialects import sqlite
 
 from dogwatch.model import Run, Status
 from dogwatch.store import schema
@@ -34,8 +35,16 @@ def run_row(run: Run, number: int) -> tuple[str | int | None, ...]:
     (uid, platform, instance, job_id, job_name, kind, native_run_id, attempt, parent_uid, trigger, status,
      native_status, scheduled_for, queued_at, started_at, ended_at, updated_at, error_message, metrics, url,
      metadata, observed_at) = _values(run.__dict__)  # fmt: skip
-    scheduled_for, queued_at, started_at = _text(scheduled_for), _text(queued_at), _text(started_at)
-    ended_at, updated_at, observed_at = _text(ended_at), _text(updated_at), _text(observed_at)
+    scheduled_for, queued_at, started_at = (
+        moment_text(scheduled_for),
+        moment_text(queued_at),
+        moment_text(started_at),
+    )
+    ended_at, updated_at, observed_at = (
+        moment_text(ended_at),
+        moment_text(updated_at),
+        moment_text(observed_at),
+    )
     return (
         uid,
         platform,
@@ -67,7 +76,8 @@ def run_row(run: Run, number: int) -> tuple[str | int | None, ...]:
 
 
 @lru_cache(maxsize=64)
-def _text(moment: datetime | None) -> str | None:
+def moment_text(moment: datetime | None) -> str | None:
+    """A moment as ``schema.Moment`` stores it."""
     """A run has the same moment in several columns, and all runs of a round were observed at one."""
     return None if moment is None else moment.isoformat("T", "microseconds")
 
@@ -120,3 +130,8 @@ class RunFilter:
         if self.since is not None:
             wanted.append(table.c.began_at >= self.since)
         return wanted
+
+
+def sql_text(statement: sa.sql.ClauseElement) -> str:
+    """A statement for rows that are tuples of what SQLite itself takes: a third of the time of dicts."""
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="qmark")))

@@ -75,7 +75,7 @@ def _service(url: str) -> Any:
         raise SettingsError(
             "the channel apprise needs the extra 'apprise'", 'pip install "dogwatch[apprise]"'
         ) from error
-    service = apprise.Apprise()
+    service: Any = apprise.Apprise()
     if not service.add(url):
         raise SettingsError("Apprise does not know the service_url", "see github.com/caronc/apprise/wiki")
     return service

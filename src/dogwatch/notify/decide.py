@@ -147,8 +147,7 @@ class _Room:
     def _concerned(self, incident: Incident, rows: Sequence[Delivery]) -> list[tuple[_Desk, str]]:
         """Desks that are to hear of it, each with the channel that it stands in for."""
         names = self.plan.targets(incident)
-        told = {row.destination for row in rows if row.state not in _UNTOLD}
-        told |= {instead_of(row) for row in rows}
+        told = {instead_of(row) or row.destination for row in rows if row.state not in _UNTOLD}
         names += [name for name in self.plan.channels if name in told and name not in names]
         if not names and incident.severity.rank >= Severity.WARNING.rank:
             return [(self.desks[NOWHERE], "")]

@@ -38,6 +38,8 @@ _QUOTES = 2
 _QUOTED = 1_500
 _IN_FULL = 15
 """Incidents that a digest tells with their titles, worst first; of all others it tells the numbers."""
+_NUMBERS = 100
+"""Numbers in one field of a digest: at most 800 characters."""
 _HARM = {
     Harm.failed: "failed",
     Harm.skipped: "skipped",
@@ -197,16 +199,25 @@ def _opening(incident: Incident, occasion: Occasion, zone: ZoneInfo, now: dateti
     if occasion is Occasion.escalated:
         opened = words.age(incident.opened_at, now)
         return f"It was told first {opened}, and nobody has taken it on."
+    hit = _impact(incident, zone, now)
     if incident.state is IncidentState.acknowledged:
-        return (
-            f"{one_line(incident.acknowledged_by or 'Somebody', 80)} has taken it on. It has lasted {lasted}."
-        )
+        return f"{one_line(incident.acknowledged_by or 'Somebody', 80)} has taken it on. {hit}"
     if incident.state is IncidentState.mitigated:
-        left = sum(hit.harm is not Harm.threatened for hit in incident.affected)
-        return f"{culprit} is as expected again; {plural(left, 'job')} it broke not yet."
+        return f"{culprit} is as expected again. {hit}"
     if occasion is Occasion.changed:
-        return f"It has changed: it is {incident.severity.value} now. It has lasted {lasted}."
-    return f"Something is wrong since {words.since(incident.began_at, now, zone)}."
+        return f"It is {incident.severity.value} now and has lasted {lasted}. {hit}"
+    return hit
+
+
+def _impact(incident: Incident, zone: ZoneInfo, now: datetime) -> str:
+    """Who is hit, and by when it matters, in a sentence or two."""
+    hit = sum(one.harm is not Harm.threatened for one in incident.affected)
+    next_ones = len(incident.affected) - hit
+    said = f"{plural(hit, 'more job')} hit" if hit else "No other job is known to be hit"
+    if next_ones:
+        said += f", {next_ones} next in the way" if hit else f"; {next_ones} next in the way"
+    due = min(incident.deadlines, key=lambda one: one.due, default=None)
+    return f"{said}." if due is None else f"{said}. {due_at(due, zone, now)}."
 
 
 def _fields(
@@ -219,10 +230,13 @@ def _fields(
 ) -> Iterable[tuple[str, str]]:
     yield "cause", _why(incident, cause, evidence)
     yield "started", words.since(incident.began_at, now, zone)
-    hit = hits(incident.affected, evidence)
+    over = not incident.state.live  # then nothing threatens any more
+    hit = hits([one for one in incident.affected if not (over and one.harm is Harm.threatened)], evidence)
     if hit:
         yield "hits", hit
-    due = " · ".join(due_at(deadline, zone, now) for deadline in incident.deadlines)
+    due = " · ".join(
+        due_at(deadline, zone, now) for deadline in incident.deadlines if deadline.missed or not over
+    )
     if due:
         yield "deadline", due
     names = [name for name in dict.fromkeys((*pipelines, *incident.pipelines)) if name]
@@ -318,12 +332,16 @@ def _digest_line(line: Line) -> str:
 
 
 def _by_platform(lines: Sequence[Line]) -> Iterable[tuple[str, str]]:
-    """(platform, how many and which) of incidents that are told by number alone."""
+    """(platform, how many and which) of incidents that are told by number alone; few enough in each field
+    that no channel has to cut it."""
     platforms: dict[str, list[Line]] = {}
     for line in lines:
         platforms.setdefault(line.culprit.partition("/")[0], []).append(line)
     for platform, found in sorted(platforms.items(), key=lambda item: (-len(item[1]), item[0])):
-        yield one_line(platform, 60), f"{len(found)} more: {_ranges(sorted(line.number for line in found))}"
+        numbers = sorted(line.number for line in found)
+        for start in range(0, len(numbers), _NUMBERS):
+            part = numbers[start : start + _NUMBERS]
+            yield one_line(platform, 60), f"{len(part)} more: {_ranges(part)}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ from dogwatch.gather_graph import pipeline_graph
 from dogwatch.gather_health import health
 from dogwatch.gather_telling import channel_findings, telling
 from dogwatch.incidents import Correlation
+from dogwatch.logwatch import LogSight, judge_logs, read_logs
 from dogwatch.model import Finding, HealthAssessment, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.notify.routing import Plan as Telling
@@ -26,7 +27,7 @@ from dogwatch.signals import Signals, judge_signals, levels_of, names_of, read_s
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.incidents import Outrun
 from dogwatch.wire.clock import Clock
-from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasRuns
+from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasLogs, HasRuns
 
 _DETAILS = timedelta(days=7)
 """Failures older than this are learned without the error text that costs a request of its own."""
@@ -72,9 +73,12 @@ class _Reading:
     """The platform's own newest time of creation among the runs read."""
     signals: Signals = field(init=False)
     """Its metrics and alerts."""
+    log: LogSight = field(init=False)
+    """What its log says."""
 
     def __post_init__(self) -> None:
         self.signals = Signals(self.connector.name)
+        self.log = LogSight(self.connector.name)
 
     def saw(self, batch: Sequence[Run]) -> None:
         """Take note of runs that were read."""
@@ -99,6 +103,7 @@ class Round:
         pipelines: Sequence[Pipeline] = (),
         lineage: Callable[[], Iterable[LineageStep]] = tuple,
         telling: Telling | None = None,
+        log_components: Mapping[str, str] | None = None,
         progress: Progress = _silent,
     ) -> None:
         self._connectors = connectors
@@ -110,6 +115,7 @@ class Round:
         self._pipelines = pipelines
         self._lineage = lineage
         self._telling = telling or Telling(ZoneInfo(policy.timezone))
+        self._log_components = log_components or {}
         self._progress = progress
 
     async def run(self) -> CheckReport:
@@ -124,6 +130,7 @@ class Round:
         plan = await self._thread(agenda, self._store, {one.name for one in self._connectors}, now)
         found = await self._judge(plan, now)
         found.merge(await self._judge_signals([one.signals for one in readings], plan, now))
+        found.merge(judge_logs([one.log for one in readings], self._policy, now))
         found.merge(await self._thread(channel_findings, self._telling, self._store, now))
         jobs = await self._thread(self._store.job_counts)
         scene = await self._scene(readings, found, now)
@@ -159,7 +166,7 @@ class Round:
         source = await self._thread(self._store.source, connector.name, _kind(connector))
         reading = _Reading(connector, source, baseline=source.judged_until is None)
         failure: ConnectorError | None = None
-        for part in (self._read_jobs, self._read_runs, self._read_signals):
+        for part in (self._read_jobs, self._read_runs, self._read_signals, self._read_logs):
             try:
                 await part(reading, now)
             except ConnectorError as error:
@@ -216,6 +223,12 @@ class Round:
         await read_signals(
             reading.connector, reading.source, store, thread, now, self._history, reading.signals
         )
+
+    async def _read_logs(self, reading: _Reading, now: datetime) -> None:
+        connector = reading.connector
+        await read_logs(connector, self._store, self._thread, now, self._log_components, reading.log)
+        if isinstance(connector, HasLogs) and isinstance(connector, HasCaveats):  # it may have fallen behind
+            reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
 
     async def _ask(self, reading: _Reading, now: datetime) -> Ask:
         connector, source = reading.connector, reading.source

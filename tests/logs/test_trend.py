@@ -10,10 +10,8 @@ from dogwatch.errors import SettingsError
 from dogwatch.logs.book import Book
 from dogwatch.logs.diff import difference
 from dogwatch.logs.events import Batch
-from dogwatch.logs.findings import findings
 from dogwatch.logs.trend import Baseline, Change
 from dogwatch.logs.triage import triage
-from dogwatch.model import EvidenceKind, Severity
 
 HOUR = 3600
 MONDAY = int(datetime(2026, 9, 7, tzinfo=UTC).timestamp()) // HOUR
@@ -143,30 +141,6 @@ def test_memory_forgets_after_five_weeks() -> None:
 def test_secrets_are_not_remembered() -> None:
     memory = remembered({"retry with password=hunterly now": lambda hour: 2})
     assert "hunterly" not in memory.dump()
-
-
-def test_changes_become_findings_with_lines_as_evidence() -> None:
-    surge = {**STEADY, "loaded # rows": lambda hour: 900, "load of # failed": lambda hour: 2}
-    found, evidence = findings(changes(remembered(STEADY), range(29, 30), surge, "error"), "etl-logs", NOW)
-    assert {(finding.rule, finding.severity) for finding in found} == {
-        ("log_new", Severity.ERROR),
-        ("log_surge", Severity.ERROR),
-    }
-    by_id = {proof.id: proof for proof in evidence}
-    for finding in found:
-        proof = by_id[finding.evidence[0]]
-        assert proof.kind is EvidenceKind.log
-        assert finding.subject == proof.subject == "etl-logs/loader"
-        samples = proof.content["samples"]
-        assert isinstance(samples, list)
-        assert len(samples) == 3
-    assert findings([], "etl-logs", NOW) == ([], [])
-
-
-def test_a_harmless_new_message_is_no_finding() -> None:
-    found = changes(remembered(STEADY), range(28, 29), {**STEADY, "cache warmed #": lambda hour: 1})
-    assert [change.kind for change in found] == ["new"]
-    assert findings(found, "etl-logs", NOW) == ([], [])
 
 
 def test_the_triage_report_has_the_keys_that_were_agreed() -> None:

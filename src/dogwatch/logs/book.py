@@ -6,7 +6,7 @@ past asks for hours as well.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import le
@@ -16,6 +16,7 @@ from dogwatch.logs.events import Batch
 from dogwatch.logs.judge import SEVERITIES, Components, severity
 from dogwatch.logs.miner import Miner, Template
 from dogwatch.logs.redact import redact
+from dogwatch.logs.shapes import DEFAULT_LIMITS, Leaf, Limits
 
 FINEST = 14.0625
 """Seconds of the narrowest bucket: the 256th part of an hour, so that wider ones end where hours end."""
@@ -73,12 +74,31 @@ class Entry:
         return self.components.total()
 
 
+@dataclass(slots=True)
+class Voice:
+    """Everything about the lines of one leaf, to be remembered."""
+
+    leaf: Leaf
+    hours: Counter[int]
+    """Lines by hour (hours since 1970)."""
+    levels: Counter[str]
+    first: float
+    last: float
+    samples: list[Sample]
+
+
 class Book:
     """Counts events. What is in it does not grow with the lines."""
 
-    def __init__(self, components: Components | None = None, *, hourly: bool = False) -> None:
+    def __init__(
+        self,
+        components: Components | None = None,
+        *,
+        hourly: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         """``hourly`` also counts by hour, for a comparison with the past."""
-        self.miner = Miner()
+        self.miner = Miner(limits)
         self.width = FINEST
         """Seconds per bucket."""
         self.events = 0
@@ -95,6 +115,8 @@ class Book:
         self._first: dict[int, float] = {}
         self._last: dict[int, float] = {}
         self._samples: dict[int, list[Sample]] = {}
+        self._remembered: dict[int, list[Sample]] = {}
+        """Samples of earlier books; they speak where this one has none."""
         self._full: set[int] = set()
         self._known_components: set[str] = set()
         self._known_buckets: set[float] = set()
@@ -170,6 +192,45 @@ class Book:
             by_leaf.setdefault(self.miner.shapes.resolve(leaf), Counter())[hour] += lines
         return by_leaf
 
+    def remember(self, voices: Sequence[Voice]) -> None:
+        """Take up what another book has counted by hour."""
+        assert self._hours is not None
+        numbers = self.miner.shapes.restore(voice.leaf for voice in voices)
+        for leaf, voice in zip(numbers, voices, strict=True):
+            self.events += voice.leaf.lines
+            for level, lines in voice.levels.items():
+                self._counts[leaf, level, ""] += lines
+            for hour, lines in voice.hours.items():
+                self._hours[leaf, hour] += lines
+                self._known_hours.add(hour)
+            self._first[leaf] = min(self._first.get(leaf, voice.first), voice.first)
+            self._last[leaf] = max(self._last.get(leaf, voice.last), voice.last)
+            self._remembered.setdefault(leaf, []).extend(voice.samples)
+
+    def voices(self) -> list[Voice]:
+        """What is to be remembered: all leaves that spoke at a known time."""
+        resolve = self.miner.shapes.resolve
+        hours, levels = self.hours(), dict[int, Counter[str]]()
+        for (leaf, level, _), lines in self._counts.items():
+            levels.setdefault(resolve(leaf), Counter())[level] += lines
+        samples: dict[int, list[Sample]] = {}
+        for kept in (self._samples, self._remembered):
+            for leaf, some in kept.items():
+                known = samples.setdefault(resolve(leaf), [])
+                known += some[: _SAMPLES - len(known)]
+        first, last = dict[int, float](), dict[int, float]()
+        for leaf, at in self._first.items():
+            number = resolve(leaf)
+            first[number] = min(first.get(number, at), at)
+            last[number] = max(last.get(number, at), self._last[leaf])
+        return [
+            Voice(
+                leaf, hours.get(n, Counter()), levels.get(n, Counter()), first[n], last[n], samples.get(n, [])
+            )
+            for n, leaf in self.miner.shapes.leaves().items()
+            if n in first
+        ]
+
     def lines_of(self, leaves: Iterable[int]) -> Counter[int]:
         """Lines per leaf."""
         wanted = set(leaves)
@@ -195,6 +256,10 @@ class Book:
                 entries[mined.of_leaf[leaf]].buckets[block] += lines
         for leaf, kept in sorted(self._samples.items()):
             entries[mined.of_leaf[leaf]].samples += kept
+        spoken = {id(entry) for entry in entries if entry.samples}
+        for leaf, kept in sorted(self._remembered.items()):
+            entry = entries[mined.of_leaf[leaf]]
+            entry.samples += [] if id(entry) in spoken else kept
         for leaf, first in self._first.items():
             entry = entries[mined.of_leaf[leaf]]
             entry.first = first if entry.first is None else min(entry.first, first)

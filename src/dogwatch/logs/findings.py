@@ -5,83 +5,82 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from dogwatch.logs.book import Entry
-from dogwatch.logs.judge import CRITICAL, ERROR, SEVERITIES, WARNING
 from dogwatch.logs.trend import Change
-from dogwatch.logs.triage import iso, main_component
-from dogwatch.model import Evidence, EvidenceKind, Finding, Severity, content_id, job_subject
+from dogwatch.logs.triage import iso, many
+from dogwatch.logs.verdict import Verdict
+from dogwatch.model import Evidence, EvidenceKind, Finding, Severity, content_id
+from dogwatch.model.signal import COMPONENT
+from dogwatch.model.text import bounded, one_line
 
 _RULES = {"new": "log_new", "surging": "log_surge", "vanished": "log_vanished"}
+RULES = frozenset(_RULES.values())
+"""The rules that judge logs."""
 
 
-def findings(changes: Sequence[Change], instance: str, now: datetime) -> tuple[list[Finding], list[Evidence]]:
-    """A finding per change worth one: new templates from WARNING on, surges, and vanished ones.
+def findings(
+    verdicts: Sequence[Verdict], instance: str, component: str, now: datetime
+) -> tuple[list[Finding], list[Evidence]]:
+    """A finding per verdict.
 
-    ``instance`` is the name of the log in the configuration; the subject is the component if there is one.
+    ``instance`` is the connector's name, ``component`` may be empty: then the subject is the log as a whole.
     """
+    subject = f"{COMPONENT}{component}" if component else instance
     found: list[Finding] = []
     evidence: list[Evidence] = []
-    for change in changes:
-        if change.kind == "new" and change.entry.severity not in (WARNING, ERROR, CRITICAL):
-            continue
-        proof = _evidence(change, instance, now)
+    for verdict in verdicts:
+        rule = _RULES[verdict.change.kind]
+        proof = _evidence(verdict.change, instance, subject, min(now, _moment(verdict.began)))
+        occurrence: list[JsonValue] = [rule, subject, verdict.anchor]
+        if rule != "log_new":  # what is new is so once; the same message may surge again
+            occurrence.append(int(verdict.began))
         evidence.append(proof)
         found.append(
             Finding(
-                rule=_RULES[change.kind],
-                subject=proof.subject,
-                severity=_severity(change),
-                summary=_summary(change),
+                rule=rule,
+                subject=subject,
+                severity=Severity(verdict.severity),
+                summary=_summary(verdict.change, component or instance),
                 evidence=(proof.id,),
-                fingerprint=content_id([_RULES[change.kind], proof.subject, change.entry.template.id]),
+                fingerprint=content_id(occurrence),
                 at=proof.at,
-                next_step="dogwatch logs triage",
             )
         )
     return found, evidence
 
 
-def _evidence(change: Change, instance: str, now: datetime) -> Evidence:
+def _evidence(change: Change, instance: str, subject: str, at: datetime) -> Evidence:
     entry = change.entry
-    component = main_component(entry)
-    samples: list[JsonValue] = [sample.text for sample in entry.samples]
+    samples: list[JsonValue] = [bounded(sample.text, 500) for sample in entry.samples]
     return Evidence.of(
         EvidenceKind.log,
         source=f"{instance}: log lines",
-        subject=job_subject(instance, component) if component else instance,
+        subject=subject,
         content={
-            "template": entry.template.text,
+            "template": bounded(entry.template.text, 1000),
             "template_id": entry.template.id,
             "lines": entry.lines,
             "change": change.kind,
             "seen": change.seen,
-            "usual": change.usual,
+            "usual": round(change.usual, 1),
             "severity": entry.severity,
             "first": iso(entry.first),
             "last": iso(entry.last),
             "samples": samples,
         },
-        at=_began(change, now),
+        at=at,
     )
 
 
-def _began(change: Change, now: datetime) -> datetime:
-    at = change.hour if change.kind == "surging" else change.entry.first
-    return now if at is None else datetime.fromtimestamp(at, UTC)
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
-def _severity(change: Change) -> Severity:
-    """A surge of harmless lines is worth a warning; a message that is gone too."""
-    own = change.entry.severity if change.kind != "vanished" else WARNING
-    return Severity(max(own, WARNING, key=SEVERITIES.index) if change.kind != "new" else own)
-
-
-def _summary(change: Change) -> str:
-    entry: Entry = change.entry
-    who = main_component(entry) or "The log"
-    text = entry.template.text if len(entry.template.text) <= 160 else entry.template.text[:159] + "…"
+def _summary(change: Change, who: str) -> str:
+    said = one_line(
+        change.entry.samples[-1].text if change.entry.samples else change.entry.template.text, 160
+    )
     if change.kind == "new":
-        return f"{who} says something new, {change.seen:,} times: {text}"
+        return f"{who} says something new, {many(change.seen, 'time')}: {said}"
     if change.kind == "surging":
-        return f"{who} says {change.seen:,} times in an hour (usually {change.usual:,.0f}): {text}"
-    return f"{who} no longer says, where at least {change.usual:,.0f} lines were usual: {text}"
+        return f"{who} says {change.seen:,} times in an hour (usually {change.usual:,.0f}): {said}"
+    return f"{who} no longer says, where at least {change.usual:,.0f} lines were usual: {said}"

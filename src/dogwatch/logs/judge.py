@@ -101,6 +101,11 @@ class Components:
         """
         self._patterns = [(name, _compile(name, pattern)) for name, pattern in patterns.items()]
 
+    @property
+    def by_text(self) -> bool:
+        """Whether the text of a message says whose it is."""
+        return bool(self._patterns)
+
     def of(self, told: str, text: str) -> str:
         """The component of a message, by the header's word for it and by its text."""
         for name, pattern in self._patterns:

@@ -97,22 +97,14 @@ class Baseline:
             hours = Counter({hour: n for hour, n in old.items() if hour in before})
             hours.update({hour: n for hour, n in new.items() if hour in kept})
             if hours or not remembered:
-                fresh.leaves.append(_without_secrets(leaf))
+                fresh.leaves.append(without_secrets(leaf))
                 fresh.hours.append(hours)
         return fresh
 
     def dump(self) -> str:
         """As JSON."""
         leaves = [
-            {
-                "words": [None if word is None else word.decode("latin-1") for word in leaf.words],
-                "marks": [mark.decode("latin-1") for mark in leaf.marks],
-                "digits": [
-                    [*site, None if d is None else d.decode()] for site, d in sorted(leaf.digits.items())
-                ],
-                "lines": leaf.lines,
-                "hours": sorted(hours.items()),
-            }
+            {**told_leaf(leaf), "hours": sorted(hours.items())}
             for leaf, hours in zip(self.leaves, self.hours, strict=True)
         ]
         return json.dumps(
@@ -127,7 +119,7 @@ class Baseline:
             if found["dogwatch_log_baseline"] != _FORMAT:
                 raise ValueError
             return cls(
-                [_leaf(leaf) for leaf in found["leaves"]],
+                [leaf_of(leaf) for leaf in found["leaves"]],
                 [Counter({int(hour): int(n) for hour, n in leaf["hours"]}) for leaf in found["leaves"]],
                 {int(hour) for hour in found["covered"]},
             )
@@ -141,7 +133,18 @@ class Baseline:
 _ORDER = ("new", "surging", "vanished")
 
 
-def _leaf(found: Any) -> Leaf:
+def told_leaf(leaf: Leaf) -> dict[str, Any]:
+    """A leaf as JSON."""
+    return {
+        "words": [None if word is None else word.decode("latin-1") for word in leaf.words],
+        "marks": [mark.decode("latin-1") for mark in leaf.marks],
+        "digits": [[*site, None if d is None else d.decode()] for site, d in sorted(leaf.digits.items())],
+        "lines": leaf.lines,
+    }
+
+
+def leaf_of(found: Any) -> Leaf:
+    """A leaf from JSON. Raises ValueError, KeyError or TypeError."""
     words = tuple(None if word is None else word.encode("latin-1") for word in found["words"])
     marks = tuple(mark.encode("latin-1") for mark in found["marks"])
     if len(words) != len(marks) + 1:
@@ -150,7 +153,7 @@ def _leaf(found: Any) -> Leaf:
     return Leaf(words, marks, digits, int(found["lines"]))
 
 
-def _without_secrets(leaf: Leaf) -> Leaf:
+def without_secrets(leaf: Leaf) -> Leaf:
     """A shape whose text holds a secret is remembered without it; its digits with it are given up."""
     text = b"".join(
         part for pair in zip(leaf.words, (*leaf.marks, b""), strict=True) for part in pair if part
@@ -183,7 +186,7 @@ def _judge(
         seen, usual = current.get(hour, 0), median(reference)
         silent = silent and not seen
         missed += min(reference)
-        surging = seen >= 2 * usual + _FEWEST_MORE and _deviation(seen, reference) >= _FAR
+        surging = seen >= 2 * usual + _FEWEST_MORE and deviation(seen, reference) >= _FAR
         if surging and (worst is None or seen - usual > worst.seen - worst.usual):
             worst = Change("surging", entry, seen, usual, hour * HOUR)
     if worst is not None:
@@ -202,7 +205,7 @@ def _alike(hour: int, before: set[int]) -> list[int]:
     return [past for past in before if hour - past <= _WEEK]
 
 
-def _deviation(seen: int, reference: list[int]) -> float:
+def deviation(seen: int, reference: list[int]) -> float:
     """How far a count is above the median of others, in deviations of at least one Poisson count."""
     scaled = [2 * sqrt(count + 0.375) for count in reference]
     middle = median(scaled)

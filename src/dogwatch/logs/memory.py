@@ -1,0 +1,150 @@
+"""What is remembered of a log from round to round: per component, its templates and their lines by hour.
+
+A memory holds everything that judging needs, so that a finding follows from what was stored and not from
+the moment at which a line was read: a round that is killed changes nothing, and the next one finds the same.
+It is bounded: so many components, so many shapes of each, so many hours.
+"""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dogwatch.logs.book import OTHER, Book, Sample, Voice
+from dogwatch.logs.events import Batch
+from dogwatch.logs.judge import Components
+from dogwatch.logs.redact import redact
+from dogwatch.logs.shapes import Limits
+from dogwatch.logs.trend import HOUR, leaf_of, told_leaf, without_secrets
+
+WEEKS = 5
+"""How long hours are remembered."""
+
+_LIMITS = Limits(shapes=2_000, size=1_000_000, words=100)
+_MOST_VOICES = 1_000
+_MOST_COMPONENTS = 200
+_LARGEST_BODY = 64 << 20
+_FORMAT = 1
+
+
+@dataclass(slots=True)
+class _Volume:
+    """One component's book."""
+
+    book: Book
+    changed: bool = False
+
+
+class Memory:
+    """The books of one log."""
+
+    def __init__(self, components: Components, stored: Mapping[str, bytes], now: float) -> None:
+        """``stored`` is what ``changed`` gave before; a book that cannot be read begins anew. ``now``, in
+        seconds since 1970, is the time of lines that tell none."""
+        self._components = components
+        self._now = now
+        self._names: dict[str, str] = {}
+        self.lines = 0
+        """Events that were added."""
+        self._volumes = {name: _Volume(_opened(body)) for name, body in stored.items()}
+
+    @property
+    def books(self) -> dict[str, Book]:
+        """By component; what names none is under the empty name."""
+        return {name: volume.book for name, volume in self._volumes.items()}
+
+    def add(self, batch: Batch) -> None:
+        """Count the events of a batch."""
+        if not batch.events:
+            return
+        messages = batch.messages.split(b"\n")
+        times = batch.times or [None] * batch.events
+        levels = batch.levels or [""] * batch.events
+        told = batch.components or [""] * batch.events
+        whose: dict[str, list[int]] = {}
+        for i, name in enumerate(told):
+            whose.setdefault(self._component(name, messages[i]), []).append(i)
+        self.lines += batch.events
+        for name, mine in whose.items():
+            part = Batch(
+                b"\n".join([messages[i] for i in mine]),
+                len(mine),
+                [self._now if (at := times[i]) is None else at for i in mine],
+                [levels[i] for i in mine],
+                [""] * len(mine),
+            )
+            volume = self._volumes.setdefault(name, _Volume(_new()))
+            volume.book.add(part)
+            volume.changed = True
+
+    def changed(self) -> dict[str, bytes]:
+        """The books that changed since they were given last, packed."""
+        found = {name: _packed(volume.book) for name, volume in self._volumes.items() if volume.changed}
+        for name in found:
+            self._volumes[name].changed = False
+        return found
+
+    def _component(self, told: str, message: bytes) -> str:
+        """Whose line it is; of more components than can be told apart, the rest is one."""
+        if self._components.by_text:
+            name = self._components.of(told, message[:2_000].decode("utf-8", "replace"))
+        else:
+            name = self._names.get(told, "")
+            if told and not name:
+                name = self._names[told] = (
+                    self._components.of(told, "") if len(self._names) < 10_000 else OTHER
+                )
+        name = name[:200]
+        if name not in self._volumes and len(self._volumes) >= _MOST_COMPONENTS:
+            return OTHER
+        return name
+
+
+def _new() -> Book:
+    return Book(hourly=True, limits=_LIMITS)
+
+
+def _packed(book: Book) -> bytes:
+    """A book as compressed JSON, without what is too old or too much."""
+    voices = book.voices()
+    newest = max((voice.last for voice in voices), default=0.0)
+    begin = int(newest // HOUR) - WEEKS * 168
+    kept = sorted((v for v in voices if v.last // HOUR >= begin), key=lambda v: (-v.last, -v.leaf.lines))
+    told = [_told(voice, begin) for voice in kept[:_MOST_VOICES]]
+    return zlib.compress(json.dumps({"format": _FORMAT, "voices": told}).encode(), 6)
+
+
+def _told(voice: Voice, begin: int) -> dict[str, Any]:
+    return {
+        **told_leaf(without_secrets(voice.leaf)),
+        "hours": sorted((hour, n) for hour, n in voice.hours.items() if hour >= begin),
+        "levels": dict(voice.levels),
+        "first": voice.first,
+        "last": voice.last,
+        "samples": [[sample.at, redact(sample.text)] for sample in voice.samples],
+    }
+
+
+def _opened(body: bytes) -> Book:
+    """A stored book; an empty one if it cannot be read."""
+    book = _new()
+    try:
+        found: Any = json.loads(zlib.decompressobj().decompress(body, _LARGEST_BODY))
+        if found["format"] == _FORMAT:
+            book.remember([_voice(one) for one in found["voices"]])
+    except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
+        return _new()
+    return book
+
+
+def _voice(found: Any) -> Voice:
+    return Voice(
+        leaf_of(found),
+        Counter({int(hour): int(n) for hour, n in found["hours"]}),
+        Counter({str(level): int(n) for level, n in found["levels"].items()}),
+        float(found["first"]),
+        float(found["last"]),
+        [Sample(at, "", text.encode("utf-8", "replace")) for at, text in found["samples"]],
+    )

@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from dogwatch.connectors.power_automate import PowerAutomate, _schedule
+from dogwatch.detect.schedule import due
 from dogwatch.lab.world import LabJob, LabRun, Outcome
 from dogwatch.model import Job, JobState, Schedule, ScheduleKind, Status
 from support.clock import NOON, JumpingClock
@@ -144,6 +145,41 @@ def definition(**trigger: Any) -> str:
             Schedule(kind=ScheduleKind.interval, expression="every 3 Day", every_seconds=259_200),
         ),
         ({"frequency": "Month", "interval": 1}, None),
+        (
+            {"frequency": "Month", "interval": 1, "startTime": "2026-01-05T23:30:00Z", "timeZone": "UTC"},
+            Schedule(kind=ScheduleKind.cron, expression="30 23 5 * *"),
+        ),
+        (
+            {
+                "frequency": "Month",
+                "interval": 3,
+                "startTime": "2026-02-05T23:30:00Z",
+                "timeZone": "W. Europe Standard Time",
+            },
+            Schedule(kind=ScheduleKind.cron, expression="30 0 6 2,5,8,11 *", timezone="Europe/Berlin"),
+        ),
+        (
+            {"frequency": "Month", "schedule": {"monthDays": [1, "15", -1], "hours": [6], "minutes": [5]}},
+            Schedule(kind=ScheduleKind.cron, expression="5 6 1,15,L * *"),
+        ),
+        (
+            {
+                "frequency": "Month",
+                "startTime": "2026-02-05T04:10:00",
+                "schedule": {
+                    "monthlyOccurrences": [
+                        {"day": "Monday", "occurrence": 1},
+                        {"day": "friday", "occurrence": -1},
+                    ]
+                },
+            },
+            Schedule(kind=ScheduleKind.cron, expression="10 4 * * 1#1,5L"),
+        ),
+        ({"frequency": "Month", "interval": 1, "startTime": "2026-01-31T06:00:00"}, None),
+        ({"frequency": "Month", "interval": 5, "startTime": "2026-01-05T06:00:00"}, None),
+        ({"frequency": "Month", "interval": 2, "schedule": {"monthDays": [1], "hours": [6]}}, None),
+        ({"frequency": "Month", "schedule": {"monthDays": [-2], "hours": [6]}}, None),
+        ({"frequency": "Month", "schedule": {"monthlyOccurrences": ["first"], "hours": [6]}}, None),
         ({"frequency": "Week", "interval": 2, "schedule": {"weekDays": ["Monday"]}}, None),
     ],
 )
@@ -153,6 +189,8 @@ def test_recurrences_are_understood_or_left_alone(
     schedule, metadata = _schedule(definition(type="Recurrence", recurrence=recurrence))
     assert schedule == expected
     assert "recurrence" in metadata
+    if schedule is not None and schedule.kind is ScheduleKind.cron:
+        assert due(schedule, KIND, NOON, NOON + timedelta(days=92))
 
 
 @pytest.mark.parametrize(

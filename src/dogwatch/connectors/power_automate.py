@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, JsonValue, SecretStr, TypeAdapter, ValidationError
 from tzlocal.windows_tz import win_tz
@@ -378,6 +379,7 @@ def _error(row: _FlowRun) -> str | None:
 # ── when a flow runs ────────────────────────────────────────────────────────────────────────────────────────
 
 _SECONDS = {"Second": 1, "Minute": 60, "Hour": 3600, "Day": 86_400, "Week": 604_800}
+_IN_EVERY_MONTH, _MOST_WEEKS = 28, 5
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
@@ -412,7 +414,7 @@ def _recurrence(told: _Recurrence) -> Schedule | None:
     """Cron where a wall clock decides, an interval where only time passes, None where we could only guess."""
     zone = win_tz.get(told.timeZone, told.timeZone)
     zone = "UTC" if zone in {"Etc/UTC", "Etc/GMT"} else zone
-    cron = _cron(told)
+    cron = _monthly(told, zone) if told.frequency == "Month" else _cron(told)
     if cron is not None:
         return Schedule(kind=ScheduleKind.cron, expression=cron, timezone=zone)
     unit = _SECONDS.get(told.frequency)
@@ -439,8 +441,58 @@ def _cron(told: _Recurrence) -> str | None:
     return f"{','.join(minutes) or '0'} {','.join(hours)} * * {weekdays}"
 
 
+def _monthly(told: _Recurrence, zone: str) -> str | None:
+    """Monthly recurrences as five-field cron. What the schedule leaves open, the day as well as the hour, is
+    that of the first start; None where that is not told, or is a day that not every month has."""
+    start = _start(told, zone)
+    occurrences: list[Any] = told.schedule.get("monthlyOccurrences") or []
+    days = [{"-1": "L"}.get(day, day) for day in _texts(told.schedule, "monthDays")]
+    weekdays = [_nth(each) for each in occurrences]
+    hours, minutes = _listed(told.schedule, "hours"), _listed(told.schedule, "minutes")
+    if start is not None:
+        hours, minutes = hours or [str(start.hour)], minutes or [str(start.minute)]
+        days = days or ([] if weekdays or start.day > _IN_EVERY_MONTH else [str(start.day)])
+    months = _months(told.interval, start)
+    known = all(day == "L" or day.isdecimal() for day in days) and None not in weekdays
+    if not (months and hours and known and bool(days) != bool(weekdays)):
+        return None
+    on = (",".join(days) or "*", months, ",".join(map(str, weekdays)) or "*")
+    return f"{','.join(minutes) or '0'} {','.join(hours)} {' '.join(on)}"
+
+
+def _months(interval: int, start: datetime | None) -> str | None:
+    """Every so many months from the first on, as far as it is the same months every year."""
+    if interval == 1:
+        return "*"
+    if start is None or 12 % interval:
+        return None
+    return ",".join(str(month) for month in range(1, 13) if (month - start.month) % interval == 0)
+
+
+def _start(told: _Recurrence, zone: str) -> datetime | None:
+    """When it was to run first, on the zone's wall; None if that is not told."""
+    try:
+        start = datetime.fromisoformat(told.startTime or "")
+        return start if start.tzinfo is None else start.astimezone(ZoneInfo(zone))
+    except (ValueError, OSError, KeyError, OverflowError):
+        return None
+
+
+def _nth(told: Any) -> str | None:
+    """The second Monday of a month, or its last, in the words of cron."""
+    try:
+        day, number = _WEEKDAYS.index(str(told["day"]).capitalize()), int(told["occurrence"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return f"{day}L" if number == -1 else f"{day}#{number}" if 1 <= number <= _MOST_WEEKS else None
+
+
 def _listed(schedule: Mapping[str, Any], key: str) -> list[str]:
     """Numbers under ``key``; designers write them as numbers or as text, one or several."""
+    return [str(int(text)) for text in _texts(schedule, key) if text.isdecimal()]
+
+
+def _texts(schedule: Mapping[str, Any], key: str) -> list[str]:
     values: Any = schedule.get(key, [])
     listed: list[Any] = [*values] if isinstance(values, list) else [values]  # pyright: ignore[reportUnknownVariableType]  # JSON
-    return [str(int(value)) for value in listed if str(value).isdecimal()]
+    return [str(value) for value in listed]

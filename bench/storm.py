@@ -11,6 +11,7 @@ correlate them, to explain every incident, and to write all of it down.
 The naive peer makes one incident of all findings that have the same words.
 """
 
+import gc
 import random
 import resource
 import shutil
@@ -131,7 +132,7 @@ def found_by(made: Storm, at: datetime, rng: random.Random) -> tuple[list[Findin
 
 def _going_on(rule: str, at: datetime) -> str:
     """What is found of some findings changes with every round."""
-    return f", {(at - NOW).total_seconds():.0f} s by now" if rule in {"missed", "late"} else ""
+    return f", {(at - NOW).total_seconds():.0f} s by now" if rule == "late" else ""
 
 
 def _run(job: Job, error: str | None, began: datetime, rule: str) -> Run:
@@ -174,17 +175,19 @@ def main() -> int:
     store = open_store(folder / "storm.db")
     for name in PLATFORMS:
         store.save_jobs(name, [job for job in made.jobs if job.instance == name], NOW)
-    waves: list[tuple[float, int, int]] = []
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 10)  # as in a round
+    waves: list[tuple[float, float, int, int]] = []
     groups: list[set[str]] = []
     told = 0
     for wave in range(2):
-        spent, opened = 0.0, 0
+        spent, busy, opened = 0.0, 0.0, 0
         for minute in range(1, ROUNDS + 1):
             at = NOW + timedelta(minutes=minute + wave * ROUNDS)
             findings, evidence = found_by(made, at, rng)
             told += len(findings)
             number = store.start_round(at)
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             scene = Scene(findings, evidence, graph, titles, titles)
             after, casebook = conclude(store, scene, at)
             correlated = time.perf_counter() - began
@@ -200,6 +203,7 @@ def main() -> int:
             )
             lasted = time.perf_counter() - began
             spent += lasted
+            busy += time.process_time() - worked
             opened += sum(turn.kind is TurnKind.opened for turn in after.turns)
             print(
                 f"  wave {wave + 1} minute {minute:2}: {len(findings):,} findings,"
@@ -209,7 +213,7 @@ def main() -> int:
             if not wave and minute == ROUNDS:
                 subject_of = {finding.fingerprint: finding.subject for finding in findings}
                 groups = [{subject_of[key] for key in one.findings} for one in after.incidents]
-        waves.append((spent, opened, len(after.incidents)))
+        waves.append((spent, busy, opened, len(after.incidents)))
     store.close()
     shutil.rmtree(folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -219,13 +223,13 @@ def main() -> int:
         by_words.setdefault(made.said.get(job.subject, job.subject), set()).add(job.subject)
     naive = pairwise_f1(by_words.values(), made.cause_of)
     print(f"findings            {told // 2:,} in {ROUNDS} rounds, then the same again")
-    print(f"incidents           {waves[0][2]} of {CAUSES} causes")
+    print(f"incidents           {waves[0][3]} of {CAUSES} causes")
     print(f"pairwise F1         {f1:.3f}   goal ≥ {F1}; one incident for the same words: {naive:.3f}")
-    print(f"first wave          {waves[0][0]:.1f} s   goal ≤ {SECONDS:g} s")
-    print(f"second wave         {waves[1][0]:.1f} s, opens {waves[1][1]}   goal 0")
+    print(f"first wave          {waves[0][0]:.1f} s, CPU {waves[0][1]:.1f} s   goal ≤ {SECONDS:g} s")
+    print(f"second wave         {waves[1][0]:.1f} s, CPU {waves[1][1]:.1f} s, opens {waves[1][2]}   goal 0")
     print(f"peak RSS            {peak:.0f} MB   goal ≤ {MEGABYTES} MB")
-    met = f1 >= F1 and waves[0][0] <= SECONDS and peak <= MEGABYTES and not waves[1][1]
-    return 0 if met and waves[0][2] == CAUSES else 1
+    met = f1 >= F1 and waves[0][0] <= SECONDS and peak <= MEGABYTES and not waves[1][2]
+    return 0 if met and waves[0][3] == CAUSES else 1
 
 
 if __name__ == "__main__":

@@ -72,12 +72,17 @@ def conclude(store: Store, scene: Scene, now: datetime) -> tuple[Correlation, Ca
 def _causes(
     after: Correlation, before: Cases, scene: Scene, evidence: Mapping[str, Evidence]
 ) -> dict[int, Sequence[Cause]]:
-    """What the rules say of each live incident."""
+    """What the rules say of each live incident of which anything is new."""
+    fresh = {turn.number for turn in after.turns}
+    latest = max((item.at for item in before.besides), default=None)
     bodies = {old.finding.fingerprint: old.finding for old in before.known.past}
     bodies |= {finding.fingerprint: finding for finding in scene.findings}
     names = {subject: job.name for subject, job in before.known.jobs.items()}
     found: dict[int, Sequence[Cause]] = {}
     for incident in after.incidents:
+        seen = all((incident.number, key) in before.kept for key in incident.active)
+        if seen and incident.number not in fresh and (latest is None or latest < incident.updated_at - _DAY):
+            continue  # the same facts say the same
         members = [bodies[key] for key in incident.findings if key in bodies]
         case = Case(
             members,

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from dogwatch.wire.tables import in_arguments, in_json, in_parameters, in_sql, values_of
 
@@ -64,7 +65,7 @@ def test_arguments_of_a_command_line() -> None:
 
 
 def test_only_what_stands_under_parameters_counts() -> None:
-    told = {
+    told: dict[str, JsonValue] = {
         "task_key": "a.b.c",
         "notebook_task": {"notebook_path": "d.e.f", "base_parameters": {"in": "g.h.i"}},
     }

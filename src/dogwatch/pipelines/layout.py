@@ -173,12 +173,11 @@ def _untangle(columns: list[list[str]], links: Sequence[tuple[str, str]]) -> Non
         order = range(1, len(columns)) if forward else range(len(columns) - 2, -1, -1)
         for at in order:
             fixed = {name: row for row, name in enumerate(columns[at - 1 if forward else at + 1])}
-            own = {name: row for row, name in enumerate(columns[at])}
             mean: dict[str, float] = {}
-            for name in columns[at]:
+            for row, name in enumerate(columns[at]):
                 rows = [fixed[other] for other in sides.get(name, ()) if other in fixed]
-                mean[name] = sum(rows) / len(rows) if rows else float(own[name])
-            columns[at].sort(key=lambda name, mean=mean, own=own: (mean[name], own[name]))
+                mean[name] = sum(rows) / len(rows) if rows else float(row)
+            columns[at] = sorted(columns[at], key=mean.__getitem__)
 
 
 def _rows(columns: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) -> dict[str, float]:

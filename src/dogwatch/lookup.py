@@ -189,13 +189,13 @@ def _explained(
         cleared_at=cleared,
         evidence=evidence,
         course=course(history, metric, rules, policy.zone, seen) if metric else sampled(evidence),
-        slots=_slots_about(store, policy, key, now) if finding.rule in _ABOUT_SLOTS else (),
+        slots=_slots_about(store, policy, key, last) if finding.rule in _ABOUT_SLOTS else (),
         thresholds=_thresholds(finding.rule, rules),
     )
 
 
 def _slots_about(store: Store, policy: Policy, key: JobKey, now: datetime) -> tuple[SlotView, ...]:
-    """The latest slots of one job; none if it is not known any more."""
+    """The latest slots of one job at a moment; none if it is not known any more."""
     agenda = Agenda([key], store.sources(), frozenset(store.job_counts()))
     found = _times(store, matter(store, agenda, [key], policy, now), policy, _SLOTS_SHOWN, now)
     return found[0].past if found else ()

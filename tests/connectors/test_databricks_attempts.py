@@ -316,15 +316,20 @@ def test_an_attempt_whose_tasks_are_no_longer_told_is_asked_for_by_the_ids_in_th
 # ── open runs ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_open_run_is_asked_by_id_whatever_its_age_and_a_removed_one_is_no_error() -> None:
+def test_an_open_run_is_asked_by_id_whatever_its_age_and_a_removed_one_is_asked_once() -> None:
     workspace = Workspace(ran(1, tried(6000, 300)), ran(2, tried(90_000, 89_000)), now=at(5990))
     (opened,) = all_of(workspace)
     gone = opened.model_copy(update={"native_run_id": workspace.twin.run_id(workspace.world.runs[0])})
     workspace.clock.time = NOON
     runs = all_of(workspace, [opened, gone], since=at(60))
     assert [(run.native_run_id, run.status, run.ended_at) for run in runs] == [
-        (opened.native_run_id, Status.success, at(300))
+        (opened.native_run_id, Status.success, at(300)),
+        (gone.native_run_id, Status.unknown, None),
     ]
+    assert runs[1].native_status == "REMOVED"
+    workspace.asked.clear()
+    assert all_of(workspace, [runs[1]], since=at(60)) == []
+    assert not any(path.endswith("runs/get") for path in workspace.paths)
 
 
 def test_a_refusal_that_is_not_about_a_missing_run_is_an_error() -> None:

@@ -290,6 +290,8 @@ _OUTPUT = TypeAdapter(_Output)
 _DISCOVERY = TypeAdapter(_Discovery)
 _METADATA = TypeAdapter(_Metadata)
 
+_REMOVED = "REMOVED"
+"""Our word for a run that the platform no longer knows: after 60 days, or because somebody deleted it."""
 _UNITS = {"MINUTES": 60, "HOURS": 3600, "DAYS": 86_400, "WEEKS": 604_800}
 """Seconds by ``PeriodicTriggerConfigurationTimeUnit``."""
 
@@ -401,12 +403,16 @@ class Databricks(Connector[DatabricksSettings]):
         return runs
 
     async def _attempts(self, run_id: str, sight: _Sight) -> list[Run] | ConnectorError:
-        """The attempts of one run, from the known one on; none if the platform has removed it."""
+        """The attempts of one run, from the known one on. How one that the platform has removed came to its
+        end nobody can know: if it was open, that is told, and it is not asked for again."""
         if sight.blocked is not None:
             return sight.blocked
         try:
             detail = await self._detail(run_id)
-            return [] if detail is None else await self._told_apart(detail, sight.ask)
+            if detail is not None:
+                return await self._told_apart(detail, sight.ask)
+            known = sight.ask.known.get(run_id)
+            return [] if known is None or not known.status.open else [_removed(known, sight.ask.now)]
         except ConnectorError as error:
             return error
 
@@ -636,7 +642,8 @@ def _unlisted(sight: _Sight) -> dict[str, Run | None]:
     latest: dict[str, Run] = {}
     for run_id, run in ask.known.items():
         if run.status.open:
-            wanted[run_id] = None
+            if run.native_status != _REMOVED:
+                wanted[run_id] = None
             continue
         if not _explained(run) and run.began_at >= ask.details_since:
             wanted[run_id] = run
@@ -647,6 +654,10 @@ def _unlisted(sight: _Sight) -> dict[str, Run | None]:
         if not run.status.good and run.began_at >= ask.now - _REPAIR_WATCH:
             wanted[run.native_run_id] = None
     return {run_id: plain for run_id, plain in wanted.items() if run_id not in sight.listed}
+
+
+def _removed(known: Run, now: datetime) -> Run:
+    return known.model_copy(update={"status": Status.unknown, "native_status": _REMOVED, "observed_at": now})
 
 
 def _judged(record: _Timed) -> tuple[Status, str]:

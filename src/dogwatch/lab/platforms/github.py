@@ -7,7 +7,7 @@ annotations of the job that failed, as GitHub shows it. Facts: api.github.com's 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -16,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from dogwatch.lab.github_records import WEB, person, repository
 from dogwatch.lab.releases import EVERYTHING, ROLLOUT, Release, Releases
 from dogwatch.lab.twin import Twin
 from dogwatch.lab.world import LabJob, LabRun, Outcome, Trigger, World, native_number, native_uuid
 
 _TOKEN = "github_pat_11ABCLAB0_q3VnK8sWtYpX5mZrTfLhJdQwUbGe"
-_WEB = "https://github.com"
 _CONCLUSION = {
     Outcome.success: "success",
     Outcome.failed: "failure",
@@ -72,10 +72,10 @@ class GitHub(Twin):
         """What is deployed from where."""
         platforms = sorted({job.platform for job in self.world.jobs.values()} - {self.platform})
         deploys: dict[str, list[str]] = {}
-        for repository, place in self._releases.places.items():
+        for name, place in self._releases.places.items():
             known = subject(place) if place else None
-            deploys[repository] = [known] if known else [] if place else platforms
-        found = {repository: names for repository, names in deploys.items() if names}
+            deploys[name] = [known] if known else [] if place else platforms
+        found = {name: names for name, names in deploys.items() if names}
         return {"deploys": found} if found else {}
 
     def credentials(self) -> dict[str, str]:
@@ -173,8 +173,8 @@ class GitHub(Twin):
             "created_at": "2025-01-07T09:00:00Z",
             "updated_at": "2025-11-03T14:20:11Z",
             "url": f"{self._base}/repos/{EVERYTHING}/actions/workflows/{self.job_id(job.job)}",
-            "html_url": f"{_WEB}/{EVERYTHING}/blob/main/{path}",
-            "badge_url": f"{_WEB}/{EVERYTHING}/workflows/{job.name}/badge.svg",
+            "html_url": f"{WEB}/{EVERYTHING}/blob/main/{path}",
+            "badge_url": f"{WEB}/{EVERYTHING}/workflows/{job.name}/badge.svg",
         }
 
     async def _graphql(self, request: Request) -> Response:
@@ -222,7 +222,7 @@ class GitHub(Twin):
         url = f"{base}/actions/runs/{number}"
         outcome = run.attempts_at(now)[-1].outcome if tries else Outcome.success
         conclusion = (run.native_status or _CONCLUSION[outcome]) if ended else None
-        repository = {"id": 611_000_101, "name": "pipelines", "full_name": EVERYTHING, "private": True}
+        here = repository(EVERYTHING, self._base)
         return {
             "id": int(number),
             "name": job.name,
@@ -239,7 +239,7 @@ class GitHub(Twin):
             "workflow_id": int(self.job_id(run.job)),
             "check_suite_id": int(number) + 1,
             "url": url,
-            "html_url": f"{_WEB}/{EVERYTHING}/actions/runs/{number}",
+            "html_url": f"{WEB}/{EVERYTHING}/actions/runs/{number}",
             "pull_requests": [],
             "created_at": _stamp(run.created + skew),
             "updated_at": _stamp((ended or began) + skew),
@@ -253,8 +253,8 @@ class GitHub(Twin):
             "previous_attempt_url": None,
             "workflow_url": f"{base}/actions/workflows/{self.job_id(run.job)}",
             "head_commit": None,
-            "repository": repository,
-            "head_repository": repository,
+            "repository": here,
+            "head_repository": here,
         }
 
     def _jobs(self, request: Request) -> Response:
@@ -319,7 +319,7 @@ class GitHub(Twin):
             "original_environment": "production",
             "environment": "production",
             "description": one.description,
-            "creator": _person(one.author),
+            "creator": person(one.author, self._base),
             "created_at": _stamp(one.created + skew),
             "updated_at": _stamp(min(self.world.now, one.created + ROLLOUT) + skew),
             "statuses_url": f"{base}/deployments/{one.number}/statuses",
@@ -348,7 +348,7 @@ class GitHub(Twin):
             "id": number,
             "node_id": f"DES_{number}",
             "state": state,
-            "creator": _person(one.author),
+            "creator": person(one.author, self._base),
             "description": "",
             "environment": "production",
             "target_url": "",
@@ -391,13 +391,8 @@ def _annotation(said: str) -> Row:
         "title": "",
         "message": said,
         "raw_details": "",
-        "blob_href": f"{_WEB}/{EVERYTHING}/blob/main/.github",
+        "blob_href": f"{WEB}/{EVERYTHING}/blob/main/.github",
     }
-
-
-def _person(login: str) -> Mapping[str, Any]:
-    number = native_number("person", login, digits=7)
-    return {"login": login, "id": number, "node_id": f"U_{number}", "type": "User", "site_admin": False}
 
 
 def _problem(status: int, message: str) -> Response:

@@ -28,6 +28,7 @@ LATE_SHARE = 0.02
 """So many lines reach Cloud Logging late."""
 _LATEST = timedelta(minutes=90)
 _MINUTE = 60
+_MOST_MINUTES = 50_000
 _RHYTHM = 0.3
 _WORDS = (
     "alpine", "bravo", "cedar", "delta", "ember", "fjord", "gamma", "harbor", "indigo", "juniper", "kilo",
@@ -75,6 +76,8 @@ class Lines:
     def __init__(self, world: World) -> None:
         self._world = world
         self._streams = [stream for place in self.places for stream in _streams(world, place)]
+        self._written: dict[tuple[str, str, int], list[Line]] = {}
+        """The minutes that were asked for last: readers come back to them, for what was late."""
 
     @property
     def places(self) -> list[str]:
@@ -102,10 +105,20 @@ class Lines:
         minute = math.floor(start.timestamp() / _MINUTE)
         while minute * _MINUTE < end.timestamp():
             lines = heapq.merge(
-                *(self._minute(stream, minute) for stream in streams), key=lambda line: (line.at, line.number)
+                *(self._remembered(stream, minute) for stream in streams),
+                key=lambda line: (line.at, line.number),
             )
             yield from (line for line in lines if start <= line.at < end)
             minute += 1
+
+    def _remembered(self, stream: _Stream, minute: int) -> list[Line]:
+        key = (stream.place, stream.name, minute)
+        found = self._written.get(key)
+        if found is None:
+            if len(self._written) >= _MOST_MINUTES:
+                self._written.clear()
+            found = self._written[key] = self._minute(stream, minute)
+        return found
 
     def _minute(self, stream: _Stream, minute: int) -> list[Line]:
         """One stream's lines of one minute since 1970."""

@@ -51,7 +51,7 @@ class Export:
         self._world = world
         self._platform = platform
         self._lines = Lines(world)
-        self._hour = lru_cache(maxsize=64)(self._written)
+        self._hour = lru_cache(maxsize=128)(self._written)
 
     def objects(self, start: datetime, now: datetime) -> Iterator[Exported]:
         """The objects of the hours since ``start`` that are there now, by hour."""

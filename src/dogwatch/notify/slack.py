@@ -288,9 +288,9 @@ def blocks(message: Message, *, buttons: bool) -> list[dict[str, Any]]:
 
 def reply(message: Message) -> list[dict[str, Any]]:
     """What stands in the thread: what has changed, in short; the whole is above."""
-    parts = [_section([_text(message.title, bold=True)])]
-    parts += [_section([_text(block.text)]) for block in message.blocks if isinstance(block, Text)]
-    return [_rich(*parts)]
+    lines = [[_text(message.title, bold=True)]]
+    lines += [[_text(block.text)] for block in message.blocks if isinstance(block, Text)]
+    return [_rich(_lines(lines))]
 
 
 def _blocks(block: Block, zone: ZoneInfo, buttons: bool) -> Iterable[dict[str, Any]]:
@@ -299,7 +299,7 @@ def _blocks(block: Block, zone: ZoneInfo, buttons: bool) -> Iterable[dict[str, A
             return [_rich(_section([_text(said)]))]
         case Fields(fields=fields):
             lines = [[_text(f"{label}  ", bold=True), _text(value, limit=_VALUE)] for label, value in fields]
-            return [_rich(*(_section(line) for line in lines))] if lines else []
+            return [_rich(_lines(lines))] if lines else []
         case Quote():
             return [_quote(block, zone)]
         case Items(title=title, items=items):
@@ -330,8 +330,7 @@ def _step(said: str, target: str) -> list[dict[str, Any]]:
 def _consent(block: Consent, buttons: bool) -> list[dict[str, Any]]:
     label, why, *commands = plain.consent_lines(block)
     told = _rich(
-        _section([_text(label, bold=True)]),
-        _section([_text(why)]),
+        _lines([[_text(label, bold=True)], [_text(why)]]),
         _list([[{**_text(command[2:]), "style": {"code": True}}] for command in commands]),
     )
     if not buttons:
@@ -363,6 +362,15 @@ def _rich(*elements: dict[str, Any]) -> dict[str, Any]:
 
 def _section(elements: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "rich_text_section", "elements": elements}
+
+
+def _lines(lines: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """A section with a line for each of these; sections of their own would run into each other."""
+    elements: list[dict[str, Any]] = []
+    for line in lines:
+        elements += [{"type": "text", "text": "\n"}] if elements else []
+        elements += line
+    return _section(elements)
 
 
 def _list(items: list[list[dict[str, Any]]]) -> dict[str, Any]:

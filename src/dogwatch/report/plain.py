@@ -14,6 +14,7 @@ PRIORITY = {
 }
 """How urgently somebody should hear of it, by severity."""
 _LINE = 1_000
+_QUOTED = 4_000
 
 
 def priority(message: Message) -> Priority:
@@ -38,7 +39,8 @@ def text(message: Message, largest: int = 60_000) -> str:
 
 def quoted_lines(quote: Quote) -> list[str]:
     """What a quote says, line by line, without what a terminal or a reader could stumble over."""
-    found = [one_line(line, _LINE) for line in quote.text.splitlines()]
+    text = quote.text if len(quote.text) <= _QUOTED else f"{quote.text[:_QUOTED]} …"
+    found = [one_line(line, _LINE) for line in text.splitlines()]
     return [line for line in found if line] or [""]
 
 

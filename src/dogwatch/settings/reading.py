@@ -192,30 +192,25 @@ def _flows(reading: _Reading) -> Flows | None:
     """What is said about pipelines; in the file alone, like what is said about jobs."""
     given: Any = reading.yaml.values
     values = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-    found: dict[str, int] = {}
-    pipelines: list[PipelineSettings | None] = []
+    found: list[BaseModel | None] = []
+    names: set[str] = set()
     for at, block in _mappings(reading, ("pipelines",), values.get("pipelines"), list):
-        one = cast(
-            "PipelineSettings | None", _fill(reading, _Part(PipelineSettings, ("pipelines", at), None), block)
-        )
-        pipelines.append(one)
-        if one is not None and found.setdefault(one.name, at) != at:
-            reading.wrong(
-                ("pipelines", at, "name"), f"{one.name!r:.80} is the name of two", "rename one of them"
-            )
-    lineage = cast("LineageSettings | None", _lineage(reading, values.get("lineage")))
-    if lineage is None or None in pipelines:
-        return None
-    return Flows(pipelines=tuple(one for one in pipelines if one is not None), lineage=lineage)
-
-
-def _lineage(reading: _Reading, given: Any) -> BaseModel | None:
+        one = _fill(reading, _Part(PipelineSettings, ("pipelines", at), None), block)
+        name = None if one is None else cast("PipelineSettings", one).name
+        if name in names:
+            reading.wrong(("pipelines", at, "name"), f"{name!r:.80} is the name of two", "rename one of them")
+        names.update([name] if name else [])
+        found.append(one)
+    given = values.get("lineage")
     if given is not None and not isinstance(given, dict):
-        reading.wrong(
-            ("lineage",), "is not a mapping of keys to values", "write dbt: or openlineage: under it"
-        )
+        reading.wrong(("lineage",), "is not a mapping of keys to values", "write dbt: under it")
         return None
-    return _fill(reading, _Part(LineageSettings, ("lineage",), None), cast("dict[str, Any]", given or {}))
+    lineage = _fill(reading, _Part(LineageSettings, ("lineage",), None), cast("dict[str, Any]", given or {}))
+    if lineage is None or None in found:
+        return None
+    return Flows(
+        pipelines=tuple(cast("list[PipelineSettings]", found)), lineage=cast("LineageSettings", lineage)
+    )
 
 
 def _mappings(

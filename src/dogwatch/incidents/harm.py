@@ -29,11 +29,14 @@ class _Hit:
     since: datetime
     until: datetime | None
     cites: tuple[str, ...] = ()
+    begun: datetime | None = None
+    """When the run that is to blame began, or should have, if that is not ``since``."""
 
 
 def affected(
     roots: Sequence[Trouble],
     members: Sequence[Trouble],
+    explained: Mapping[str, Trouble],
     others: Collection[str],
     graph: Graph,
     lives: Mapping[str, Sequence[Run]],
@@ -42,8 +45,9 @@ def affected(
 ) -> tuple[tuple[Affected, ...], dict[str, Evidence]]:
     """Everybody who is hit but the culprits, the worst harm first, with the evidence that shows it.
 
-    ``members`` are the troubles that follow from ``roots``; ``others`` are subjects whose trouble is an
-    incident of its own. ``lives`` holds the runs of the jobs downstream, oldest first.
+    ``members`` are the troubles that follow from ``roots``; ``explained`` all that follow from anything, by
+    subject: what lies behind two causes is hit by both. ``others`` are subjects whose trouble is an incident
+    of its own. ``lives`` holds the runs of the jobs downstream, oldest first.
     """
     evidence: dict[str, Evidence] = {}
     hits = {one.subject: _root_hit(one, lives) for one in roots if _harms(one)}
@@ -52,9 +56,11 @@ def affected(
     while ahead:
         here = ahead.popleft()
         for edge in graph.downstream(here, suggested=False):
-            if edge.downstream in hits or edge.downstream in others:
+            trouble = own.get(edge.downstream) or explained.get(edge.downstream)
+            if edge.downstream in hits or (edge.downstream in others and trouble is None):
                 continue
-            trouble = own.get(edge.downstream)
+            if trouble is not None and edge.downstream not in own and trouble.at < hits[here].since:
+                continue
             hit = _by_finding(trouble) if trouble else _by_runs(edge, hits[here], lives, evidence, now)
             if hit is not None:
                 hits[edge.downstream] = hit
@@ -78,13 +84,19 @@ def _harms(root: Trouble) -> bool:
 
 
 def _root_hit(root: Trouble, lives: Mapping[str, Sequence[Run]]) -> _Hit:
-    """The culprit: its output is not what others expect from the first sign until a run that ended well."""
+    """The culprit: its output is not what others expect from the first sign until a run that ended well. What
+    is slow is missed from the moment at which it is usually done."""
     until = None
+    life = lives.get(root.subject, ())
     if root.lead.rule not in SHORT:
-        good = (run for run in lives.get(root.subject, ()) if run.status.good and run.ended_at is not None)
+        good = (run for run in life if run.status.good and run.ended_at is not None)
         ends = (run.ended_at for run in good if run.ended_at is not None and run.began_at >= root.since)
         until = next((end for end in sorted(ends) if end >= root.latest), None)
-    return _Hit(None, root.at, until or root.until)
+    since = root.at
+    if root.lead.rule == "slow":
+        took = sorted(run.duration for run in life if run.status.good and run.duration is not None)
+        since = root.since + (took[len(took) // 2] if took else timedelta(0))
+    return _Hit(None, since, until or root.until, begun=root.since)
 
 
 def _by_finding(trouble: Trouble) -> _Hit:
@@ -135,10 +147,14 @@ def _not_run(
     """Of a job that did not run meanwhile: what another starts has missed its run once the usual time has
     passed between the one's and its own; else it is threatened for as long as nothing is mended."""
     lags = _lags(whole, upstream) if edge.triggers else []
-    if lags and (above.until or now) > above.since + lags[-1] + _LEEWAY:
-        item = run_evidence(whole[-1])
+    begun = above.begun or above.since
+    if lags and (above.until or now) > begun + min(lags[-1] + _LEEWAY, 2 * lags[-1]):
+        after = [run for run in whole if above.until is not None and run.began_at >= above.until]
+        item = run_evidence(after[0] if after else whole[-1])
         evidence[item.id] = item
-        return _Hit(Harm.missed, above.since + lags[len(lags) // 2], above.until, (item.id,))
+        harm = Harm.late if after else Harm.missed
+        mended = after[0].ended_at if after else above.until
+        return _Hit(harm, begun + lags[len(lags) // 2], mended, (item.id,))
     return _Hit(Harm.threatened, above.since, None) if above.until is None else None
 
 

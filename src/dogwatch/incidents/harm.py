@@ -146,8 +146,9 @@ def _not_run(
 ) -> _Hit | None:
     """Of a job that did not run meanwhile: what another starts has missed its run once the usual time has
     passed between the one's and its own; else it is threatened for as long as nothing is mended."""
-    lags = _lags(whole, upstream) if edge.triggers else []
     begun = above.begun or above.since
+    before = [run for run in whole if run.began_at < begun]
+    lags = _lags(before, upstream) if edge.triggers else []
     if lags and (above.until or now) > begun + min(lags[-1] + _LEEWAY, 2 * lags[-1]):
         after = [run for run in whole if above.until is not None and run.began_at >= above.until]
         item = run_evidence(after[0] if after else whole[-1])

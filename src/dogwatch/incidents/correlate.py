@@ -67,11 +67,12 @@ def _drafts(
         members.setdefault(root_of(subject, above), []).append(found[subject])
     drafts: list[Draft] = []
     shown: dict[str, Evidence] = {}
+    explained = {subject: found[subject] for subject in above}
     grave = {subject for subject, one in found.items() if one.grave}
     for group in alike(roots, known.good):
         followers = [one for root in group for one in members.get(root.subject, ())]
         own = {one.subject for one in (*group, *followers)}
-        hit, facts = affected(group, followers, grave - own, graph, known.lives, known.jobs, now)
+        hit, facts = affected(group, followers, explained, grave - own, graph, known.lives, known.jobs, now)
         shown |= facts
         drafts.append(_draft(group, followers, hit, graph, known, now))
     return sorted(drafts, key=lambda draft: (draft.began_at, draft.key)), shown

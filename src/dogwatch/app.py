@@ -150,6 +150,7 @@ class Dogwatch:
         from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
         from dogwatch.settings.pipelines import pipelines_of
         from dogwatch.settings.policy import policy
+        from dogwatch.settings.runbooks import runbooks_of
 
         async with AsyncExitStack() as stack:
             opened = [await self._connect(config, stack) for config in self._configs(())]
@@ -166,6 +167,7 @@ class Dogwatch:
                 policy=policy(self.settings),
                 history_days=self.settings.history_days,
                 pipelines=pipelines_of(self.settings, self.settings.timezone),
+                runbooks=runbooks_of(self.settings.runbooks),
                 lineage=partial(steps_in, self.settings.lineage),
                 telling=messenger.plan,
                 progress=progress,

@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from dogwatch.causes.advice import About, Runbook, choose, runbook_evidence
 from dogwatch.causes.explain import Case, Link, explain
 from dogwatch.detect.changes import change_evidence, in_time_order, job_changes
 from dogwatch.incidents import Correlation, Known, Past, correlate
@@ -54,6 +55,8 @@ class Scene:
     """The platforms' names for people, by instance."""
     kinds: Mapping[str, str]
     """The platforms' kinds, by instance."""
+    runbooks: Sequence[Runbook] = ()
+    """The user's own."""
 
 
 def conclude(store: Store, scene: Scene, now: datetime) -> tuple[Correlation, Casebook]:
@@ -70,9 +73,10 @@ def conclude(store: Store, scene: Scene, now: datetime) -> tuple[Correlation, Ca
 
 
 def _causes(
-    after: Correlation, before: Cases, scene: Scene, evidence: Mapping[str, Evidence]
+    after: Correlation, before: Cases, scene: Scene, evidence: dict[str, Evidence]
 ) -> dict[int, Sequence[Cause]]:
-    """What the rules say of each live incident of which anything is new."""
+    """What the rules say of each live incident of which anything is new; the runbooks that fit are added to
+    the evidence."""
     fresh = {turn.number for turn in after.turns}
     latest = max((item.at for item in before.besides), default=None)
     bodies = {old.finding.fingerprint: old.finding for old in before.known.past}
@@ -94,8 +98,35 @@ def _causes(
             [one.subject for one in members if one.subject.startswith(f"{incident.culprit}/")],
             before.known.good,
         )
-        found[incident.number] = explain(case)
+        found[incident.number] = _with_runbook(explain(case), incident, members, scene, evidence)
     return found
+
+
+def _with_runbook(
+    causes: Sequence[Cause],
+    incident: Incident,
+    members: Sequence[Finding],
+    scene: Scene,
+    evidence: dict[str, Evidence],
+) -> Sequence[Cause]:
+    """The same; the first also cites the user's own runbook for it, if there is one."""
+    if not causes or not scene.runbooks:
+        return causes
+    first, *others = causes
+    rules = [finding.rule for finding in members if finding.subject == incident.culprit]
+    about = About(
+        incident.culprit,
+        name=incident.culprit_name,
+        platform=scene.kinds.get(incident.culprit.partition("/")[0], ""),
+        cause_class=first.cause_class,
+        labels=(*incident.pipelines, *incident.owners, *rules),
+    )
+    book = choose(scene.runbooks, about)
+    if book is None or not book.own:
+        return causes
+    proof = runbook_evidence(book, incident.culprit, incident.opened_at)
+    evidence[proof.id] = proof
+    return [first.model_copy(update={"cites": (*first.cites, proof.id)}), *others]
 
 
 def _links(members: Iterable[Finding], besides: Iterable[Evidence], graph: Graph) -> list[Link]:

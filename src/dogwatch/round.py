@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from dogwatch.causes.advice import Runbook
 from dogwatch.detect import Detection, Policy, by_cadence, by_habit, detect, in_order
 from dogwatch.errors import ConnectorError, UnexpectedAnswer
 from dogwatch.gather import Agenda, agenda, first_looks, matter, with_leaders, with_longer
@@ -101,6 +102,7 @@ class Round:
         policy: Policy,
         history_days: int,
         pipelines: Sequence[Pipeline] = (),
+        runbooks: Sequence[Runbook] = (),
         lineage: Callable[[], Iterable[LineageStep]] = tuple,
         telling: Telling | None = None,
         log_components: Mapping[str, str] | None = None,
@@ -113,6 +115,7 @@ class Round:
         self._policy = policy
         self._history = timedelta(days=history_days)
         self._pipelines = pipelines
+        self._runbooks = runbooks
         self._lineage = lineage
         self._telling = telling or Telling(ZoneInfo(policy.timezone))
         self._log_components = log_components or {}
@@ -302,6 +305,7 @@ class Round:
             graph=graph,
             titles={one.source.instance: _title(one) for one in readings},
             kinds={one.source.instance: one.source.platform for one in readings},
+            runbooks=self._runbooks,
         )
 
     def _report(

@@ -37,6 +37,9 @@ class General(Described):
     """The SQLite file that remembers every run; a relative path begins at the folder of dogwatch.yaml."""
     history_days: int = Field(default=30, ge=1, le=365)
     """Days of the past to learn when a platform is seen for the first time, 1 to 365."""
+    runbooks: str = ""
+    """Folder of your own runbooks: Markdown files with job:, class: or label: at the top. A relative path
+    begins at the folder of dogwatch.yaml. Left out: those that come with dogwatch."""
 
     @field_validator("timezone")
     @classmethod

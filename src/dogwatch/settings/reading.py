@@ -71,6 +71,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         timezone=general.timezone,
         store=str(file.parent / general.store),
         history_days=general.history_days,
+        runbooks=str(file.parent / general.runbooks) if general.runbooks else "",
         jobs=watching.jobs,
         maintenance=watching.maintenance,
         holidays=watching.holidays,

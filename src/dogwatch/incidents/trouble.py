@@ -14,8 +14,21 @@ FOLLOWS = frozenset({"skipped", "missed", "late"})
 SHORT = frozenset({"empty", "few_rows", "few_bytes", "fast"})
 """Less was moved than usual."""
 FAILS = frozenset({"failed", "flapping", "retries"})
+SIGNALS = frozenset({"threshold", "shift", "alert", "log_new", "log_surge"})
+"""What shows that a component is not well."""
 HARMFUL = frozenset(
-    {*FOLLOWS, *SHORT, "failed", "flapping", "cancelled", "slow", "paused", "suspended", "unknown_status"}
+    {
+        *FOLLOWS,
+        *SHORT,
+        *SIGNALS,
+        "failed",
+        "flapping",
+        "cancelled",
+        "slow",
+        "paused",
+        "suspended",
+        "unknown_status",
+    }
 )
 """What keeps a job from delivering what others wait for."""
 _COMPANIONS = ("retries", "flapping", "fast")

@@ -289,9 +289,7 @@ _DETAIL = TypeAdapter(_Detail)
 _OUTPUT = TypeAdapter(_Output)
 _DISCOVERY = TypeAdapter(_Discovery)
 _METADATA = TypeAdapter(_Metadata)
-
-_REMOVED = "REMOVED"
-"""Our word for a run that the platform no longer knows: after 60 days, or because somebody deleted it."""
+_REMOVED = "REMOVED"  # our word for an open run that the platform no longer knows, and never will again
 _UNITS = {"MINUTES": 60, "HOURS": 3600, "DAYS": 86_400, "WEEKS": 604_800}
 """Seconds by ``PeriodicTriggerConfigurationTimeUnit``."""
 
@@ -403,8 +401,7 @@ class Databricks(Connector[DatabricksSettings]):
         return runs
 
     async def _attempts(self, run_id: str, sight: _Sight) -> list[Run] | ConnectorError:
-        """The attempts of one run, from the known one on. How one that the platform has removed came to its
-        end nobody can know: if it was open, that is told, and it is not asked for again."""
+        """The attempts of one run, from the known one on; of a removed one that it is, if it was open."""
         if sight.blocked is not None:
             return sight.blocked
         try:
@@ -412,7 +409,8 @@ class Databricks(Connector[DatabricksSettings]):
             if detail is not None:
                 return await self._told_apart(detail, sight.ask)
             known = sight.ask.known.get(run_id)
-            return [] if known is None or not known.status.open else [_removed(known, sight.ask.now)]
+            over = {"status": Status.unknown, "native_status": _REMOVED, "observed_at": sight.ask.now}
+            return [known.model_copy(update=over)] if known is not None and known.status.open else []
         except ConnectorError as error:
             return error
 
@@ -642,8 +640,7 @@ def _unlisted(sight: _Sight) -> dict[str, Run | None]:
     latest: dict[str, Run] = {}
     for run_id, run in ask.known.items():
         if run.status.open:
-            if run.native_status != _REMOVED:
-                wanted[run_id] = None
+            wanted |= {} if run.native_status == _REMOVED else {run_id: None}
             continue
         if not _explained(run) and run.began_at >= ask.details_since:
             wanted[run_id] = run
@@ -654,10 +651,6 @@ def _unlisted(sight: _Sight) -> dict[str, Run | None]:
         if not run.status.good and run.began_at >= ask.now - _REPAIR_WATCH:
             wanted[run.native_run_id] = None
     return {run_id: plain for run_id, plain in wanted.items() if run_id not in sight.listed}
-
-
-def _removed(known: Run, now: datetime) -> Run:
-    return known.model_copy(update={"status": Status.unknown, "native_status": _REMOVED, "observed_at": now})
 
 
 def _judged(record: _Timed) -> tuple[Status, str]:

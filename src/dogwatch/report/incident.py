@@ -173,6 +173,7 @@ def next_steps(told: Dossier, program: str) -> list[str]:
     if not incident.state.live:
         return [f"{program} incident postmortem {incident.name}"]
     advised = [step for finding in told.findings[:1] for step in words.next_steps(finding.next_step, program)]
+    advised += [words.explain(finding, program) for finding in told.findings[:1]]
     if incident.state is IncidentState.open:
         advised.append(f"{program} incident ack {incident.name}")
     return list(dict.fromkeys(advised))

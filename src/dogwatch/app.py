@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
+    from dogwatch.model.overview import Overview
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
     from dogwatch.steward import Steward
@@ -297,6 +298,17 @@ class Dogwatch:
         from dogwatch.lookup_cases import decide
 
         return await self._thread(decide, self._store, number, step)
+
+    async def overview(self, since: datetime) -> "Overview":
+        """The estate at one glance; incidents that ended before ``since`` are left out. Asks no platform."""
+        from dogwatch.lookup_overview import overview
+        from dogwatch.settings.policy import policy
+
+        now = self._clock.now()
+        found = await self._thread(overview, self._store, policy(self.settings), since, now)
+        actions = await self.actions()
+        labels = {one.id: label for one, label in zip(actions.actions, actions.labels, strict=True)}
+        return found.model_copy(update={"actions": actions.actions, "labels": labels})
 
     # ── actions ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -149,7 +149,7 @@ class Round:
                     now,
                     ended_at=self._clock.now(),
                     exit_code=report.exit_code,
-                    body=report.model_dump(mode="json", include={"findings", "platforms"}),
+                    body=report.model_dump(mode="json", include={"findings", "platforms", "health"}),
                     findings=report.findings,
                     evidence=tuple(found.evidence.values()),
                     ledger=found.ledger,

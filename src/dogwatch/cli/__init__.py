@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "actions": "Show what could be done and what waits for consent; approve it or reject it.",
     "halt": "Stop every action everywhere at once, whatever was allowed or approved.",
     "audit": "Show the record of everything that was decided or done.",
+    "report": "Write a report that people open: verdict, incidents, timeline, heat map, durations.",
     "runs": "List remembered runs, newest first.",
     "schedule": "Show when jobs run next, and what became of their last slots.",
     "explain": "Show the numbers that a finding rests on, with a small picture.",

@@ -46,7 +46,9 @@ def check(report: CheckReport, program: str = "dogwatch") -> str:
     for platform in report.blind:
         lines += [f"## {words.BLIND_MARK} BLIND {plain(words.blindness(platform, report.at, zone))}", ""]
         lines += [f"- unseen: {plain(words.unseen(platform, report.at, zone))}"]
-        lines += [f"- next: {_step(step, program)}" for step in words.blind_steps(platform, program)] + [""]
+        lines += [f"- next: {step_told(step, program)}" for step in words.blind_steps(platform, program)] + [
+            ""
+        ]
     lines += [f"- muted: {one.name}: {plain(one.title)}" for one in words.muted(report)]
     lines += [f"- {label}: {plain(said)}" for label, said in words.remarks(report)]
     lines += [f"- unseen: {plain(said)}" for said in words.gaps(report)]
@@ -70,7 +72,7 @@ def _health(assessments: Sequence[HealthAssessment], program: str) -> list[str]:
 def _recommended(text: str, program: str) -> str:
     """Whom it is about, and each thing to do, commands as code."""
     about, _, todo = text.partition("): ")
-    steps = [_step(step, program) for step in words.next_steps(todo, program)]
+    steps = [step_told(step, program) for step in words.next_steps(todo, program)]
     return f"{plain(about)}): {' or '.join(steps)}"
 
 
@@ -83,7 +85,7 @@ def _incident(report: CheckReport, one: Incident, program: str) -> list[str]:
         f"## {incident.mark(one)} {one.name} {one.severity.value} {plain(one.title)}",
         "",
         *(f"- {label}: {plain(said, 800)}" for label, said in told),
-        *(f"- next: {_step(step, program)}" for step in words.incident_steps(report, one, program)),
+        *(f"- next: {step_told(step, program)}" for step in words.incident_steps(report, one, program)),
         "",
     ]
 
@@ -107,7 +109,7 @@ def dossier(told: Dossier, program: str = "dogwatch") -> str:
     lines += [
         f"- {label}: {plain(said, 800)}" for label, said in incident.facts(one, evidence, zone, told.at)
     ]
-    lines += [f"- next: {_step(step, program)}" for step in incident.next_steps(told, program)]
+    lines += [f"- next: {step_told(step, program)}" for step in incident.next_steps(told, program)]
     lines += ["", "## Timeline", ""]
     for happened in told.timeline:
         when, who = words.clock(happened.at, told.at, zone), plain(incident.actor(happened))
@@ -119,7 +121,8 @@ def dossier(told: Dossier, program: str = "dogwatch") -> str:
     return "\n".join(lines)
 
 
-def _step(step: str, program: str) -> str:
+def step_told(step: str, program: str) -> str:
+    """Something to do: as code if it is to be typed."""
     return code(step) if words.verbatim(step, program) else plain(step)
 
 
@@ -153,6 +156,6 @@ def explanation(told: Explanation, program: str = "dogwatch") -> str:
     lines += [f"- {label}: {plain(said)}" for label, said in explain_words.facts(told)]
     lines += [f"- rests on: {plain(said, 600)}" for said in explain_words.evidence(told)]
     steps = words.next_steps(told.finding.next_step, program)
-    lines += [f"- next: {_step(step, program)}" for step in steps]
+    lines += [f"- next: {step_told(step, program)}" for step in steps]
     picture = explain_words.picture(told, 80)
     return "\n".join([*lines, "", *(f"    {line}".rstrip() for line in picture if line)])

@@ -25,6 +25,7 @@ from dogwatch.store.judged import Judged
 from dogwatch.store.logbooks import LogBooks
 from dogwatch.store.migrate import migrate
 from dogwatch.store.outbox import Outbox
+from dogwatch.store.pictures import Pictures
 from dogwatch.store.rows import RUN_COLUMNS, RunFilter, run_from_row, run_from_text, run_row
 from dogwatch.store.signals import Signals
 
@@ -58,7 +59,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Incidents, Actions, Outbox, Signals, Habits, LogBooks):
+class Store(Judged, Incidents, Actions, Outbox, Signals, Habits, LogBooks, Pictures):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

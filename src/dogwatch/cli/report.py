@@ -1,0 +1,72 @@
+"""``dogwatch report``: the estate at one glance, as a file for people. Asks no platform."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dogwatch.cli.runs import moment
+from dogwatch.cli.shell import program, read_settings, tell
+
+if TYPE_CHECKING:
+    from dogwatch.model.overview import Overview
+
+_FILE = "dogwatch-report.html"
+
+
+@click.command("report")
+@click.option(
+    "--since", metavar="WHEN", default="24h", show_default=True, help="24h, 7d, 2026-11-20: ended incidents."
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["html", "md", "json"]),
+    default="html",
+    show_default=True,
+    help="A page in one file, for tickets and step summaries, or for programs.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"The file to write; - for standard output.  [default: {_FILE}, else standard output]",
+)
+@click.pass_context
+def command(ctx: click.Context, since: str, output: str, out: Path | None) -> None:
+    """Write a report that people open: verdict, incidents, timeline, heat map, durations.
+
+    The page is one file without scripts, made to be mailed, printed and kept. Asks no platform.
+    """
+    settings = read_settings(ctx)
+    start = moment(since, datetime.now(UTC), settings.zone)
+
+    from dogwatch.app import Dogwatch
+
+    async def look() -> "Overview":
+        async with Dogwatch(settings) as app:
+            return await app.overview(start)
+
+    text = _rendered(asyncio.run(look()), output, program(ctx))
+    target = out or (Path(_FILE) if output == "html" else Path("-"))
+    if str(target) == "-":
+        tell(text.rstrip("\n"))
+        return
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from None
+    tell(f"written: {target}")
+
+
+def _rendered(found: "Overview", output: str, called: str) -> str:
+    if output == "json":
+        return found.model_dump_json(indent=2)
+    if output == "md":
+        from dogwatch.report.digest import digest
+
+        return digest(found, called)
+    from dogwatch.report.page import page
+
+    return page(found, called)

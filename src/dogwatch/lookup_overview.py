@@ -1,0 +1,256 @@
+"""The estate at one glance, put together from what is remembered. Sync; asks no platform."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from dogwatch.detect import Policy
+from dogwatch.detect.course import course
+from dogwatch.lookup_cases import dossier, incident_list
+from dogwatch.model import (
+    ExpectationState,
+    HealthAssessment,
+    Incident,
+    IncidentState,
+    Job,
+    JobState,
+    Run,
+    Status,
+    job_subject,
+)
+from dogwatch.model.ledger import JobKey
+from dogwatch.model.overview import Bar, Day, HeatRow, Lane, Mark, Overview, Picture, Track
+from dogwatch.model.report import PlatformView
+from dogwatch.store import Store
+from dogwatch.store.incidents import IncidentFilter
+
+_BACK = timedelta(hours=24)
+_AHEAD = timedelta(hours=2)
+_DAYS = 30
+_LANES = 40
+"""Jobs of one platform in the timeline."""
+_BARS = 300
+_ROWS = 80
+"""Jobs in the heat map."""
+_DOSSIERS = 10
+_PICTURES = 8
+_HISTORY = 130
+_INCIDENTS = 100
+_MISSED = frozenset({ExpectationState.missed})
+_SHOWN_SLOTS = frozenset({ExpectationState.missed, ExpectationState.waiting, ExpectationState.late})
+
+
+def overview(store: Store, policy: Policy, since: datetime, now: datetime) -> Overview:
+    """Everything that a person wants to see who asks how things are; incidents that ended before ``since``
+    are left out."""
+    wanted = IncidentFilter(since=since, limit=_INCIDENTS)
+    incidents = [
+        one
+        for one in incident_list(store, wanted, policy.timezone, now).incidents
+        if one.state is not IncidentState.merged
+    ]
+    live = [one for one in incidents if one.state.live]
+    concerned = list(dict.fromkeys(subject for one in live for subject in _subjects(one)))
+    jobs = {(job.instance, job.job_id): job for job in store.jobs()}
+    told_at, platforms, health = _last(store)
+    stirring = store.stirring_jobs(now - timedelta(days=_DAYS))
+    heat = _heat_jobs(jobs, concerned, stirring)
+    zone = ZoneInfo(policy.timezone)
+    days = [now.astimezone(zone).date() - timedelta(days=back) for back in reversed(range(_DAYS))]
+    return Overview(
+        at=now,
+        timezone=policy.timezone,
+        since=since,
+        last_round_at=told_at,
+        health=health,
+        platforms=platforms,
+        incidents=tuple(incidents),
+        dossiers=tuple(dossier(store, one.number, policy.timezone, now) for one in live[:_DOSSIERS]),
+        tracks=_tracks(store, jobs, platforms, concerned, now),
+        starts_at=now - _BACK,
+        ends_at=now + _AHEAD,
+        days=tuple(day.isoformat() for day in days),
+        heat=_heat(store, {key: jobs[key] for key in heat[:_ROWS]}, days, zone),
+        more_heat=max(0, len(heat) - _ROWS),
+        pictures=_pictures(store, policy, jobs, concerned, now),
+    )
+
+
+def _subjects(incident: Incident) -> Iterable[str]:
+    yield incident.culprit
+    yield from (one.subject for one in incident.affected if one.since is not None)
+
+
+def _last(
+    store: Store,
+) -> tuple[datetime | None, tuple[PlatformView, ...], tuple[HealthAssessment, ...]]:
+    """What the last round told of platforms and health; nothing of what an older version wrote otherwise."""
+    found = store.last_report()
+    if found is None:
+        return None, (), ()
+    at, body = found
+    return at, _valid(PlatformView, body.get("platforms")), _valid(HealthAssessment, body.get("health"))
+
+
+def _valid(noun: Any, given: object) -> tuple[Any, ...]:
+    try:
+        return tuple(noun.model_validate(one) for one in given) if isinstance(given, list) else ()
+    except ValidationError:
+        return ()
+
+
+# ── the timeline ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tracks(
+    store: Store,
+    jobs: Mapping[JobKey, Job],
+    platforms: Sequence[PlatformView],
+    concerned: Sequence[str],
+    now: datetime,
+) -> tuple[Track, ...]:
+    stirring, wrong, looks = store.stirring_jobs(now - _BACK), set(concerned), store.looks()
+    tracks: list[Track] = []
+    for platform in platforms:
+        own = [job for job in jobs.values() if job.instance == platform.instance]
+        own.sort(key=lambda job: (job.subject not in wrong, -stirring.get(_key(job), 0), job.name.lower()))
+        shown = [job for job in own if job.subject in wrong or _key(job) in stirring][:_LANES]
+        slots = store.slots({_key(job): job for job in shown}, {platform.instance: now - _BACK}, 0)
+        lanes: list[Lane] = []
+        for job in shown:
+            key = _key(job)
+            look = looks.get(key)
+            marks = [
+                Mark(at=kept.slot.scheduled_for, state=kept.slot.state)
+                for kept in slots.get(key, [])
+                if kept.slot.state in _SHOWN_SLOTS and kept.slot.scheduled_for <= now
+            ]
+            if look is not None and look.slot is not None and now < look.slot <= now + _AHEAD:
+                marks.append(Mark(at=look.slot, state=ExpectationState.waiting))
+            lanes.append(
+                Lane(
+                    subject=job.subject,
+                    name=job.name,
+                    state=job.state,
+                    wrong=job.subject in wrong,
+                    bars=tuple(_bar(run) for run in _since(store, key, now - _BACK)),
+                    slots=tuple(marks),
+                )
+            )
+        tracks.append(
+            Track(
+                instance=platform.instance,
+                title=platform.title,
+                blind_since=platform.blind_since,
+                lanes=tuple(lanes),
+                folded=len(own) - len(lanes),
+            )
+        )
+    return tuple(tracks)
+
+
+def _since(store: Store, key: JobKey, moment: datetime) -> list[Run]:
+    return [run for run in store.runs_since(key, moment) if run.status is not Status.skipped][-_BARS:]
+
+
+def _bar(run: Run) -> Bar:
+    return Bar(
+        run_uid=run.uid,
+        native_run_id=run.native_run_id,
+        starts_at=run.began_at,
+        ends_at=run.ended_at,
+        status=run.status,
+    )
+
+
+# ── the heat map ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _heat_jobs(
+    jobs: Mapping[JobKey, Job], concerned: Sequence[str], stirring: Mapping[JobKey, int]
+) -> list[JobKey]:
+    """What is wrong now first, then what failed most, then the rest by name; what never ran is left out."""
+    place = {subject: index for index, subject in enumerate(concerned)}
+    known = [key for key in jobs if key in stirring or job_subject(*key) in place]
+    return sorted(
+        known,
+        key=lambda key: (
+            place.get(job_subject(*key), len(place)),
+            -stirring.get(key, 0),
+            jobs[key].name.lower(),
+        ),
+    )
+
+
+def _heat(
+    store: Store, jobs: Mapping[JobKey, Job], days: Sequence[date], zone: ZoneInfo
+) -> tuple[HeatRow, ...]:
+    first = datetime.combine(days[0], datetime.min.time(), zone)
+    seen = store.glimpses(jobs, first)
+    slots = store.slots(jobs, {key[0]: first for key in jobs}, 0)
+    index = {day: at for at, day in enumerate(days)}
+    rows: list[HeatRow] = []
+    for key, job in jobs.items():
+        kinds, runs, failures = [Day.none] * len(days), [0] * len(days), [0] * len(days)
+        for began, status in seen.get(key, []):
+            at = index.get(began.astimezone(zone).date())
+            if at is None:
+                continue
+            runs[at] += status is not Status.skipped
+            failures[at] += status.bad
+            kinds[at] = max(kinds[at], _day(status), key=_WORSE.__getitem__)
+        for kept in slots.get(key, []):
+            at = index.get(kept.slot.scheduled_for.astimezone(zone).date())
+            if at is not None and kept.slot.state in _MISSED:
+                kinds[at] = max(kinds[at], Day.missed, key=_WORSE.__getitem__)
+        rows.append(
+            HeatRow(
+                subject=job.subject,
+                name=job.name,
+                days=tuple(kinds),
+                runs=tuple(runs),
+                failures=tuple(failures),
+            )
+        )
+    return tuple(rows)
+
+
+_WORSE = {day: rank for rank, day in enumerate(Day)}
+
+
+def _day(status: Status) -> Day:
+    if status.bad or status is Status.cancelled:
+        return Day.bad
+    if status is Status.skipped:
+        return Day.skipped
+    return Day.open if status.open else Day.good
+
+
+# ── durations ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _pictures(
+    store: Store,
+    policy: Policy,
+    jobs: Mapping[JobKey, Job],
+    concerned: Sequence[str],
+    now: datetime,
+) -> tuple[Picture, ...]:
+    subjects = {job.subject: key for key, job in jobs.items()}
+    keys = [subjects[subject] for subject in concerned if subject in subjects][:_PICTURES]
+    histories = store.histories(keys, _HISTORY)
+    found: list[Picture] = []
+    for key in keys:
+        job, history = jobs[key], histories.get(key, [])
+        rules = policy.rulebook.of(job.subject, job.name)
+        drawn = course(history, "duration_seconds", rules, policy.zone, now)
+        if drawn is not None and job.state is not JobState.deleted:
+            found.append(Picture(subject=job.subject, name=job.name, course=drawn))
+    return tuple(found)
+
+
+def _key(job: Job) -> JobKey:
+    return job.instance, job.job_id

@@ -130,6 +130,8 @@ def test_the_board_as_a_tired_person_sees_it() -> None:
         "          started   08:34, 4 h 26 min ago",
         "          hits      LOAD_ORDERS skipped · sales 11:00 missed, 2 h ago",
         "          next      dogwatch incident show INC-7",
+        "                    Orders PG → RAW: set the new password or sign in again in",
+        "                    the connector's settings, test, save",
         "                    https://cloud.airbyte.com/x",
         "                    dogwatch runs --job orders",
         "",

@@ -15,7 +15,7 @@ In the shipped ones each platform has a section of its own with symptoms, a chec
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -215,6 +215,14 @@ _RULES_FIRST = frozenset({"paused", "suspended", "schedule_changed", "blind", "s
 """Here the way out does not depend on a class."""
 
 
+def next_steps(cause: Cause, name: str, platform: str, rule: str) -> tuple[Advice, ...]:
+    """The first thing to do about a cause by the shipped runbooks, in short; ``rule`` is that of the
+    culprit's first finding. Where it lies is left to whoever shows it."""
+    about = About(cause.subject, name=name, platform=platform, cause_class=cause.cause_class)
+    found = advise(cause.model_copy(update={"settle": ""}), about, rule, "")[:1]
+    return tuple(replace(step, sentence=step.sentence.partition(";")[0]) for step in found)
+
+
 def advise(
     cause: Cause, about: About, rule: str, command: str, books: Sequence[Runbook] = ()
 ) -> tuple[Advice, ...]:
@@ -234,7 +242,7 @@ def advise(
     elif book is not None and not book.own:
         section = book.sections.get(about.platform) or book.sections.get("", Section())
         steps.append(Advice(f"{name}: {section.remedy}", where, section.action))
-        steps.append(Advice(f"To be sure, check {section.check}", command))
+        steps.append(Advice(f"To be sure: {section.check}", command))
     if cause.settle and about.cause_class is None:
         steps.append(Advice(f"This would settle it: {cause.settle}", ""))
     return tuple(steps)

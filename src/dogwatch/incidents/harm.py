@@ -16,6 +16,7 @@ from dogwatch.pipelines.graph import Edge, Graph
 
 _ORDER = tuple(Harm)
 _LATEST = 7
+_ENOUGH = 0.5
 _LEEWAY = timedelta(minutes=10)
 _BY_RULE = {"skipped": Harm.skipped, "missed": Harm.missed, "late": Harm.late, "slow": Harm.late}
 
@@ -86,17 +87,25 @@ def _harms(root: Trouble) -> bool:
 def _root_hit(root: Trouble, lives: Mapping[str, Sequence[Run]]) -> _Hit:
     """The culprit: its output is not what others expect from the first sign until a run that ended well. What
     is slow is missed from the moment at which it is usually done."""
-    until = None
     life = lives.get(root.subject, ())
-    if root.lead.rule not in SHORT:
-        good = (run for run in life if run.status.good and run.ended_at is not None)
-        ends = (run.ended_at for run in good if run.ended_at is not None and run.began_at >= root.since)
-        until = next((end for end in sorted(ends) if end >= root.latest), None)
+    good = [run for run in life if run.status.good]
+    if root.lead.rule in SHORT:
+        good = _full(good)
+    ends = (run.ended_at for run in good if run.ended_at is not None and run.began_at >= root.since)
+    until = next((end for end in sorted(ends) if end >= root.latest), None)
     since = root.at
     if root.lead.rule == "slow":
         took = sorted(run.duration for run in life if run.status.good and run.duration is not None)
         since = root.since + (took[len(took) // 2] if took else timedelta(0))
     return _Hit(None, since, until or root.until, begun=root.since)
+
+
+def _full(good: Sequence[Run]) -> list[Run]:
+    """Those that moved at least half of what is usual."""
+    moved = [(run, run.metrics.get("rows", run.metrics.get("bytes"))) for run in good]
+    known = sorted(amount for _, amount in moved if amount is not None)
+    usual = known[len(known) // 2] if known else 0.0
+    return [run for run, amount in moved if amount is not None and amount >= _ENOUGH * usual and amount > 0]
 
 
 def _by_finding(trouble: Trouble) -> _Hit:

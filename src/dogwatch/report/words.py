@@ -184,10 +184,17 @@ def blind_steps(platform: PlatformView, program: str = "dogwatch") -> list[str]:
 
 
 def incident_steps(report: CheckReport, incident: Incident, program: str = "dogwatch") -> list[str]:
-    """Where all about it is shown, and what its first finding advises."""
+    """Where all about it is shown, what helps against its cause, and what its first finding advises."""
     known = {finding.fingerprint: finding for finding in report.findings}
     lead = next((known[key] for key in incident.findings if key in known), None)
     advised = next_steps(lead.next_step, program) if lead else []
+    if incident.causes and incident.causes[0].cause_class is not None and lead is not None:
+        from dogwatch.causes.advice import next_steps as remedy  # not needed while all is well
+
+        kinds = {view.instance: view.platform for view in report.platforms}
+        kind = kinds.get(incident.culprit.partition("/")[0], "")
+        remedies = remedy(incident.causes[0], incident.culprit_name, kind, lead.rule)
+        advised = [*(step.sentence for step in remedies), *advised]
     return [f"{program} incident show {incident.name}", *advised]
 
 

@@ -4,6 +4,7 @@ What the evidence decides is decided by ``advance`` in every round; what people 
 here. All of them return the incident with its next version and the turn that led to it; nothing is stored.
 """
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from dogwatch.errors import IncidentError
@@ -83,6 +84,13 @@ def advance(was: Incident, draft: Draft, now: datetime) -> Step | None:
         kind = TurnKind.muted if incident.muted else TurnKind.unmuted
         return _next(was, incident, kind, now, RULES, incident.muted or "nobody is silent about it any more")
     return _next(was, incident, TurnKind.changed, now, RULES, _difference(was, incident))
+
+
+def quieter(was: Incident, found: AbstractSet[str], now: datetime) -> Step:
+    """One that a person resolved, of which less is found than then: what comes again from now on is news."""
+    left = tuple(key for key in was.active if key in found)
+    incident = was.model_copy(update={"active": left})
+    return _next(was, incident, TurnKind.changed, now, RULES, PARTICULARS)
 
 
 def faded(was: Incident, now: datetime) -> Step:

@@ -1,6 +1,7 @@
 """Which incident it is: what was found is matched with the incidents that are known by what they share."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dogwatch.incidents import lifecycle
@@ -8,6 +9,21 @@ from dogwatch.incidents.draft import Draft
 from dogwatch.incidents.known import Correlation
 from dogwatch.incidents.lifecycle import Step
 from dogwatch.model import Evidence, Incident, Turn
+
+
+@dataclass(slots=True)
+class _After:
+    """What comes of a round, step by step."""
+
+    incidents: dict[int, Incident]
+    """By number, each as it is by now."""
+    turns: list[Turn] = field(default_factory=list[Turn])
+
+    def take(self, step: Step | None) -> None:
+        """One incident has its next version."""
+        if step is not None:
+            self.incidents[step[0].number] = step[0]
+            self.turns.append(step[1])
 
 
 def matched(
@@ -20,38 +36,50 @@ def matched(
 ) -> Correlation:
     """The incidents after a round, from what it found and those that were live or had ended lately."""
     claims = _claims(drafts, live)
-    after: dict[int, Incident] = {incident.number: incident for incident in live}
-    turns: list[Turn] = []
-
-    def take(step: Step | None) -> None:
-        if step is not None:
-            after[step[0].number] = step[0]
-            turns.append(step[1])
-
+    after = _After({incident.number: incident for incident in live})
+    fresh: list[Draft] = []
     for index, draft in enumerate(drafts):
         mine = claims.get(index, [])
         if mine:
-            take(_advanced(mine, draft, now))
+            after.take(_advanced(mine, draft, now))
             for other in mine[1:]:
-                take(lifecycle.merged(other, after[mine[0].number], now))
-            continue
-        back = _comes_back(draft, ended)
-        if back is not None and back.number not in after:
-            take(_again(back, draft, now))
-        elif draft.active and back is None:
-            take(lifecycle.opened(draft, next_number, now, _split_from(draft, live)))
-            next_number += 1
+                after.take(lifecycle.merged(other, after.incidents[mine[0].number], now))
+        elif draft.active:
+            fresh.append(draft)
     claimed = {incident.number for mine in claims.values() for incident in mine}
     for incident in live:
         if incident.number not in claimed:
-            take(lifecycle.faded(incident, now))
-    everything = sorted(after.values(), key=_order)
+            after.take(lifecycle.faded(incident, now))
+    _begin(fresh, live, ended, next_number, after, now)
+    found = {fingerprint for draft in drafts for fingerprint in draft.active}
+    for incident in ended:
+        if incident.number not in after.incidents and not found.issuperset(incident.active):
+            after.take(lifecycle.quieter(incident, found, now))
+    everything = sorted(after.incidents.values(), key=_order)
     return Correlation(
         incidents=tuple(one for one in everything if one.state.live),
         ended=tuple(one for one in everything if not one.state.live),
-        turns=tuple(sorted(turns, key=lambda turn: turn.number)),
+        turns=tuple(sorted(after.turns, key=lambda turn: turn.number)),
         evidence=evidence,
     )
+
+
+def _begin(
+    fresh: Sequence[Draft],
+    live: Sequence[Incident],
+    ended: Sequence[Incident],
+    next_number: int,
+    after: _After,
+    now: datetime,
+) -> None:
+    """What continues no live incident: it comes back, or it is new."""
+    for draft in fresh:
+        back = _comes_back(draft, ended)
+        if back is None:
+            after.take(lifecycle.opened(draft, next_number, now, _split_from(draft, live)))
+            next_number += 1
+        elif back.number not in after.incidents:
+            after.take(_again(back, draft, now))
 
 
 def _claims(drafts: Sequence[Draft], live: Sequence[Incident]) -> dict[int, list[Incident]]:
@@ -103,7 +131,7 @@ def _comes_back(draft: Draft, ended: Sequence[Incident]) -> Incident | None:
 
 def _again(back: Incident, draft: Draft, now: datetime) -> Step | None:
     """One that is over is found again. One that a person resolved rests until something else is found."""
-    if not draft.active or not draft.ill:
+    if not draft.ill:
         return None
     if set(draft.active) <= set(back.active):
         return None

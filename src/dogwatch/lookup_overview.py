@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from dogwatch.model import (
     IncidentState,
     Job,
     JobState,
+    Noun,
     Run,
     Status,
     job_subject,
@@ -26,6 +27,8 @@ from dogwatch.model.overview import Bar, Day, HeatRow, Lane, Mark, Overview, Pic
 from dogwatch.model.report import PlatformView
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
+
+N = TypeVar("N", bound=Noun)
 
 _BACK = timedelta(hours=24)
 _AHEAD = timedelta(hours=2)
@@ -95,9 +98,9 @@ def _last(
     return at, _valid(PlatformView, body.get("platforms")), _valid(HealthAssessment, body.get("health"))
 
 
-def _valid(noun: Any, given: object) -> tuple[Any, ...]:
+def _valid(noun: type[N], given: object) -> tuple[N, ...]:
     try:
-        return tuple(noun.model_validate(one) for one in given) if isinstance(given, list) else ()
+        return tuple(noun.model_validate(one) for one in cast("list[object]", given or []))
     except ValidationError:
         return ()
 

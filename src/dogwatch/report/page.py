@@ -4,7 +4,7 @@ Everything that platforms said passes the template's escaping; links are kept on
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -37,8 +37,8 @@ def page(found: Overview, program: str = "dogwatch") -> str:
         span=span,
         mark=mark,
         standing=standing,
-        facts=lambda told: _facts(told, zone),
-        steps=lambda told: next_steps(told, program),
+        facts=partial(_facts, zone=zone),
+        steps=partial(next_steps, program=program),
         actor=actor,
         safe_link=safe_link,
         quoted=quoted,

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dogwatch.lab.scenario import Scenario, load_scenario, shipped_scenarios
 from dogwatch.lab.score import score, summary
 from dogwatch.lab.serve import Lab
 from dogwatch.model import (
+    Action,
     Affected,
     Cause,
     CauseClass,
@@ -28,6 +30,7 @@ from dogwatch.model import (
     IncidentState,
     Message,
     Occasion,
+    Risk,
     Severity,
     content_id,
 )
@@ -327,6 +330,29 @@ def test_messages_are_counted_and_what_they_say_is_heard(tmp_path: Path) -> None
     telling.tell("snowflake", first=30)
     row = score(telling.night())
     assert figures(row, "notifications", "notifications_ok", "forbidden_claims") == (3, 0.0, 1)
+
+
+def test_one_of_the_expected_verbs_has_to_be_proposed_for_the_incident(tmp_path: Path) -> None:
+    story = scenario(tmp_path, FAULTS + JUDGED.replace("confidence: [likely]", "proposes: [repair, rerun]"))
+    telling = Telling(story)
+    telling.tell("databricks/hourly", first=75)
+    night = telling.night()
+    for number, verb, share in ((1, "rerun", 1.0), (1, "pause", 0.0), (2, "rerun", 0.0)):
+        action = Action(
+            id="a",
+            connector="databricks",
+            verb=verb,
+            target="databricks/1",
+            target_name="hourly",
+            args={},
+            risk=Risk.safe,
+            reason="it failed",
+            incident=number,
+            proposed_by="rules",
+            proposed_at=story.now,
+            expires_at=story.now,
+        )
+        assert score(replace(night, actions=(action,)))["proposes"] == share
 
 
 def test_a_cause_that_cites_nothing_given_is_an_invalid_citation(tmp_path: Path) -> None:

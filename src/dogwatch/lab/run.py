@@ -17,6 +17,8 @@ import httpx2
 from dogwatch.lab.clock import LabLoop, SimulatedClock
 from dogwatch.lab.scenario import Scenario
 from dogwatch.lab.serve import Lab
+from dogwatch.model import Action
+from dogwatch.model.actions import ActionList
 from dogwatch.model.report import CheckReport
 
 
@@ -25,6 +27,10 @@ class Checker(Protocol):
 
     async def check(self) -> CheckReport:
         """One round over all platforms."""
+        ...
+
+    async def actions(self, *, everything: bool = False) -> ActionList:
+        """What was proposed and done."""
         ...
 
 
@@ -43,6 +49,8 @@ class Night:
     reports: tuple[CheckReport, ...]
     """One for each round, in order."""
     wall_seconds: float
+    actions: tuple[Action, ...] = ()
+    """Everything that was proposed, whatever became of it."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -72,7 +80,7 @@ def watch(
     lab = Lab(scenario.world(clock))
     began = timer()
 
-    async def night(folder: Path) -> list[CheckReport]:
+    async def night(folder: Path) -> tuple[list[CheckReport], tuple[Action, ...]]:
         reports: list[CheckReport] = []
         rng = random.Random(scenario.seed)
         async with opener(folder, clock, lab.transport(), rng) as dogwatch:
@@ -80,12 +88,13 @@ def watch(
                 clock.set(moment)
                 reports.append(await dogwatch.check())
                 seen(lab, reports[-1])
-        return reports
+            proposed = await dogwatch.actions(everything=True)
+        return reports, proposed.actions
 
     with tempfile.TemporaryDirectory(prefix="dogwatch-lab-") as name:
         folder = Path(name)
         days = max(1, min(365, scenario.history.days))
         lab.write_config(folder, history_days=days, told=scenario.told)
         with asyncio.Runner(loop_factory=LabLoop) as runner:
-            reports = runner.run(night(folder))
-    return Night(scenario, lab, tuple(reports), timer() - began)
+            reports, actions = runner.run(night(folder))
+    return Night(scenario, lab, tuple(reports), timer() - began, actions)

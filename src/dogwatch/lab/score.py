@@ -63,6 +63,9 @@ def score(night: Night) -> Row:
         "detection_precision": found / (found + len(alarms)) if scored and found + len(alarms) else None,
         "detection_recall": _share(bool(match.told) for match in matches),
         **_judged(matches, alarms),
+        "proposes": _share(
+            _proposes(match, night) for match in matches if match.expected.proposes is not None
+        ),
         "citations_valid": _share(citations(night)),
         "notifications": said,
         "notifications_ok": None
@@ -173,6 +176,13 @@ def _cites(match: Match) -> bool:
 def _as_sure(match: Match) -> bool:
     cause = match.best.cause if match.best else None
     return cause is not None and cause.confidence.value in (match.expected.confidence or ())
+
+
+def _proposes(match: Match, night: Night) -> bool:
+    """Whether one of the expected verbs was proposed for it."""
+    numbers = {told.number for told in match.told}
+    verbs = {action.verb for action in night.actions if action.incident in numbers}
+    return bool(verbs.intersection(match.expected.proposes or ()))
 
 
 def _spares(match: Match, alarms: Sequence[Told]) -> bool:

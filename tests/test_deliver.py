@@ -8,7 +8,7 @@ import pytest
 
 from dogwatch.errors import ChannelError
 from dogwatch.model import DeliveryState, Message, Reach
-from dogwatch.notify.base import Channel, ChannelSettings, Earlier
+from dogwatch.notify.base import Earlier
 from dogwatch.notify.routing import Plan
 from dogwatch.store.outbox import ATTEMPT
 from support.clock import JumpingClock
@@ -202,13 +202,3 @@ def test_two_workers_at_once_send_each_message_once(tmp_path: Path, clock: Jumpi
 
     asyncio.run(both())
     assert len({message.key for message, _ in slack.got}) == len(slack.got) == 20
-
-
-def test_every_channel_file_holds_one_channel_with_settings_of_its_own() -> None:
-    from dogwatch import notify
-
-    for name in notify.names():
-        channel = notify.load(name)
-        assert issubclass(channel, Channel)
-        assert channel.Settings is not ChannelSettings
-        assert channel.Settings.__module__ == f"dogwatch.notify.{name}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from dogwatch import cli, connectors, model
+from dogwatch import cli, connectors, model, notify
 from dogwatch.lab.twin import platform_names, twin_class
 from dogwatch.model import Noun
 
@@ -38,6 +38,17 @@ def test_a_connector_is_found_by_one_name_in_every_place(name: str) -> None:
     assert connector.Settings.model_config.get("extra") == "forbid"
     assert connector.Settings.model_config.get("frozen")
     assert (ROOT / "docs" / "connectors" / f"{name}.md").is_file()
+
+
+@pytest.mark.parametrize("name", notify.names())
+def test_a_channel_is_found_by_one_name_in_every_place(name: str) -> None:
+    channel = notify.load(name)
+    assert channel.Settings.__module__ == f"dogwatch.notify.{name}"
+    assert channel.Settings.model_config.get("extra") == "forbid"
+    assert channel.Settings.model_config.get("frozen")
+    assert (ROOT / "docs" / "channels" / f"{name}.md").is_file()
+    text = (ROOT / "src" / "dogwatch" / "notify" / f"{name}.py").read_text(encoding="utf-8")
+    assert [other for other in notify.names() if f"dogwatch.notify.{other}" in text] == []
 
 
 def test_connectors_and_twins_are_the_same_platforms() -> None:

@@ -305,7 +305,7 @@ class Book:
     def _keep_samples(self, new: set[int], leaves: list[int], batch: Batch) -> None:
         """Keep the first lines of a leaf: of the first batch up to all that are wanted, then one of each."""
         lines = batch.messages.split(b"\n")
-        wanted = _SAMPLES if self.events == batch.events else 1
+        wanted = _SAMPLES if self._hours is not None or self.events == batch.events else 1
         taken: Counter[int] = Counter()
         for at, leaf in enumerate(leaves):
             if leaf not in new:

@@ -65,6 +65,8 @@ class Memory:
         told = batch.components or [""] * batch.events
         whose: dict[str, list[int]] = {}
         for i, name in enumerate(told):
+            if not messages[i].strip():
+                continue
             whose.setdefault(self._component(name, messages[i]), []).append(i)
         self.lines += batch.events
         for name, mine in whose.items():

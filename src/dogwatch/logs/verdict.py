@@ -117,7 +117,7 @@ class _Whole:
 
     def _surge(self, entry: Entry, hours: Mapping[int, int]) -> Verdict | None:
         """The worst of the last hours in which it surges, told with the hour in which that began."""
-        recent = range(self._hour - _RECENT + 1, self._hour + 2)
+        recent = range(self._hour - _RECENT, self._hour + 2)
         surging = [hour for hour in recent if self._surges(entry, hours, hour)]
         if not surging:
             return None
@@ -173,8 +173,9 @@ class _Whole:
             return None
         missed = 0.0
         for hour in range(begin, end):
-            near = {*self._alike(hour), hour - _WEEK, hour - _DAY}
-            missed += min(hours.get(one, 0) for one in near)
+            weeks = [hour - _WEEK * n for n in range(1, _PAST_WEEKS + 1)]
+            near = [one for one in weeks if one >= self._first_hour]
+            missed += min(hours.get(one, 0) for one in (*near, hour - _DAY, hour - 2 * _DAY))
         if missed < _FEWEST_MISSED:
             return None
         return self._verdict(Change("vanished", entry, 0, missed), WARNING, float(begin * HOUR))

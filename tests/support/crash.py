@@ -1,7 +1,6 @@
 """Rounds in processes that are killed, and what their stores hold in the end."""
 
 import asyncio
-import os
 import select
 import signal
 import sqlite3
@@ -157,13 +156,9 @@ class Child:
         self.lines += out.decode().splitlines()
         return complaints.decode()
 
-    def ends_within(self, seconds: float) -> bool:
-        """Whether it ends within that time."""
-        handle = os.pidfd_open(self.process.pid)
-        try:
-            return bool(select.select([handle], [], [], seconds)[0])
-        finally:
-            os.close(handle)
+    def silent_for(self, seconds: float) -> None:
+        """Wait that long, or until it says one more line (its end counts as one)."""
+        select.select([self._said], [], [], seconds)
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -30,6 +30,8 @@ _SEEN_WITHIN = {"incidents": _SEEN["incidents"] + " updated_at", "incident_turns
 _SEEN_WITHIN["incident_turns"] = _SEEN_WITHIN["incidents"]
 """The same within their bodies."""
 _CASES = ("incidents", "incident_turns", "incident_findings", "citations", "events")
+_TOLD = ("actions", "outbox")
+"""What was proposed and said when something began; who looked at another time may have seen other things."""
 
 Row = Mapping[str, object]
 Memory = Mapping[str, Sequence[Row]]
@@ -74,7 +76,7 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
 def _deaths() -> Iterator[tuple[str, str]]:
     """How the moments at which rounds are killed are written, and the moments of the rounds after them."""
     for at in ROUNDS:
-        for zone, shape in ((UTC, "%Y-%m-%dT%H:%M:%S"), (ZoneInfo(ZONE), "%H:%M CET")):
+        for zone, shape in ((UTC, "%Y-%m-%dT%H:%M:%S"), (UTC, "%H:%M UTC"), (ZoneInfo(ZONE), "%H:%M CET")):
             killed, after = ((at - before).astimezone(zone) for before in (DEATH_BEFORE, timedelta(0)))
             yield killed.strftime(shape), after.strftime(shape)
 
@@ -87,6 +89,7 @@ def as_of_rounds(remembered: Memory) -> Memory:
     it is told when it was seen. Evidence of such a moment gets the id that it would have had."""
     judged = ("findings", "evidence", *_CASES)
     later = {name: [_replaced(row, _LATER) for row in remembered[name]] for name in judged}
+    later["evidence"] = [_without_change(row) for row in later["evidence"]]
     ids: list[tuple[str, str]] = []
     for row in later["evidence"]:
         told = json.loads(str(row["body"]))
@@ -95,6 +98,13 @@ def as_of_rounds(remembered: Memory) -> Memory:
     moved = [(old, new) for old, new in ids if old != new]
     later = {name: sorted((_replaced(row, moved) for row in later[name]), key=repr) for name in judged}
     return {**remembered, **later}
+
+
+def _without_change(row: Row) -> Row:
+    """Evidence without the id of the change it is made of: that is a hash of when the change was seen."""
+    told = json.loads(str(row["body"]))
+    told["content"] = {key: value for key, value in told["content"].items() if key != "change"}
+    return {**row, "body": json.dumps(told)}
 
 
 def _replaced(row: Row, pairs: Iterable[tuple[str, str]]) -> Row:
@@ -117,7 +127,7 @@ def at_present(remembered: Memory) -> Memory:
         **now,
         "evidence": [row for row in now["evidence"] if row["id"] in cited],
         "incidents": sorted((_unnumbered(row) for row in now["incidents"]), key=repr),
-        **{name: [] for name in _CASES[1:]},
+        **{name: [] for name in (*_CASES[1:], *_TOLD)},
     }
 
 
@@ -127,3 +137,15 @@ def _unnumbered(row: Row) -> Row:
     counts = ("number", "version", "reopened")
     told = {key: row[key] for key in row if key not in counts}
     return {**told, "body": json.dumps({key: body[key] for key in body if key not in counts})}
+
+
+def differences(found: Memory, wanted: Memory) -> list[tuple[str, str, Row]]:
+    """Rows that only one of the two has: the table, which of them has it, and the row."""
+    told: list[tuple[str, str, Row]] = []
+    for name in sorted({*found, *wanted}):
+        here, there = found.get(name, ()), wanted.get(name, ())
+        told += [(name, "only here", row) for row in here if row not in there]
+        told += [(name, "missing", row) for row in there if row not in here]
+        if not told and len(here) != len(there):
+            told.append((name, "how often", {"here": len(here), "wanted": len(there)}))
+    return told

@@ -63,6 +63,12 @@ CHARACTERS: Mapping[str, Character] = {
 """By metric; others are judged like ``Character()``. The trouble is a rise, or a fall of accuracy."""
 
 
+def scaled(value: float, character: Character) -> float:
+    """A value as it is compared with others; a rise is the trouble."""
+    amount = 1 - value if character.missing else value
+    return math.log(max(0.0, amount) + character.floor + 1e-12)
+
+
 class Usual:
     """What is usual for one series, by the levels of earlier hours."""
 
@@ -92,9 +98,8 @@ class Usual:
         return max(math.log(self.character.factor), _SIGMAS * self.spread)
 
     def scaled(self, value: float) -> float:
-        """A value as it is compared; a rise is the trouble."""
-        amount = 1 - value if self.character.missing else value
-        return math.log(max(0.0, amount) + self.character.floor + 1e-12)
+        """A value as it is compared."""
+        return scaled(value, self.character)
 
     def plain(self, scaled: float) -> float:
         """The value in its own unit."""
@@ -137,13 +142,24 @@ def shifts(
     }
     for one in series:
         known = levels.get(one.key, ())
-        if (one.subject, one.metric) in limited or len(known) < _LEAST_LEVELS:
+        if (one.subject, one.metric) in limited or len(known) < _LEAST_LEVELS or _surely_usual(one, known):
             continue
         first = one.samples[0][0] if one.samples else now
         usual = Usual(known, one.metric, first, zone)
         since = off_since(one, usual, now) if usual.known >= _LEAST_LEVELS else None
         if since is not None:
             _tell(one, called(one.subject, names or {}), usual, since, now, found)
+
+
+def _surely_usual(one: MetricSeries, levels: Sequence[Level]) -> bool:
+    """Whether the newest sample is not even beyond the best hour by the least factor: most series are not,
+    and need no further look."""
+    if not one.samples:
+        return True
+    character = CHARACTERS.get(one.metric, Character())
+    values = [value for _, value in levels]
+    best = scaled(max(values) if character.missing else min(values), character)
+    return scaled(one.samples[-1][1], character) <= best + math.log(character.factor)
 
 
 def off_since(series: MetricSeries, usual: Usual, now: datetime) -> datetime | None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from dogwatch.lab.estate import COMPONENT
 from dogwatch.lab.faults import Fault
@@ -59,14 +60,16 @@ class Meters:
         """Everything that is measured: components, and the jobs and platforms whose metrics move."""
         self._faults = {place: _concerning(world.other_faults, place) for place in self.places}
         self._levels: dict[tuple[str, str], float] = {}
+        self.value = lru_cache(maxsize=200_000)(self._value)
+        """What the meter of a place (the first argument) for a metric shows at a moment; the same within one
+        ``STEP``. Readers come back to the same moments."""
 
     @staticmethod
     def label(place: str) -> str:
         """What a place is called in the metrics."""
         return place.removeprefix(COMPONENT).replace("/", "-").replace("_", "-")
 
-    def value(self, place: str, metric: str, at: datetime) -> float:
-        """What the meter shows at a moment; the same within one ``STEP``."""
+    def _value(self, place: str, metric: str, at: datetime) -> float:
         meter = METERS[metric]
         minute = int(at.timestamp() // STEP.total_seconds())
         value = self._level(place, metric, meter) * _rhythm(meter, at)

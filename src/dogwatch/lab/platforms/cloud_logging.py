@@ -119,7 +119,8 @@ class CloudLogging(Twin):
                 yield line
 
 
-Term = tuple[str, str, str]
+Term = tuple[str, str, Any]
+"""Field, operator, and the value: a moment for times, the rank for severities, else text."""
 
 
 def _terms(text: str) -> list[Term]:
@@ -131,11 +132,21 @@ def _terms(text: str) -> list[Term]:
         if match is None:
             raise _Bad(f"Unparseable filter: syntax error at line 1, column {at + 1}")
         value = match[3]
-        found.append((match[1], match[2], json.loads(value) if value.startswith('"') else value))
+        found.append(_term(match[1], match[2], json.loads(value) if value.startswith('"') else value))
         at = match.end()
         if text[at : at + 4] == "AND ":
             at += 4
     return found
+
+
+def _term(name: str, how: str, value: str) -> Term:
+    if name in {"timestamp", "receiveTimestamp"}:
+        return name, how, _time(value)
+    if name != "severity":
+        return name, how, value
+    if value not in SEVERITIES:
+        raise _Bad(f"Unparseable filter: invalid severity {value}")
+    return name, how, SEVERITIES.index(value)
 
 
 def _span(terms: Sequence[Term], now: datetime) -> tuple[datetime, datetime]:
@@ -144,20 +155,18 @@ def _span(terms: Sequence[Term], now: datetime) -> tuple[datetime, datetime]:
     told = False
     for name, how, value in terms:
         if name == "timestamp" and how in {">", ">="}:
-            start, told = (_time(value) if not told else max(start, _time(value))), True
+            start, told = (value if not told else max(start, value)), True
         elif name == "timestamp" and how in {"<", "<="}:
-            end = min(end, _time(value) + timedelta(microseconds=1))
+            end = min(end, value + timedelta(microseconds=1))
     return start, end
 
 
 def _holds(term: Term, line: Line) -> bool:
     name, how, value = term
     if name in {"timestamp", "receiveTimestamp"}:
-        return _compare(line.at if name == "timestamp" else line.received, how, _time(value))
+        return _compare(line.at if name == "timestamp" else line.received, how, value)
     if name == "severity":
-        if value not in SEVERITIES:
-            raise _Bad(f"Unparseable filter: invalid severity {value}")
-        return _compare(SEVERITIES.index(line.severity), how, SEVERITIES.index(value))
+        return _compare(SEVERITIES.index(line.severity), how, value)
     told: Any = entry(line)
     for step in name.split("."):
         told = cast("dict[str, Any]", told).get(step, "") if isinstance(told, dict) else ""

@@ -171,6 +171,7 @@ class Dogwatch:
                 runbooks=runbooks_of(self.settings.runbooks),
                 lineage=partial(steps_in, self.settings.lineage),
                 telling=messenger.plan,
+                log_components=self.settings.log_components,
                 progress=progress,
             ).run()
             await self._steward().after_round(opened)

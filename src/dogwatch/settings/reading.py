@@ -182,7 +182,7 @@ def _watching(reading: _Reading) -> Watching | None:
         _fill(reading, _Part(Window, ("maintenance", at), None), block)
         for at, block in _mappings(reading, ("maintenance",), values.get("maintenance"), list)
     ]
-    days: dict[str, Any] = {key: values[key] for key in ("holidays", "muted") if key in values}
+    days: dict[str, Any] = {key: values[key] for key in ("holidays", "muted", "log_components") if key in values}
     quiet = cast("Watching | None", _fill(reading, _Part(Watching, (), None), days))
     if quiet is None or None in jobs.values() or None in windows:
         return None

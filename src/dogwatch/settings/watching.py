@@ -159,3 +159,6 @@ class Watching(Described):
     """Days, in the reader's zone, on which nothing has to run and empty results are ordinary."""
     muted: tuple[str, ...] = ()
     """Jobs, names or patterns of which nobody wants to hear; what is found is a note."""
+    log_components: Mapping[str, str] = Field(default_factory=dict[str, str])
+    """Parts of a pipeline by what their log lines look like: a pattern (RE2) for each, tried in order on the
+    origin that a line tells and on its text. Left out: the origin is the component."""

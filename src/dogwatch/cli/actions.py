@@ -66,7 +66,7 @@ def command(ctx: click.Context, everything: bool, incident: str | None, output: 
 def approve(ctx: click.Context, action: str, digest: str | None, by: str | None, output: str) -> None:
     """Consent to one exact action, once; it is done at once.
 
-    Exit code: 0 it was done, 3 something stands in its way for now, 2 it could not be consented to.
+    Exit code: 0 it was done, 3 something stands in its way at the moment, 2 it could not be consented to.
     """
     done = _decide(ctx, action, by, digest, yes=True)
     _tell(ctx, done, output)

@@ -33,6 +33,7 @@ def not_found(kind: str, key: str) -> Problem:
 
 
 async def posted(request: Request) -> dict[str, Any]:
+    """The body, which has to be a JSON object."""
     try:
         return dict(json.loads(await request.body()))
     except (ValueError, TypeError):

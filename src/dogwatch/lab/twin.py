@@ -31,7 +31,7 @@ class Twin(ABC):
         self.world = world
         world.listeners.append(self.renewed)
 
-    def renewed(self) -> None:  # noqa: B027 - most twins keep nothing
+    def renewed(self) -> None:  # noqa: B027  # most twins keep nothing
         """The story has changed: forget what was computed from it."""
 
     @abstractmethod

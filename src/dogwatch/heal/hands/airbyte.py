@@ -26,7 +26,7 @@ VERBS: Mapping[str, Verb] = {
 class _Sync(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    jobId: int  # noqa: N815 - the wire's spelling
+    jobId: int  # noqa: N815  # the wire's spelling
 
 
 _SYNC = TypeAdapter(_Sync)

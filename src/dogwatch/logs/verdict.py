@@ -4,8 +4,9 @@ The same memory at the same time always gives the same verdict. To keep quiet on
 
 * Before a day of a component is known, nothing it says is new, and what says no more than that all is well is
   never a finding because it is new.
-* An hour is compared with the same hour of the week, of the day where that is not known yet; until a week is
-  known, only what exceeds every hour that was ever seen counts, and a silence does not.
+* An hour is compared with the same hour of the week, of the day where that is not known yet, and before that
+  with all hours of the first day; until a week is known, only what exceeds every hour that was ever seen
+  counts, and a silence does not.
 * Of harmless messages that become more because everything becomes more, only a note is made: that is load.
 
 Counts are compared on the scale of Anscombe's transform, by median and median absolute deviation.
@@ -154,13 +155,14 @@ class _Whole:
         return float(median(hours.get(one, 0) for one in self._alike(hour)))
 
     def _alike(self, hour: int) -> list[int]:
-        """The hours to compare one with: of the week, else of the day."""
+        """The hours to compare one with: of the week, else of the day, else those of the first day."""
         for rhythm, times in ((_WEEK, _PAST_WEEKS), (_DAY, _PAST_DAYS)):
             past = [hour - rhythm * n for n in range(1, times + 1)]
             alike = [one for one in past if one >= self._first_hour]
             if len(alike) >= _ENOUGH_PAST:
                 return alike
-        return []
+        known_day = hour >= self._first_hour + LEARNING
+        return list(range(self._first_hour, self._first_hour + LEARNING)) if known_day else []
 
     def _known_week(self, hour: int) -> bool:
         return hour - self._first_hour >= _WEEK

@@ -154,6 +154,10 @@ class _Merger:
         family = sorted(text for text in family if text in self.members and _opened(text, places) == around)
         if len(family) < _FEWEST_RELATIVES:
             return False
+        places = tuple(i for i in places if len({text[i] for text in family}) > 1)
+        if len(places) < 2:
+            return False
+        around = _opened(family[0], places)  # words that look unlikely but are always the same are text
         place = Place(around, places[0], [])
         if place.fixed < len(places) or (place.first and len(family) < _FIRST_PLACE):
             return False

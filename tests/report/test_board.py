@@ -147,7 +147,7 @@ def test_the_board_as_a_tired_person_sees_it() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 110])
 def test_nothing_but_links_and_commands_is_wider_than_the_terminal(width: int) -> None:
-    told = [
+    told: list[Finding | Incident] = [
         an_incident(title="日本語のジョブ名前 " * 20),
         an_incident(12345, title="x" * 300),
         a_finding(Severity.INFO, summary="old and quiet " * 9, fingerprint="c"),

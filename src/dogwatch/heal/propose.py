@@ -82,6 +82,8 @@ class Outlook:
     """By subject, the newest attempts, oldest first."""
     verbs: Mapping[str, Mapping[str, Verb]] = field(default_factory=dict[str, Mapping[str, Verb]])
     """By instance, what it offers."""
+    vain: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """By (verb, subject): how often it did not help against the same class of cause in the last 30 days."""
 
 
 def propose(incident: Incident, outlook: Outlook, policy: Policy, now: datetime) -> list[Action]:
@@ -132,15 +134,20 @@ class _Draft:
 
 
 def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Draft | None:
-    """What may mend the culprit: a verb its platform offers, else a step for a person."""
+    """What may mend the culprit: a verb its platform offers, else a step for a person.
+
+    Nothing while what it offers makes no sense just now, such as another run while one is going.
+    """
     subject = incident.culprit
     own = [finding for finding in outlook.findings if finding.subject == subject]
     if not own:
         return None
     for finding in own:
-        draft = _offered(subject, _VERBS.get(finding.rule, ()), outlook)
+        draft = _offered(subject, _VERBS.get(finding.rule, ()), outlook, finding.at)
         if draft is not None:
-            return replace(draft, reason=_reason(draft.verb, finding, cause))
+            return replace(draft, reason=_reason(draft, finding, cause, outlook))
+    if any(_has(subject, _VERBS.get(finding.rule, ()), outlook) for finding in own):
+        return None
     first, instance, job = own[0], subject.partition("/")[0], outlook.jobs.get(subject)
     step = first.next_step if first.next_step and "://" not in first.next_step else "look at it"
     return _Draft(
@@ -156,19 +163,27 @@ def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Dr
 
 def _after(subject: str, incident: Incident, outlook: Outlook) -> _Draft | None:
     """What the culprit broke is run again once the culprit is well."""
-    draft = _offered(subject, ("repair", "rerun"), outlook)
+    draft = _offered(subject, ("repair", "rerun"), outlook, incident.started_at)
     return draft and replace(draft, reason=f"{incident.culprit_name} is well again; this still lacks it")
 
 
-def _offered(subject: str, verbs: Sequence[str], outlook: Outlook) -> _Draft | None:
-    """The first of the verbs that the platform offers and that makes sense for the job as it is."""
+def _has(subject: str, verbs: Sequence[str], outlook: Outlook) -> bool:
+    """Whether the platform offers one of the verbs for this job at all."""
+    offered, job = outlook.verbs.get(subject.partition("/")[0], {}), outlook.jobs.get(subject)
+    known = [offered[name] for name in verbs if name in offered]
+    return job is not None and any(not (verb.roots_only and job.after) for verb in known)
+
+
+def _offered(subject: str, verbs: Sequence[str], outlook: Outlook, since: datetime) -> _Draft | None:
+    """The first of the verbs that the platform offers and that makes sense for the job as it is; those that
+    were in vain lately last. ``since``: when the trouble began."""
     offered, job = outlook.verbs.get(subject.partition("/")[0], {}), outlook.jobs.get(subject)
     runs = outlook.runs.get(subject, ())
-    for name in verbs:
+    for name in sorted(verbs, key=lambda name: outlook.vain.get((name, subject), 0)):
         verb = offered.get(name)
-        if verb is None or job is None:
+        if verb is None or job is None or (verb.roots_only and job.after):
             continue
-        fits, run = _target(verb, name, runs)
+        fits, run = _target(verb, name, runs, since)
         if not fits:
             continue
         args: dict[str, JsonValue] = {}
@@ -180,7 +195,7 @@ def _offered(subject: str, verbs: Sequence[str], outlook: Outlook) -> _Draft | N
     return None
 
 
-def _target(verb: Verb, name: str, runs: Sequence[Run]) -> tuple[bool, Run | None]:
+def _target(verb: Verb, name: str, runs: Sequence[Run], since: datetime) -> tuple[bool, Run | None]:
     """Whether a verb makes sense, and the run that it is about."""
     begun = [run for run in runs if run.status is not Status.skipped]
     last = begun[-1] if begun else None
@@ -191,7 +206,8 @@ def _target(verb: Verb, name: str, runs: Sequence[Run]) -> tuple[bool, Run | Non
         case "repair":
             return not going and last is not None and last.status.bad, last
         case "rerun":
-            return not going, last
+            made_good = last is not None and last.status.good and last.began_at >= since
+            return not going and not made_good, last
         case _:
             return verb.proof in (Proof.job_active, Proof.job_paused), last
 
@@ -217,7 +233,14 @@ def _configured(incident: Incident, cause: Cause | None, policy: Policy) -> list
     ]
 
 
-def _reason(verb: str, finding: Finding, cause: Cause | None) -> str:
+def _reason(draft: _Draft, finding: Finding, cause: Cause | None, outlook: Outlook) -> str:
+    said = _because(draft.verb, finding, cause)
+    vain = outlook.vain.get((draft.verb, draft.target), 0)
+    times = "the last time" if vain == 1 else f"the last {vain} times"
+    return f"{said}; it did not help {times}" if vain else said
+
+
+def _because(verb: str, finding: Finding, cause: Cause | None) -> str:
     known = cause.cause_class if cause else None
     if verb in ("rerun", "repair"):
         if known in PASSING:

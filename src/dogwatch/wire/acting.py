@@ -40,6 +40,8 @@ class Verb:
     """Whether a second try with the same key does nothing twice, because the platform sees to it."""
     about_run: bool = False
     """Whether it is about one run rather than the job."""
+    roots_only: bool = False
+    """Whether the platform does it only for jobs that follow no other job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,29 +68,29 @@ class Hands:
         """See ``CanAct``."""
         if order.verb == "rerun":
             body = {"job_id": int(order.job.job_id), "idempotency_token": order.key}
-            made = (await self._http.send("api/2.2/jobs/run-now", body)).parse(_STARTED).run_id
+            made = (await self._http.send("jobs/run-now", body)).parse(_STARTED).run_id
             return Receipt(f"run {made} was started", native_run_id=str(made))
         if order.verb in ("pause", "resume"):
             return await self._switch(order)
         assert order.run is not None  # ``about_run``
         run_id = int(order.run.native_run_id)
         if order.verb == "cancel":
-            await self._http.send("api/2.2/jobs/runs/cancel", {"run_id": run_id})
+            await self._http.send("jobs/runs/cancel", {"run_id": run_id})
             return Receipt(f"run {run_id} is being cancelled")
         return await self._repair(run_id)
 
     async def _repair(self, run_id: int) -> Receipt:
-        answer = await self._http.get("api/2.2/jobs/runs/get", {"run_id": run_id, "include_history": "true"})
+        answer = await self._http.get("jobs/runs/get", {"run_id": run_id, "include_history": "true"})
         repairs = [one.id for one in answer.parse(_HISTORY).repair_history if one.id is not None]
         body: dict[str, Any] = {"run_id": run_id, "rerun_all_failed_tasks": True}
         if repairs:
             body["latest_repair_id"] = repairs[-1]
-        await self._http.send("api/2.2/jobs/runs/repair", body)
+        await self._http.send("jobs/runs/repair", body)
         return Receipt(f"run {run_id} is being repaired")
 
     async def _switch(self, order: Order) -> Receipt:
         """``jobs/update`` replaces a whole top-level field, so the schedule is sent back as it stands."""
-        answer = await self._http.get("api/2.2/jobs/get", {"job_id": order.job.job_id})
+        answer = await self._http.get("jobs/get", {"job_id": order.job.job_id})
         settings = answer.parse(_JOB).settings
         name = next((name for name in _TRIGGERS if isinstance(settings.get(name), dict)), None)
         if name is None:
@@ -98,5 +98,5 @@ class Hands:
         word = "PAUSED" if order.verb == "pause" else "UNPAUSED"
         new = {name: {**settings[name], "pause_status": word}}
         body = {"job_id": int(order.job.job_id), "new_settings": new}
-        await self._http.send("api/2.2/jobs/update", body)
+        await self._http.send("jobs/update", body)
         return Receipt(f"the {name} is {word}")

@@ -18,9 +18,13 @@ from dogwatch.wire.sqlapi import SqlApi
 
 VERBS: Mapping[str, Verb] = {
     "repair": Verb(
-        Risk.safe, "Retry the last failed run of {job} and what follows it", Proof.new_attempt, about_run=True
+        Risk.safe,
+        "Retry the last failed run of {job} and what follows it",
+        Proof.new_attempt,
+        about_run=True,
+        roots_only=True,
     ),
-    "rerun": Verb(Risk.safe, "Execute {job} once, with what follows it", Proof.new_run),
+    "rerun": Verb(Risk.safe, "Execute {job} once, with what follows it", Proof.new_run, roots_only=True),
     "cancel": Verb(
         Risk.disruptive, "Cancel the query of {job}", Proof.run_over, repeatable=True, about_run=True
     ),
@@ -52,7 +56,7 @@ class Hands:
         if order.verb == "cancel":
             statement = f"SELECT SYSTEM$CANCEL_QUERY('{_query_id(order.run)}')"
         else:
-            if order.verb in ("repair", "rerun") and order.job.after:
+            if VERBS[order.verb].roots_only and order.job.after:
                 raise UnexpectedAnswer(
                     "Snowflake executes and retries root tasks only",
                     f"act on the task that {order.job.name} follows",

@@ -74,6 +74,7 @@ class Steward:
             policy_problem=self._policy.message if isinstance(self._policy, SettingsError) else "",
             actions=tuple(shown),
             labels=tuple(self.label(one) for one in shown),
+            digests=tuple(one.digest for one in shown),
         )
 
     def label(self, action: Action) -> str:

@@ -22,6 +22,8 @@ class ActionList(Noun):
     """What waits for a person first, then the newest."""
     labels: tuple[str, ...] = ()
     """For each action, what it would do, in words."""
+    digests: tuple[str, ...] = ()
+    """For each action, what consent to it is bound to."""
 
 
 class AuditTrail(Noun):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx2
 import pytest
@@ -114,7 +115,7 @@ def test_a_message_is_looked_for_by_its_key_on_every_page() -> None:
 
     slack_says = Script(page("another", "more"), page("INC-7/opened/0"))
     assert asyncio.run(bot(slack_says).find(OPENED, Earlier())) == "C1/5.5"
-    asked = dict(slack_says.requests[1].url.params)
+    asked = dict(parse_qsl(slack_says.requests[1].content.decode()))
     assert (asked["cursor"], asked["include_all_metadata"]) == ("more", "true")
     assert float(asked["oldest"]) < NOON.timestamp()
     nothing = Script(page("another"))

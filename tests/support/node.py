@@ -76,3 +76,35 @@ def prism(document: Path, upstream: str, required: bool) -> Iterator[Prism]:
             process.terminate()
             process.wait(_PATIENCE)
             reader.join(_PATIENCE)
+
+
+@contextmanager
+def emulate(service: str, required: bool) -> Iterator[str]:
+    """One service of the program ``emulate`` on a free port; yields its URL. It needs a newer Node than most
+    systems have, so its own is installed beside it."""
+    found, node = program("emulate", required), program("node", required)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(node), str(found.resolve()), "start", "--service", service, "-p", str(port)]
+    settled = threading.Event()
+    log: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+
+        def follow() -> None:
+            assert process.stdout is not None
+            for line in process.stdout:
+                log.append(line.rstrip())
+                if "Ready" in line:
+                    settled.set()
+            settled.set()
+
+        reader = threading.Thread(target=follow, name="emulate log", daemon=True)
+        reader.start()
+        try:
+            if not settled.wait(_PATIENCE) or process.poll() is not None:
+                pytest.fail("emulate did not start: " + "\n".join(log[-20:]))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE)
+            reader.join(_PATIENCE)

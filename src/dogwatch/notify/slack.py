@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, SecretStr, TypeAdapter, model_validator
@@ -28,6 +29,7 @@ from dogwatch.wire.http import Doors
 from dogwatch.wire.login import FixedToken
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _HEADER = 150
 _LINE = 1_000
 _VALUE = 2_900
@@ -221,7 +223,10 @@ class Slack(Channel[SlackSettings]):
 
     async def _page(self, method: str, params: Mapping[str, str | int]) -> _History:
         try:
-            answer: Answer = await self._http.get(method, params)
+            form = urlencode(
+                params
+            ).encode()  # as forms all methods are understood, as JSON not those that read
+            answer: Answer = await self._http.send(method, form, headers=_FORM)
             page = answer.parse(_HISTORY)
         except ConnectorError as error:
             raise undelivered(error) from error

@@ -79,7 +79,8 @@ def die(child: Child, undisturbed: Undisturbed, moment: float) -> None:
         pass
     child.silent_for(moment - undisturbed.lines[said - 1])
     child.signal(signal.SIGKILL)
-    child.last_words()
+    complaints = child.last_words()
+    assert child.process.returncode in {0, -signal.SIGKILL}, complaints
 
 
 def died(child: Child, watch: Watch) -> str:

@@ -17,7 +17,7 @@ from dogwatch.heal.hands import hands_for
 from dogwatch.heal.policy import Case, Decision, Done, Policy, Recent, decide, hindered
 from dogwatch.heal.propose import MANUAL, Outlook, propose
 from dogwatch.heal.verify import Sight, outcome
-from dogwatch.model import Action, ActionState, Confidence, Incident, Job, Risk, Run
+from dogwatch.model import Action, ActionState, CauseClass, Confidence, Incident, Job, Risk, Run
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.acting import CanAct, Proof, Verb
 from dogwatch.wire.clock import Clock
@@ -26,7 +26,8 @@ from dogwatch.wire.http import Doors, Http, Pace
 
 _UNDER_WAY = (ActionState.claimed, ActionState.performed)
 _WAITING = (ActionState.waiting, ActionState.proposed, ActionState.approved)
-_DAY = timedelta(days=1)
+_VAIN = (ActionState.did_not_help, ActionState.made_worse)
+_DAY, _MONTH = timedelta(days=1), timedelta(days=30)
 _BAD_ENDS = frozenset({ActionState.failed, ActionState.made_worse, ActionState.unknown})
 _NOWHERE = Verb(Risk.disruptive, "", Proof.told)
 """How commands and webhooks are verified: nothing but their incident shows whether they helped."""
@@ -43,6 +44,9 @@ class _Ledger:
 
     async def claim(self, action: Action, now: datetime) -> Action | None:
         return await self.thread(self.store.claim_action, action, self.by, now)
+
+    async def reclaim(self, action: Action, now: datetime) -> Action | None:
+        return await self.thread(self.store.reclaim_action, action, self.by, now)
 
     async def settle(
         self,
@@ -106,12 +110,23 @@ class Remedy:
         return changed
 
     async def perform(self, action: Action) -> Action | None:
-        """Carry out an approved action. None if something stands in its way, or somebody else has it."""
+        """Carry out an approved action. None if something stands in its way, or somebody else has it.
+
+        The policy may have changed since it was approved: what it refuses by now is not done, and what it
+        allowed by itself has to be allowed still.
+        """
         now = self._clock.now()
         recent = await self._recent(now)
-        why_not = self._broken_policy() or hindered(action, self._policy.bounds, recent, now)
-        if why_not:
+        if self._broken_policy() or hindered(action, self._policy.bounds, recent, now):
             return None
+        incident = await self._thread(self._store.incident, action.incident)
+        if incident is None:
+            return None
+        verdict = decide(action, self._policy, recent, self._case(action, incident, now))
+        by_itself = action.decided_by == "policy"
+        if verdict.decision is Decision.refuse or (by_itself and verdict.decision is Decision.ask):
+            why = f"the policy no longer lets it be done: {verdict.why}"
+            return await self._ledger.settle(action, ActionState.refused, why)
         self._begun += 1
         return await performing.perform(action, await self._subject(action), self._means(), self._ledger, now)
 
@@ -124,6 +139,8 @@ class Remedy:
         action = await self._thread(self._store.action, id_)
         if action is None:
             raise ConsentError(f"there is no action {id_[:40]!r}", "dogwatch actions")
+        if yes and self._broken:
+            raise ConsentError(self._broken_policy(), self._broken.hint)
         self._may(action, by)
         meant = action.digest if digest is None else digest
         return await self._thread(self._store.consent, action.id, meant, f"user:{by}", now, yes=yes, via=via)
@@ -149,6 +166,8 @@ class Remedy:
         for action in await self._thread(self._store.actions, states=_UNDER_WAY):
             verb = self._verb(action)
             if action.state is ActionState.claimed:
+                if self._broken:
+                    continue  # nothing is done, and nothing is done again
                 subject = await self._subject(action)
                 done = await performing.recover(action, verb, subject, self._means(), self._ledger, now)
             else:
@@ -197,7 +216,7 @@ class Remedy:
         for incident in await self._thread(self._store.live_incidents):
             if incident.muted:
                 continue
-            outlook = await self._outlook(incident)
+            outlook = await self._outlook(incident, now)
             for action in propose(incident, outlook, self._policy, now):
                 made.append(self._decided(action, incident, recent, now))
         return await self._thread(self._store.propose, made)
@@ -205,18 +224,7 @@ class Remedy:
     def _decided(self, action: Action, incident: Incident, recent: Recent, now: datetime) -> Action:
         if action.verb == MANUAL:
             return action.model_copy(update={"why": "only a person can do this"})
-        cause = incident.causes[0] if incident.causes else None
-        case = Case(
-            now=now,
-            timezone=self._timezone,
-            offered=self._offered(action),
-            severity=incident.severity,
-            cause=cause.cause_class if cause else None,
-            confirmed=cause is not None and cause.confidence is Confidence.confirmed,
-            platform=self._kinds.get(action.connector, action.connector),
-            environments=self._environments.get(action.target, frozenset()),
-        )
-        verdict = decide(action, self._policy, recent, case)
+        verdict = decide(action, self._policy, recent, self._case(action, incident, now))
         refused = self._broken_policy()
         state = {
             Decision.allow: ActionState.approved,
@@ -226,7 +234,20 @@ class Remedy:
         by = {"decided_by": "policy", "decided_at": now} if state is ActionState.approved else {}
         return action.model_copy(update={"state": state, "why": refused or verdict.why, **by})
 
-    async def _outlook(self, incident: Incident) -> Outlook:
+    def _case(self, action: Action, incident: Incident, now: datetime) -> Case:
+        cause = incident.causes[0] if incident.causes else None
+        return Case(
+            now=now,
+            timezone=self._timezone,
+            offered=self._offered(action),
+            severity=incident.severity,
+            cause=cause.cause_class if cause else None,
+            confirmed=cause is not None and cause.confidence is Confidence.confirmed,
+            platform=self._kinds.get(action.connector, action.connector),
+            environments=self._environments.get(action.target, frozenset()),
+        )
+
+    async def _outlook(self, incident: Incident, now: datetime) -> Outlook:
         subjects = [incident.culprit, *(one.subject for one in incident.affected)]
         keys = [_key(subject) for subject in subjects if "/" in subject]
         histories = await self._thread(self._store.histories, keys, 20)
@@ -239,17 +260,39 @@ class Remedy:
             jobs={f"{key[0]}/{key[1]}": job for key, job in jobs.items()},
             runs={f"{key[0]}/{key[1]}": runs for key, runs in histories.items()},
             verbs={name: one.verbs() for name, one in self._able.items()},
+            vain=await self._vain(incident, set(subjects), now),
         )
 
+    async def _vain(
+        self, incident: Incident, subjects: set[str], now: datetime
+    ) -> dict[tuple[str, str], int]:
+        """By (verb, subject): how often it did not help against the same class of cause, for other incidents
+        of the last 30 days."""
+        counts: dict[tuple[str, str], int] = {}
+        for action in await self._thread(self._store.actions, states=_VAIN, since=now - _MONTH):
+            if action.target not in subjects or action.incident == incident.number:
+                continue
+            other = await self._thread(self._store.incident, action.incident)
+            if other is not None and _class_of(other) == _class_of(incident):
+                counts[action.verb, action.target] = counts.get((action.verb, action.target), 0) + 1
+        return counts
+
     async def _recent(self, now: datetime) -> Recent:
-        actions = await self._thread(self._store.actions, since=now - _DAY, limit=1_000)
+        """What the safeguards look at: everything of the last 24 hours, and whatever was done for an incident
+        that is still live, however long ago."""
+        lately = await self._thread(self._store.actions, since=now - _DAY, limit=1_000)
+        known = {one.id: one for one in lately}
+        for incident in await self._thread(self._store.live_incidents):
+            for one in await self._thread(self._store.actions, incident=incident.number):
+                known.setdefault(one.id, one)
+        actions = list(known.values())
         halted = await self._thread(self._store.halted)
         begun = sorted(
             (one for one in actions if one.began_at is not None), key=lambda one: one.began_at or now
         )
         allowed: dict[tuple[str, str], int] = {}
         for one in begun:
-            if one.decided_by == "policy":
+            if one.decided_by == "policy" and one.began_at is not None and one.began_at >= now - _DAY:
                 allowed[one.verb, one.target] = allowed.get((one.verb, one.target), 0) + 1
         return Recent(
             done=[_done(one) for one in begun],
@@ -299,6 +342,10 @@ class Remedy:
             (one for one in reversed(histories.get(key, [])) if one.native_run_id == wanted), None
         )
         return performing.Subject(jobs.get(key), run)
+
+
+def _class_of(incident: Incident) -> CauseClass | None:
+    return incident.causes[0].cause_class if incident.causes else None
 
 
 def _key(subject: str) -> tuple[str, str]:

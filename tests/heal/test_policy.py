@@ -193,7 +193,7 @@ def test_bounds_of_an_hour_end_with_it() -> None:
 def test_after_failures_in_a_row_the_breaker_opens_says_so_and_closes() -> None:
     bad = [done(90 - 20 * number, helped=False, failed=True) for number in range(3)]
     open_ = hindered(an_action(), Bounds(), Recent(bad), NOW)
-    assert open_ == "the breaker is open: the last 3 actions failed; it closes in 11 min"
+    assert open_ == "the breaker is open until 11:10 UTC: the last 3 actions failed"
     later = NOW + timedelta(minutes=10)
     assert hindered(an_action(), Bounds(), Recent(bad), later) == ""
     assert hindered(an_action(), Bounds(), Recent([*bad, done(1)]), NOW) == ""

@@ -28,6 +28,10 @@ class Ledger(Protocol):
         """Begin it; None if somebody else did, or if everything is halted."""
         ...
 
+    async def reclaim(self, action: Action, now: datetime) -> Action | None:
+        """Take it over from a process that died; None if somebody else did, or if everything is halted."""
+        ...
+
     async def settle(
         self,
         action: Action,
@@ -72,12 +76,19 @@ async def recover(
 ) -> Action | None:
     """See to an action whose performer died in the middle: repeated where the platform sees to it that
     nothing is done twice, else left to a person, marked."""
-    if action.began_at is None or now - action.began_at < DEAD:
+    if action.began_at is None or now - action.began_at < DEAD + _needs(action, means):
         return None
     if verb is not None and verb.repeatable:
-        return await _carry_out(action, subject, means, ledger, now)
+        claimed = await ledger.reclaim(action, now)
+        return None if claimed is None else await _carry_out(claimed, subject, means, ledger, now)
     why = "the process that performed it died in the middle; look whether it was done"
     return await ledger.settle(action, ActionState.unknown, why)
+
+
+def _needs(action: Action, means: Means) -> timedelta:
+    """How long it may take while everything is well."""
+    command = means.commands.get(action.verb) if action.connector == "local" else None
+    return timedelta(seconds=command.timeout_seconds) if command else timedelta(0)
 
 
 async def _carry_out(

@@ -320,8 +320,7 @@ def _broken(bounds: Bounds, recent: Recent, now: datetime) -> str:
     until = last[-1].at + timedelta(minutes=bounds.pause_minutes)
     if now >= until:
         return ""
-    left = int((until - now).total_seconds() // 60) + 1
-    return f"the breaker is open: the last {bounds.failures} actions failed; it closes in {left} min"
+    return f"the breaker is open until {until:%H:%M} UTC: the last {bounds.failures} actions failed"
 
 
 def _matches(rule: Rule, action: Action, case: Case) -> bool:

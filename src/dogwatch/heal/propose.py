@@ -54,6 +54,7 @@ _FIRST: Mapping[CauseClass, str] = {
 _VERBS: Mapping[str, tuple[str, ...]] = {
     "failed": ("repair", "rerun"),
     "flapping": ("repair", "rerun"),
+    "cancelled": ("repair", "rerun"),
     "skipped": ("rerun",),
     "missed": ("rerun",),
     "late": ("rerun",),
@@ -163,8 +164,20 @@ def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Dr
 
 def _after(subject: str, incident: Incident, outlook: Outlook) -> _Draft | None:
     """What the culprit broke is run again once the culprit is well."""
-    draft = _offered(subject, ("repair", "rerun"), outlook, incident.started_at)
+    well = _well_since(outlook.runs.get(incident.culprit, ()), incident.began_at)
+    draft = _offered(subject, ("repair", "rerun"), outlook, well)
     return draft and replace(draft, reason=f"{incident.culprit_name} is well again; this still lacks it")
+
+
+def _well_since(runs: Sequence[Run], began: datetime) -> datetime:
+    """When the first run ended well after the last one that did not; else when the trouble began."""
+    well = began
+    for run in reversed([run for run in runs if not run.status.open]):
+        if run.status.bad:
+            break
+        if run.status.good and run.ended_at is not None and run.ended_at >= began:
+            well = run.ended_at
+    return well
 
 
 def _has(subject: str, verbs: Sequence[str], outlook: Outlook) -> bool:

@@ -22,8 +22,9 @@ class Actions(Journal):
     """The part of the store for actions."""
 
     def propose(self, actions: Sequence[Action]) -> list[Action]:
-        """Write down new proposals, each decided by policy already. One whose digest is alive, or was refused
-        before in the same words, is not written again. Returns those that were, with their ids."""
+        """Write down new proposals, each decided by policy already. One whose digest is alive, was rejected
+        by a person, or was refused before in the same words is not written again. Returns those that were,
+        with their ids."""
         table, kept = schema.actions, list[Action]()
         with self._write() as connection:
             for action in actions:
@@ -32,10 +33,7 @@ class Actions(Journal):
                     .where(table.c.digest == action.digest)
                     .order_by(table.c.number.desc())
                 ).all()
-                if known and (
-                    not ActionState(known[0].state).over
-                    or (known[0].state == action.state.value and known[0].body["why"] == action.why)
-                ):
+                if known and _settled(ActionState(known[0].state), known[0].body["why"], action):
                     continue
                 number = (connection.execute(sa.select(sa.func.max(table.c.number))).scalar() or 0) + 1
                 made = action.model_copy(update={"id": f"{action.digest[:10]}-{number}", "version": 1})
@@ -48,6 +46,8 @@ class Actions(Journal):
 
     def action(self, id_: str) -> Action | None:
         """One action by its id or an unambiguous beginning of it."""
+        if not id_:
+            return None
         table = schema.actions
         query = sa.select(table.c.body).where(table.c.id.startswith(id_, autoescape=True)).limit(2)
         with self._read() as connection:
@@ -99,13 +99,13 @@ class Actions(Journal):
         raise ConsentError(problem, "dogwatch actions")
 
     def claim_action(self, action: Action, by: str, now: datetime) -> Action | None:
-        """Begin an approved action: of several who try, one gets it. None if it is not to be had, or if
-        everything is halted."""
+        """Begin an approved action: of several who try, one gets it, and the same is not done twice at a time
+        on one job. None if it is not to be had, or if everything is halted."""
         with self._write() as connection:
-            if self._halted(connection):
-                return None
             known = self._one(connection, action.id)
             if known is None or known.version != action.version or known.state is not ActionState.approved:
+                return None
+            if self._halted(connection) or self._going(connection, known):
                 return None
             if now >= known.expires_at:
                 done = self._move(connection, known, {"state": ActionState.expired, "ended_at": now})
@@ -114,6 +114,29 @@ class Actions(Journal):
             done = self._move(connection, known, {"state": ActionState.claimed, "began_at": now})
             self._told(connection, done, by, "claimed", now, "")
             return done
+
+    def reclaim_action(self, action: Action, by: str, now: datetime) -> Action | None:
+        """Take over an action from a process that died while performing it; ``began_at`` stays. None if
+        somebody was quicker, or if everything is halted."""
+        with self._write() as connection:
+            known = self._one(connection, action.id)
+            if known is None or known.version != action.version or known.state is not ActionState.claimed:
+                return None
+            if self._halted(connection):
+                return None
+            done = self._move(connection, known, {})
+            why = "the process that began it died; done again with the same key"
+            self._told(connection, done, by, "reclaimed", now, why)
+            return done
+
+    def _going(self, connection: sa.Connection, action: Action) -> bool:
+        """Whether the same verb is under way on the same job."""
+        table = schema.actions
+        query = sa.select(table.c.body).where(
+            table.c.target == action.target,
+            table.c.state.in_([state.value for state in ActionState if state.under_way]),
+        )
+        return any(body["verb"] == action.verb for body in connection.execute(query).scalars())
 
     def settle_action(
         self, action: Action, state: ActionState, now: datetime, *, by: str, why: str, **more: Any
@@ -179,6 +202,11 @@ class Actions(Journal):
         if via:
             detail["via"] = via
         self._append(connection, [Entry(at, actor, f"action.{kind}", action.id, detail)])
+
+
+def _settled(was: ActionState, why: str, action: Action) -> bool:
+    """Whether proposing the very same again would tell nobody anything new."""
+    return not was.over or was is ActionState.rejected or (was is action.state and why == action.why)
 
 
 def _unfit(action: Action | None, digest: str, now: datetime) -> str:

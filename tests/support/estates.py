@@ -29,7 +29,7 @@ jobs:
   power_automate/sweep: {schedule: "*/20 * * * *", duration: 2m}
 components:
   component/extractor:
-    {platform: cloud_logging, rate: 40/m, templates: ["read {doc}"], calls: [component/llm]}
+    {platform: cloud_logging, rate: 2/m, templates: ["read {doc}"], calls: [component/llm]}
 """
 
 

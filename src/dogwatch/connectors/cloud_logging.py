@@ -20,7 +20,7 @@ from dogwatch.wire.google import google_login
 from dogwatch.wire.http import Doors, Http, Pace
 
 SCOPE = "https://www.googleapis.com/auth/logging.read"
-PACE = Pace(per_second=1.0, concurrency=1, timeout=60.0)
+PACE = Pace(per_second=0.5, burst=29, concurrency=1, timeout=60.0)
 """entries.list may be called sixty times a minute in a project."""
 _LARGEST_PAGE = 1000
 _SETTLED = timedelta(seconds=30)
@@ -29,7 +29,7 @@ _LATEST = timedelta(hours=3)
 """Entries that come later than this after their own time are not seen: without such a bound every question
 would search all that is kept."""
 _LOOK_BACK = timedelta(hours=24)
-_WIDEST, _NARROWEST = timedelta(hours=1), timedelta(seconds=10)
+_WIDEST, _NARROWEST = timedelta(hours=6), timedelta(seconds=10)
 _MOST_PAGES = 40
 """Of one window; a busier one is asked for in parts."""
 _PAGES_A_ROUND = 240

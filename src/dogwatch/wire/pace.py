@@ -15,6 +15,8 @@ class Pace:
 
     per_second: float = 20.0
     """Requests started per second, 0 for no limit."""
+    burst: int = 0
+    """Requests that may start at once beyond the rate, for quotas that are counted by the minute."""
     concurrency: int = 8
     """Requests under way at once."""
     tries: int = 5
@@ -38,8 +40,10 @@ class Turns:
         self._clock = clock
         self._slots = asyncio.Semaphore(pace.concurrency)
         self._interval = timedelta(seconds=1 / pace.per_second if pace.per_second > 0 else 0)
+        self._credit = self._interval * pace.burst
         self._furthest = timedelta(seconds=pace.longest_wait * 2) + self._interval * pace.concurrency
         self._next: datetime | None = None
+        self._paused: datetime | None = None
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
@@ -53,12 +57,15 @@ class Turns:
     def pause(self, seconds: float) -> None:
         """Nobody starts for so long: who is told to slow down speaks for all requests of this door."""
         until = self._clock.now() + timedelta(seconds=seconds)
-        if self._next is None or until > self._next:
-            self._next = until
+        self._paused = until if self._paused is None else max(self._paused, until)
 
     def _reserve(self) -> timedelta:
+        """How long to wait, by the generic cell rate algorithm (ITU-T I.371)."""
         now = self._clock.now()
         # A clock that was set back must not freeze the door: no reservation lies further ahead than this.
-        start = min(max(now, self._next or now), now + self._furthest)
-        self._next = start + self._interval
+        due = min(max(now, self._next or now), now + self._furthest + self._credit)
+        self._next = due + self._interval
+        start = max(now, due - self._credit, min(self._paused or now, now + self._furthest))
+        if start > due:
+            self._next = start + self._interval
         return start - now

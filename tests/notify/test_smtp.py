@@ -47,7 +47,7 @@ class Box:
         if self.data.startswith("250"):
             content = cast("bytes", envelope.content)
             read = email.message_from_bytes(content, policy=email.policy.default)
-            self.mails.append(cast("EmailMessage", read))
+            self.mails.append(read)
         return self.data
 
 

@@ -52,7 +52,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[list[str]], li
 
     said = []
     with asyncio.Runner(loop_factory=LabLoop) as runner:
-        for moment in ROUNDS:
+        for moment in ROUNDS[:3]:
             clock.set(moment)
             said.append(runner.run(one_round()))
             clock.set(moment + timedelta(minutes=1))

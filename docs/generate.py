@@ -63,6 +63,8 @@ def configuration() -> str:
     """docs/configuration.md, with what stands between its marks written anew."""
     tables = ["### For all", "", *_table(scaffold.general_rows())]
     tables += ["", "### About jobs", "", *_table(scaffold.watching_rows())]
+    for key, found in scaffold.watching_parts().items():
+        tables += ["", f"### {key}: what may stand in each", "", *_table(found)]
     tables += ["", "### jobs: what may stand under a pattern", "", *_table(scaffold.job_rows())]
     tables += ["", "### About pipelines", "", *_table(scaffold.flow_rows())]
     tables += ["", "### pipelines: what may be said of each", "", *_table(scaffold.pipeline_rows())]

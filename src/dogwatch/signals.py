@@ -107,7 +107,7 @@ def judge_signals(
     """
     found = Detection()
     everything = [one for signals in told for one in signals.series]
-    thresholds([_series(one, names) for one in everything], now, found)
+    thresholds([_series(one, names) for one in everything], now, found, policy.limits)
     shifts(everything, levels, now, found, policy.zone, names)
     alerting([alert for signals in told for alert in signals.alerts], now, found, names)
     begun = {finding.fingerprint: finding.at for finding in open_findings}

@@ -87,3 +87,14 @@ def test_too_little_can_be_the_trouble_and_patterns_choose_the_series() -> None:
     assert "below 0.9 for 4 min" in finding.summary
     other = Threshold("acc*", 0.9, Severity.ERROR, below=True, subject="job/*")
     assert judge("accuracy", [0.7] * 30, [other]) == []
+
+
+def test_a_limit_of_ones_own_stands_above_those_for_all() -> None:
+    generous = Threshold("error_rate", 0.2, Severity.ERROR, unit="%")
+    assert judge("error_rate", [0.1] * 30, [generous]) == []
+    (finding,) = judge("error_rate", [0.3] * 30, [generous])
+    assert finding.severity is Severity.ERROR
+    assert "above 20 %" in finding.summary
+    elsewhere = Threshold("error_rate", 0.2, Severity.ERROR, subject="component/other")
+    (finding,) = judge("error_rate", [0.1] * 30, [elsewhere])
+    assert finding.severity is Severity.CRITICAL

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
 from dogwatch.detect.rules import Rulebook
+from dogwatch.detect.thresholds import Threshold
 from dogwatch.detect.told import Told
 from dogwatch.model import Schedule
 
@@ -18,6 +19,8 @@ class Policy:
     told: Told = field(default_factory=Told)
     declared: Sequence[tuple[str, Schedule]] = ()
     """(pattern, schedule), the first that matches counts; it stands above the platform's."""
+    limits: Sequence[Threshold] = ()
+    """Limits on metrics; those that fit a series stand above the ones that hold for all."""
     timezone: str = "UTC"
     """The reader's."""
 

@@ -55,11 +55,17 @@ class Threshold:
     unit: str = ""
     """``%`` for shares, ``s`` for seconds, empty for plain numbers."""
 
+    def fits(self, series: Series) -> bool:
+        """Whether it is about that metric of that thing."""
+        return fnmatchcase(series.metric, self.metric) and fnmatchcase(series.subject, self.subject)
+
     def crossed(self, value: float) -> bool:
         """Whether a sample lies beyond the limit."""
         return value < self.limit if self.below else value > self.limit
 
 
+UNITS = {"error_rate": "%", "accuracy": "%", "cpu": "%", "memory": "%", "disk": "%", "response_time": "s"}
+"""How the metrics of known names are told; see ``Threshold.unit``."""
 DEFAULTS: tuple[Threshold, ...] = (
     Threshold("error_rate", 0.01, Severity.WARNING, unit="%"),
     Threshold("error_rate", 0.05, Severity.CRITICAL, unit="%"),
@@ -72,16 +78,22 @@ def thresholds(
     series: Iterable[Series],
     now: datetime,
     found: Detection,
-    limits: Sequence[Threshold] = DEFAULTS,
+    limits: Sequence[Threshold] = (),
 ) -> None:
-    """One finding for each series beyond a limit for long enough: that of the gravest limit crossed."""
+    """One finding for each series beyond a limit for long enough: that of the gravest limit crossed.
+
+    ``series`` are values that any source of metrics may make (``MetricSeries`` of a connector becomes a
+    ``Series``): the last hours at whatever step the source has, an hour at least of what is judged by
+    ``for:`` limits of an hour. ``limits`` are the user's (``Policy.limits``); a series that none of them fits
+    is judged by ``DEFAULTS``. Nothing is remembered: what is told follows from the samples alone, so that a
+    round may be repeated.
+    """
     for one in series:
+        fitting = [limit for limit in limits if limit.fits(one)] or DEFAULTS
         crossed = [
             (limit, since)
-            for limit in limits
-            if fnmatchcase(one.metric, limit.metric)
-            and fnmatchcase(one.subject, limit.subject)
-            and (since := crossed_since(one.samples, limit, now)) is not None
+            for limit in fitting
+            if limit.fits(one) and (since := crossed_since(one.samples, limit, now)) is not None
         ]
         if crossed:
             limit, since = max(crossed, key=lambda item: (item[0].severity.rank, item[1]))

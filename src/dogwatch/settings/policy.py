@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from dogwatch.detect.baseline import Limits
 from dogwatch.detect.policy import Policy
 from dogwatch.detect.rules import Rulebook, Rules
+from dogwatch.detect.thresholds import UNITS, Threshold
 from dogwatch.detect.told import Maintenance, Told
 from dogwatch.model import Schedule, ScheduleKind
 from dogwatch.settings.model import Settings
-from dogwatch.settings.watching import JobSettings, schedule_kind
+from dogwatch.settings.watching import JobSettings, LimitSettings, schedule_kind
 
 LIMITS: Mapping[str, tuple[str, str]] = {
     "slow_ratio": ("duration", "ratio"),
@@ -58,6 +59,7 @@ def policy(settings: Settings) -> Policy:
         rulebook=Rulebook(exceptions=exceptions),
         told=Told(windows, frozenset(settings.holidays), muted, settings.zone),
         declared=declared,
+        limits=[_limit(one) for one in settings.limits],
         timezone=settings.timezone,
     )
 
@@ -80,6 +82,20 @@ def threshold(name: str, rules: Rules | None = None) -> object:
         limits, field = LIMITS[name]
         return getattr(getattr(rules, limits), field)
     return getattr(rules, name) if name in _RULES else None
+
+
+def _limit(given: LimitSettings) -> Threshold:
+    limit = given.below if given.above is None else given.above
+    assert limit is not None  # the settings have refused it
+    return Threshold(
+        metric=given.metric,
+        limit=limit,
+        severity=given.severity,
+        lasting=given.lasting,
+        below=given.above is None,
+        subject=given.on,
+        unit=UNITS.get(given.metric, ""),
+    )
 
 
 def _schedule(job: JobSettings, timezone: str) -> Schedule | None:

@@ -39,7 +39,7 @@ from dogwatch.settings.telling import (
     Telling,
     named_channels,
 )
-from dogwatch.settings.watching import JobSettings, Watching, Window
+from dogwatch.settings.watching import JobSettings, LimitSettings, Watching, Window
 from dogwatch.settings.zones import is_zone, nearest
 from dogwatch.wire.connector import ConnectorSettings
 from dogwatch.wire.secrets import Secrets
@@ -72,10 +72,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         store=str(file.parent / general.store),
         history_days=general.history_days,
         runbooks=str(file.parent / general.runbooks) if general.runbooks else "",
-        jobs=watching.jobs,
-        maintenance=watching.maintenance,
-        holidays=watching.holidays,
-        muted=watching.muted,
+        **{name: getattr(watching, name) for name in Watching.model_fields},
         pipelines=flows.pipelines,
         lineage=flows.lineage.at(file.parent),
         routes=telling.routes,
@@ -178,15 +175,18 @@ def _watching(reading: _Reading) -> Watching | None:
         pattern: _fill(reading, _Part(JobSettings, ("jobs", pattern), None), block)
         for pattern, block in _mappings(reading, ("jobs",), values.get("jobs"), dict)
     }
-    windows = [
-        _fill(reading, _Part(Window, ("maintenance", at), None), block)
-        for at, block in _mappings(reading, ("maintenance",), values.get("maintenance"), list)
-    ]
+    lists: dict[str, list[BaseModel | None]] = {
+        key: [
+            _fill(reading, _Part(kind, (key, at), None), block)
+            for at, block in _mappings(reading, (key,), values.get(key), list)
+        ]
+        for key, kind in (("maintenance", Window), ("limits", LimitSettings))
+    }
     days: dict[str, Any] = {key: values[key] for key in ("holidays", "muted", "log_components") if key in values}
     quiet = cast("Watching | None", _fill(reading, _Part(Watching, (), None), days))
-    if quiet is None or None in jobs.values() or None in windows:
+    if quiet is None or None in jobs.values() or any(None in found for found in lists.values()):
         return None
-    return quiet.model_copy(update={"jobs": jobs, "maintenance": tuple(windows)})
+    return quiet.model_copy(update={"jobs": jobs, **{key: tuple(found) for key, found in lists.items()}})
 
 
 def _flows(reading: _Reading) -> Flows | None:

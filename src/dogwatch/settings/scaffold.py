@@ -19,7 +19,7 @@ from dogwatch.settings.telling import (
     RouteSettings,
     Telling,
 )
-from dogwatch.settings.watching import JobSettings, Watching, as_yaml
+from dogwatch.settings.watching import JobSettings, LimitSettings, Watching, Window, as_yaml
 
 SCHEMA_FILE = ".dogwatch.schema.json"
 """Where editors find the schema, beside dogwatch.yaml."""
@@ -75,6 +75,12 @@ def job_rows() -> list[Row]:
 def watching_rows() -> list[Row]:
     """What else is said about jobs at the top of dogwatch.yaml."""
     return [replace(row, variable="", default="") for row in rows(Watching, "")]
+
+
+def watching_parts() -> dict[str, list[Row]]:
+    """By key, what may stand in each entry of it."""
+    parts: dict[str, type[BaseModel]] = {"maintenance": Window, "limits": LimitSettings}
+    return {key: [replace(row, variable="") for row in rows(model, "")] for key, model in parts.items()}
 
 
 def flow_rows() -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from dogwatch.model import Schedule, ScheduleKind
+from dogwatch.model import Schedule, ScheduleKind, Severity
 from dogwatch.model.described import Described
 from dogwatch.settings.zones import known_zone
 
@@ -146,6 +146,31 @@ class Window(Described):
         return self
 
 
+class LimitSettings(Described):
+    """A limit on a metric of a component, a job or a platform that has to be crossed for a while."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str = Field(min_length=1)
+    """Such as error_rate (a share, 0 to 1) or response_time (seconds), or a pattern of names."""
+    on: str = Field(default="*", min_length=1)
+    """What it is about: component/name, a job (platform/id), or a pattern of these."""
+    above: float | None = None
+    """More than this is too much."""
+    below: float | None = None
+    """Less than this is too little."""
+    lasting: Duration = Field(default=timedelta(minutes=5), alias="for", json_schema_extra={"default": "5m"})
+    """For so long without a break."""
+    severity: Severity = Severity.WARNING
+    """What it is then: INFO, WARNING, ERROR or CRITICAL."""
+
+    @model_validator(mode="after")
+    def _one_side(self) -> "LimitSettings":
+        if (self.above is None) == (self.below is None):
+            raise ValueError("needs either above or below")
+        return self
+
+
 class Watching(Described):
     """What is expected of jobs, and when nobody wants to hear of them."""
 
@@ -155,6 +180,8 @@ class Watching(Described):
     """By a job (platform/id), its name, or a pattern of either; of several patterns the first counts."""
     maintenance: tuple[Window, ...] = ()
     """Times in which trouble is known: runs need not come, and what fails is a note."""
+    limits: tuple[LimitSettings, ...] = ()
+    """Limits on metrics. Where one fits a series by metric and subject, those that hold for all do not."""
     holidays: tuple[date, ...] = ()
     """Days, in the reader's zone, on which nothing has to run and empty results are ordinary."""
     muted: tuple[str, ...] = ()

@@ -83,8 +83,13 @@ class Post:
         """Send everything that is due, and what becomes due within ``LINGER``. Raises StoreError only."""
         self._reaches = await self._thread(self._store.reaches)
         done = Sent()
-        names = [name for name in self._channels if self._reach(name).dead_since is None]
-        await asyncio.gather(*(self._serve(name, done) for name in names))
+        moved = -1
+        while (
+            moved < done.moved
+        ):  # what another channel could not deliver may have come too late for this one
+            moved = done.moved
+            names = [name for name in self._channels if self._reach(name).dead_since is None]
+            await asyncio.gather(*(self._serve(name, done) for name in names))
         return done
 
     async def _serve(self, name: str, done: Sent) -> None:
@@ -207,6 +212,13 @@ class Post:
         if other is None or instead_of(delivery):
             return False
         now = self._clock.now()
+        moved = delivery.model_copy(
+            update={"state": DeliveryState.moved, "finished_at": now, "landed": other}
+        )
+        done.moved += 1
+        if await self._told(other, delivery):
+            await self._thread(self._store.move_delivery, moved, None, now)
+            return True
         key = f"{delivery.key} to {other}"
         message = message_of(delivery).model_copy(update={"key": key})
         payload: dict[str, JsonValue] = {
@@ -227,15 +239,13 @@ class Post:
             "created_at": now,
             "error": "",
         }
-        moved = {"state": DeliveryState.moved, "finished_at": now, "landed": other}
-        await self._thread(
-            self._store.move_delivery,
-            delivery.model_copy(update=moved),
-            delivery.model_copy(update=fresh),
-            now,
-        )
-        done.moved += 1
+        await self._thread(self._store.move_delivery, moved, delivery.model_copy(update=fresh), now)
         return True
+
+    async def _told(self, other: str, delivery: Delivery) -> bool:
+        """Whether the other channel is told the same anyway."""
+        rows = await self._thread(self._store.deliveries, KIND, [delivery.thread])
+        return any(row.destination == other and row.mark == delivery.mark for row in rows)
 
     async def _finish(self, delivery: Delivery) -> None:
         await self._thread(self._store.finish_delivery, delivery, self._holder, self._clock.now())

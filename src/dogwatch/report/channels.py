@@ -28,10 +28,9 @@ def channels(report: ChannelsReport, width: int, program: str = "dogwatch") -> T
         mark, style = _MARKS[one.state]
         label = Text.assemble((f"{mark} ", style), (one.channel, style))
         lines += hanging(label, wrap(" · ".join(facts(one, report)), width - indent), indent)
-        for step in steps(one):
-            lines += hanging(
-                Text(" " * indent + "next", style="dim"), wrap(step, width - indent - 6), indent + 6
-            )
+        for number, step in enumerate(steps(one)):
+            label = Text(" " * indent + ("next" if number == 0 else ""), style="dim")
+            lines += hanging(label, wrap(step, width - indent - 6), indent + 6)
     if report.untold:
         said = f"{plural(report.untold, 'message')} of the last day had no channel to go to: see `routes`"
         lines += [Text(), *hanging(Text("◐ "), wrap(said, width - 2), 2)]

@@ -128,14 +128,14 @@ class Outbox(Journal):
             kind = f"{delivery.kind}.{delivery.state.value}"
             self._append(connection, [Entry(now, "rules", kind, delivery.thread, detail)])
 
-    def move_delivery(self, delivery: Delivery, instead: Delivery, now: datetime) -> None:
-        """What cannot be delivered goes elsewhere: both are written, or neither."""
+    def move_delivery(self, delivery: Delivery, instead: Delivery | None, now: datetime) -> None:
+        """What cannot be delivered goes elsewhere: both are written, or neither. None: it was told there."""
         table = schema.outbox
         values = {**_row(delivery), "holder": "", "held_until": None}
         with self._write() as connection:
             connection.execute(table.update().where(table.c.id == delivery.id).values(values))
             self._tell(connection, delivery, now)
-            self._post(connection, [instead])
+            self._post(connection, [instead] if instead is not None else [])
 
     def pending(self, kind: str, destination: str) -> list[Delivery]:
         """What still has to be sent there, in order."""

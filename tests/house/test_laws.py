@@ -147,9 +147,10 @@ def test_what_is_public_is_documented() -> None:
 def test_no_secret_setting_has_a_value() -> None:
     def given(text: str, tree: ast.Module) -> Iterator[int]:
         for node in ast.walk(tree):
-            if isinstance(node, ast.AnnAssign) and "SecretStr" in ast.unparse(node.annotation):
-                if preset(node.value):
-                    yield node.lineno
+            if not isinstance(node, ast.AnnAssign) or "SecretStr" not in ast.unparse(node.annotation):
+                continue
+            if preset(node.value):
+                yield node.lineno
 
     def preset(value: ast.expr | None) -> bool:
         if not isinstance(value, ast.Call):

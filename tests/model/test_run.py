@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ def test_a_told_run_is_the_checked_run(data: st.DataObject) -> None:
     needed = dict.fromkeys(
         ("uid", "platform", "instance", "job_id", "job_name", "native_run_id", "native_status"), TEXTS
     )
-    given_ = data.draw(
+    given_: dict[str, Any] = data.draw(
         st.fixed_dictionaries(
             {**needed, "status": st.sampled_from(Status), "observed_at": MOMENTS}, optional=optional
         )

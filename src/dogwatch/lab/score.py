@@ -199,6 +199,7 @@ def _healthy(night: Night) -> bool:
 def _detail(match: Match) -> Row:
     best = match.best
     cause = best.cause if best else None
+    told: set[str] = set(best.affected) if best else set()
     return {
         "culprit": match.expected.culprit,
         "first_sign": None if match.sign is None else match.sign.isoformat(),
@@ -207,8 +208,8 @@ def _detail(match: Match) -> Row:
         "cause_class": cause.cause_class if cause else None,
         "confidence": cause.confidence if cause else None,
         "claim": cause.claim if cause else None,
-        "affected_missing": sorted(set(match.expected.affected or ()) - (best.affected if best else set())),
-        "affected_wrongly": sorted((best.affected if best else set()) - set(match.expected.affected))
+        "affected_missing": sorted(set(match.expected.affected or ()) - told),
+        "affected_wrongly": sorted(told - set(match.expected.affected))
         if match.expected.affected is not None and best
         else [],
         "minutes_to_detect": _rounded(match.minutes),

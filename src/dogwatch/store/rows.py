@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from pydantic_core import from_json, to_json
@@ -18,7 +18,7 @@ _RUN_FIELDS = tuple(Run.model_fields)
 RUN_COLUMNS = _RUN_FIELDS
 """What ``run_from_text`` wants, in its order."""
 _FIELDS_SET = set(_RUN_FIELDS)
-_values: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*_RUN_FIELDS)
+_values = cast("Callable[[dict[str, Any]], tuple[Any, ...]]", itemgetter(*_RUN_FIELDS))
 _WORDS = {status: status.value for status in Status}
 _TERMINAL = {status: 0 if status.open else 1 for status in Status}
 _STATUSES = {status.value: status for status in Status}
@@ -34,7 +34,7 @@ def run_row(run: Run, number: int) -> tuple[str | int | None, ...]:
     """
     (uid, platform, instance, job_id, job_name, kind, native_run_id, attempt, parent_uid, trigger, status,
      native_status, scheduled_for, queued_at, started_at, ended_at, updated_at, error_message, metrics, url,
-     metadata, observed_at) = _values(run.__dict__)  # fmt: skip
+     metadata, observed_at) = _values(vars(run))  # fmt: skip
     scheduled_for, queued_at, started_at = (
         moment_text(scheduled_for),
         moment_text(queued_at),

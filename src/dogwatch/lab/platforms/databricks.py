@@ -102,7 +102,7 @@ class Databricks(Twin):
     def renewed(self) -> None:
         """All that was computed from the runs."""
         for name in ("_natives", "_keys", "_by_id", "_owner_of_task"):
-            self.__dict__.pop(name, None)
+            vars(self).pop(name, None)
 
     # ── the Jobs API ──────────────────────────────────────────────────────────────────────────────────────
 

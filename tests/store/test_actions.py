@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -209,7 +210,7 @@ def test_an_edit_of_the_record_shows(tmp_path: Path, edit: str) -> None:
     store = open_store(path)
     approve(store, waiting(store))
     waiting(store, target="airbyte/payments")
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             file.execute(edit)
         for verb in ("update", "delete"):

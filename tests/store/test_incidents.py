@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def test_the_record_is_a_chain_that_no_program_can_edit(store: Store, path: Path
     kinds = [event.kind for event in store.events("INC-1")]
     assert kinds == ["incident.opened", "incident.noted"]
     assert store.broken_event() is None
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
         for verb in ("UPDATE events SET actor = 'nobody'", "DELETE FROM events WHERE seq = 2"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 other.execute(verb)
@@ -135,7 +136,7 @@ def test_a_forgery_breaks_the_chain_where_it_was_made(
 ) -> None:
     for number in range(4):
         store.log(NOON, ANA, "incident.noted", "INC-1", {"text": f"note {number}"})
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
         for verb in ("update", "delete"):
             other.execute(f"DROP TRIGGER events_no_{verb}")
         other.execute(forgery)

@@ -3,6 +3,7 @@
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -300,9 +301,8 @@ def test_the_head_is_the_newest_migration() -> None:
 def test_a_store_from_the_future_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "dogwatch.db"
     open_store(path).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
     with pytest.raises(StoreError, match="newer dogwatch"):
         open_store(path)
 

@@ -18,6 +18,7 @@ from dogwatch.heal.policy import Case, Decision, Done, Policy, Recent, decide, h
 from dogwatch.heal.propose import MANUAL, Outlook, propose
 from dogwatch.heal.verify import Sight, outcome
 from dogwatch.model import Action, ActionState, CauseClass, Confidence, Incident, Job, Risk, Run
+from dogwatch.model.text import one_line
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.acting import CanAct, Proof, Verb
 from dogwatch.wire.clock import Clock
@@ -137,11 +138,16 @@ class Remedy:
         """
         now = self._clock.now()
         action = await self._thread(self._store.action, id_)
-        if action is None:
-            raise ConsentError(f"there is no action {id_[:40]!r}", "dogwatch actions")
-        if yes and self._broken:
-            raise ConsentError(self._broken_policy(), self._broken.hint)
-        self._may(action, by)
+        try:
+            if action is None:
+                raise ConsentError(f"there is no action {one_line(id_, 40)!r}", "dogwatch actions")
+            if yes and self._broken:
+                raise ConsentError(self._broken_policy(), self._broken.hint)
+            self._may(action, by)
+        except ConsentError as error:
+            why = error.message if action else "there is no such action"
+            await self._thread(self._store.refuse_consent, id_, f"user:{by}", now, why=why, via=via)
+            raise
         meant = action.digest if digest is None else digest
         return await self._thread(self._store.consent, action.id, meant, f"user:{by}", now, yes=yes, via=via)
 

@@ -58,7 +58,7 @@ class Ward:
         (self.folder / "own.yaml").write_text(estate, encoding="utf-8")
         fault = f"{{on: {self.platform}/job-1, {self.fault}}}" if self.fault else ""
         (self.folder / "s.yaml").write_text(SCENARIO.format(fault=fault), encoding="utf-8")
-        scenario = load_scenario(self.folder / "s.yaml")
+        self._scenario = scenario = load_scenario(self.folder / "s.yaml")
         self.clock = SimulatedClock(scenario.rounds()[0])
         self.lab = Lab(scenario.world(self.clock))
         self.home = self.folder / "home"
@@ -80,6 +80,22 @@ class Ward:
         file.unlink(missing_ok=True)
         if policy:
             file.write_text(policy, encoding="utf-8")
+
+    def keep(self) -> None:
+        """Remember how everything is now, for ``rewind``."""
+        assert not self.lab.world.asked
+        self._kept = (self.clock.now(), (self.home / "dogwatch.db").read_bytes())
+
+    def rewind(self) -> None:
+        """Everything is again as it was at ``keep``: the time, the store, the platform, the policy."""
+        moment, store = self._kept
+        for file in self.home.glob("dogwatch.db*"):
+            file.unlink()
+        (self.home / "dogwatch.db").write_bytes(store)
+        self.clock = SimulatedClock(moment)
+        self.lab = Lab(self._scenario.world(self.clock))
+        self.lab.write_config(self.home, history_days=4)
+        self.consents_to(self.policy)
 
     @property
     def subject(self) -> str:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dogwatch.errors import ConsentError
 from dogwatch.model import Action, ActionState
+from dogwatch.model.text import one_line
 from dogwatch.store import schema
 from dogwatch.store.journal import Entry, Journal
 
@@ -86,8 +87,7 @@ class Actions(Journal):
             action = self._one(connection, id_)
             problem = _unfit(action, digest, now)
             if problem:
-                entry = Entry(now, by, "consent.refused", id_[:80], {"why": problem, "via": via})
-                self._append(connection, [entry])
+                self._append(connection, [_refusal(id_, by, now, problem, via)])
             else:
                 assert action is not None
                 state = ActionState.approved if yes else ActionState.rejected
@@ -97,6 +97,11 @@ class Actions(Journal):
                 self._told(connection, done, by, state.value, now, said, via=via)
                 return done
         raise ConsentError(problem, "dogwatch actions")
+
+    def refuse_consent(self, id_: str, by: str, now: datetime, *, why: str, via: str) -> None:
+        """Record that somebody's consent was not taken."""
+        with self._write() as connection:
+            self._append(connection, [_refusal(id_, by, now, why, via)])
 
     def claim_action(self, action: Action, by: str, now: datetime) -> Action | None:
         """Begin an approved action: of several who try, one gets it, and the same is not done twice at a time
@@ -202,6 +207,10 @@ class Actions(Journal):
         if via:
             detail["via"] = via
         self._append(connection, [Entry(at, actor, f"action.{kind}", action.id, detail)])
+
+
+def _refusal(id_: str, by: str, now: datetime, why: str, via: str) -> Entry:
+    return Entry(now, one_line(by, 80), "consent.refused", one_line(id_, 80), {"why": why, "via": via})
 
 
 def _settled(was: ActionState, why: str, action: Action) -> bool:

@@ -1,4 +1,4 @@
-"""Writes the documents that follow from the code: cli.md, the schema, and a part of configuration.md.
+"""Writes the documents that follow from the code: cli.md, the schemas, parts of other pages.
 
 python docs/generate.py            write them
 python docs/generate.py --check    say which are out of date; exit code 1 if any is
@@ -8,13 +8,14 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from dogwatch import connectors, notify, settings
 from dogwatch.cli import COMMANDS, dogwatch
-from dogwatch.settings import scaffold
+from dogwatch.settings import policy_text, scaffold
 
 DOCS = Path(__file__).parent
 _WIDTH = 88
@@ -92,6 +93,30 @@ def configuration() -> str:
     return re.sub(f"{_BEGIN}.*{_END}", lambda _: inner, current, flags=re.DOTALL)
 
 
+def actions() -> str:
+    """docs/actions.md, with the example and the tables of policy.yaml written anew."""
+    tables = ["### policy.yaml", "", *_table(_plain(policy_text.policy_rows()))]
+    for key, found in policy_text.part_rows().items():
+        each = "" if key == "bounds" else ": what may stand in each"
+        tables += ["", f"### {key}{each}", "", *_table(_plain(found))]
+    current = (DOCS / "actions.md").read_text(encoding="utf-8")
+    inner = "\n".join([_BEGIN, "", *tables, "", _END])
+    current = re.sub(f"{_BEGIN}.*{_END}", lambda _: inner, current, flags=re.DOTALL)
+    begin, end = (mark.replace(" -->", ": example -->") for mark in (_BEGIN, _END))
+    shown = f"{begin}\n\n```yaml\n{policy_text.EXAMPLE}```\n\n{end}"
+    return re.sub(f"{begin}.*{end}", lambda _: shown, current, flags=re.DOTALL)
+
+
+def _plain(rows: Sequence[scaffold.Row]) -> list[scaffold.Row]:
+    """No variable holds them."""
+    return [replace(row, variable="", secret=False) for row in rows]
+
+
+def policy_schema() -> str:
+    """docs/policy.schema.json."""
+    return json.dumps(policy_text.policy_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 def _table(rows: Sequence[scaffold.Row]) -> list[str]:
     variables = any(row.variable for row in rows)
     heads = ["key", *(["variable"] if variables else []), "default", "meaning"]
@@ -120,9 +145,11 @@ def main(check: bool) -> int:
 
 
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
+    "actions.md": actions,
     "cli.md": cli_reference,
     "configuration.md": configuration,
     "dogwatch.schema.json": schema,
+    "policy.schema.json": policy_schema,
 }
 
 if __name__ == "__main__":

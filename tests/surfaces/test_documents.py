@@ -52,7 +52,7 @@ def command_lines() -> list[str]:
 def test_a_command_line_of_the_documents_can_be_typed(line: str) -> None:
     words = line.split()[1:]
     context, options = click.Context(dogwatch), set[str]()
-    while isinstance(context.command, click.Group) and not words[0].startswith("-"):
+    while isinstance(context.command, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)
         command = context.command.get_command(context, name)
         assert command is not None, name

@@ -42,7 +42,7 @@ def command(ctx: click.Context, platforms: tuple[str, ...]) -> None:
 
 
 def _write(file: Path, kinds: Sequence[str]) -> list[str]:
-    """Write or extend the three files; what was done, for people."""
+    """Write or extend the files; what was done, for people."""
     from dogwatch.settings import scaffold, schema
     from dogwatch.settings.reading import local_zone
 
@@ -62,7 +62,20 @@ def _write(file: Path, kinds: Sequence[str]) -> list[str]:
     done += _env_example(file.parent / ".env.example", kinds)
     (file.parent / scaffold.SCHEMA_FILE).write_text(published, encoding="utf-8")
     done.append(f"wrote {file.parent / scaffold.SCHEMA_FILE} (editors complete {file.name} with it)")
-    return done
+    return [*done, *_policy_example(file.parent)]
+
+
+def _policy_example(folder: Path) -> list[str]:
+    """An example of what dogwatch may do, and the schema of such a file. Nothing reads the example."""
+    from dogwatch.settings import policy_text
+
+    schema = json.dumps(policy_text.policy_schema(), indent=2, ensure_ascii=False) + "\n"
+    (folder / policy_text.SCHEMA_FILE).write_text(schema, encoding="utf-8")
+    example = folder / policy_text.EXAMPLE_FILE
+    if example.exists():
+        return []
+    example.write_text(policy_text.EXAMPLE, encoding="utf-8")
+    return [f"wrote {example} (as policy.yaml it says what may be done without asking)"]
 
 
 def _env_example(file: Path, kinds: Sequence[str]) -> list[str]:

@@ -100,7 +100,11 @@ def _draft(
         for finding in ordered
         if finding.fingerprint in active and (is_grave(finding) or now - over < _NOTES_HOLD)
     ]
-    ends = [one.until for one in everything if one.until is not None]
+    ends = [
+        _well_since(one.at, one.until, known.lives.get(one.subject, ()))
+        for one in everything
+        if one.until is not None
+    ]
     name = _name(culprit, graph, known)
     return Draft(
         key=content_id([culprit, ordered[0].fingerprint, min(one.at for one in group).isoformat()]),
@@ -124,6 +128,14 @@ def _draft(
         muted=_muted(holding),
         rhythm=max(_rhythm(known.lives.get(one.subject, ())) for one in group),
     )
+
+
+def _well_since(began: datetime, until: datetime, life: Sequence[Run]) -> datetime:
+    """When a trouble that began then was over: by the job's own first good run after its last bad one, if that was earlier
+    than the round that noticed, so that it makes no difference whether a round was blind meanwhile."""
+    bad = max((at for at, run in enumerate(life) if run.status.bad), default=-1)
+    good = (run.ended_at for run in life[bad + 1 :] if run.status.good and run.ended_at is not None)
+    return min(until, next((ended for ended in good if ended >= began), until))
 
 
 def _rhythm(life: Sequence[Run]) -> timedelta:

@@ -37,7 +37,7 @@ KINDS = (
 )
 PLANTED = frozenset(KINDS) - {"step change", "intermittent"}
 NORMAL, OUTLIER, STEP = 0, 1, 2
-SEEDS = {"held-out": "looked at last", "tuning": "tuning"}
+SEEDS = {"held-out": "looked at last of all", "tuning": "tuning"}
 """Whoever changes a constant of the method after a look at the held-out figures gives that set a new seed."""
 
 History = list[tuple[float, float, int]]

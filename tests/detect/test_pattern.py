@@ -26,7 +26,10 @@ def ended(*statuses: Status) -> list[Run]:
 def test_a_job_that_alternates_is_told_even_when_its_last_run_succeeded() -> None:
     (finding,) = judge(ended(S, S, S, F, S, F, S, F, S))
     assert (finding.rule, finding.severity) == ("flapping", Severity.WARNING)
-    assert finding.summary == "Orders PG → RAW alternates: 3 of its last 8 runs failed, with 6 changes"
+    assert finding.summary == (
+        "Orders PG → RAW alternates: 3 of its last 8 runs failed, with 6 changes"
+        " between success and failure (4 are told)"
+    )
     assert len(finding.evidence) == 3
 
 

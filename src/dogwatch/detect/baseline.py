@@ -15,8 +15,8 @@ as far from usual as half as long. What becomes of a value, in order:
 3. **Precedent.** An unusual value is excused where the same weekday of earlier weeks, the same hour of
    earlier days (for jobs that run more than twice a day) or the same place in earlier months (counted from
    the first day, the last day and the last working day) was unusual too, or at least always on that side.
-4. **Habit.** It is also excused where a sixth of the recent values, of various weekdays, lie as far out: such
-   a job has two modes.
+4. **Habit.** It is also excused where three in twenty of the recent values, of various weekdays, lie as far
+   out: such a job has two modes.
 5. **Step.** Three values in a row that are far out on one side, one of them beyond the band, or four of the
    last five, are a new level. Should a value soon be back at the former one, that was an episode, and the
    former level holds again.
@@ -44,9 +44,11 @@ _SURE = 0.25
 _MAX_TRAIL = 0.15
 """A level trails behind a drift by no more than this; what is more is a step."""
 _STEP, _STEP_OF = 3, 5
-_HABIT = 0.16
+_HABIT = 0.15
 _HABIT_OF = 60
-_HABIT_LEAST = 4
+_HABIT_LEAST = 3
+_ALIKE = 0.8
+"""As far out is what lies beyond so much of the border, and no more than one border nearer to the level."""
 _WEEKDAY_SHARE = 0.6
 _DAY = 86_400.0
 _NEAR = 3 * 3_600.0
@@ -325,10 +327,12 @@ class Baseline:
         return min(around, key=lambda i: abs(ats[i] - moment)) if around else None
 
     def _habit(self, x: float, band: _Band) -> bool:
-        """Whether a sixth of the recent values lie as far out, not counting weekdays that mostly do."""
-        leeway = band.border(x - band.centre) / 2
+        """Whether three in twenty recent values lie as far out, not counting weekdays that mostly do."""
+        border = band.border(x - band.centre)
+        side = math.copysign(1.0, border)
+        least = max(_ALIKE * abs(border), side * (x - band.centre) - abs(border))
         recent = [
-            (int(at // _DAY) % 7, (value - x + leeway) * leeway >= 0)
+            (int(at // _DAY) % 7, side * (value - band.centre) >= least)
             for at, value in zip(self._at[-_HABIT_OF:], self._values[-_HABIT_OF:], strict=True)
         ]
         if self._at[-1] - self._at[-len(recent)] > 14 * _DAY:

@@ -45,6 +45,7 @@ def _flapping(key: JobKey, history: Sequence[Run], rules: Rules, found: Detectio
     name = one_line(settled[-1].job_name, 80)
     summary = (
         f"{name} alternates: {len(failed)} of its last {len(settled)} runs failed, with {changes} changes"
+        f" between success and failure ({rules.flapping} are told)"
     )
     yield _finding("flapping", key, Severity.WARNING, summary, failed[-_CITED:], found)
 

@@ -127,7 +127,7 @@ class Dogwatch:
         async with AsyncExitStack() as stack:
             messenger = self._messenger(stack)
             report = await self._round(messenger, progress)
-            await messenger.deliver(self._holder, self._doors.rng)
+            await messenger.deliver(self._holder, self._doors.rng, self._steward().asks)
             return report
 
     async def notify_test(self, name: str) -> TrialReport:
@@ -174,8 +174,11 @@ class Dogwatch:
                 log_components=self.settings.log_components,
                 progress=progress,
             ).run()
-            await self._steward().after_round(opened)
-            return report
+            steward = self._steward()
+            await steward.after_round(opened)
+            found = await steward.actions(everything=False, incident=None)
+            labels = {one.id: label for one, label in zip(found.actions, found.labels, strict=True)}
+            return report.model_copy(update={"actions": found.actions, "labels": labels})
 
     async def _take_turn(self, progress: "Progress") -> None:
         """Claim the right to make a round; a holder that died loses it within ``lease.TTL``."""

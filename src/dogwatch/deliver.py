@@ -7,17 +7,18 @@ nothing can be delivered is switched off, and what waits for it goes to another 
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
 from dogwatch.errors import ChannelError, SettingsError
-from dogwatch.model import Delivery, DeliveryState, Message, Reach
+from dogwatch.model import Consent, Delivery, DeliveryState, Message, Reach
 from dogwatch.notify.base import AnyChannel, CanFind, Earlier
 from dogwatch.notify.decide import DIGEST, KIND, instead_of, message_of
 from dogwatch.notify.routing import Plan
+from dogwatch.report.message import asked
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.secrets import Secrets
@@ -54,6 +55,10 @@ class Sent:
     """By channel, when the next attempt is due."""
 
 
+Asks = Callable[[str], Awaitable[Sequence[Consent]]]
+"""By incident, such as INC-7: what waits for a person's consent now."""
+
+
 class Post:
     """One worker over all channels."""
 
@@ -68,8 +73,12 @@ class Post:
         holder: str,
         secrets: Secrets,
         rng: random.Random,
+        asks: Asks | None = None,
     ) -> None:
+        """``asks``: what is asked for together with the news of an incident; it may have come up since the
+        message was written down."""
         self._channels = channels
+        self._asks = asks
         self._store = store
         self._thread = thread
         self._clock = clock
@@ -132,7 +141,8 @@ class Post:
                 where, sure = await _look(channel, message, earlier)
                 doubled = doubled or not sure
             if where is None:
-                said = _marked(message) if doubled else message
+                consents = await self._asks(message.thread) if self._asks else ()
+                said = asked(_marked(message) if doubled else message, consents)
                 where = await channel.send(said, earlier)
         except ChannelError as error:
             return await self._failed(channel, delivery.model_copy(update={"doubled": doubled}), error, done)

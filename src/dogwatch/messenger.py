@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from dogwatch import notify
-from dogwatch.deliver import Broken, Post, Sent
+from dogwatch.deliver import Asks, Broken, Post, Sent
 from dogwatch.errors import ChannelError, SettingsError
 from dogwatch.gather_telling import current
 from dogwatch.model import NOWHERE, Delivery, DeliveryState, Reach
@@ -57,8 +57,8 @@ class Messenger:
         except SettingsError as error:
             return Broken(error)
 
-    async def deliver(self, holder: str, rng: random.Random) -> Sent:
-        """Send what waits. Raises StoreError only."""
+    async def deliver(self, holder: str, rng: random.Random, asks: Asks | None = None) -> Sent:
+        """Send what waits, each with what ``asks`` has for its incident. Raises StoreError only."""
         if not self._channels:
             return Sent()
         return await Post(
@@ -70,6 +70,7 @@ class Messenger:
             holder=holder,
             secrets=self._doors.secrets,
             rng=rng,
+            asks=asks,
         ).run()
 
     async def trial(self, name: str) -> TrialReport:

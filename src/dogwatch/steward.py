@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dogwatch.errors import SettingsError
 from dogwatch.heal.policy import Policy
-from dogwatch.model import Action, ActionState, Event
+from dogwatch.model import Action, ActionState, Consent, Event
 from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
 from dogwatch.pipelines.members import Roster, members_of
 from dogwatch.remedy import Remedy
@@ -20,6 +20,8 @@ from dogwatch.wire.http import Doors
 
 Connect = Callable[[str, AsyncExitStack], Awaitable[AnyConnector]]
 """Opens the connector of this name."""
+_BUTTONS = 5
+"""Actions asked for in one message."""
 _ALIVE = (ActionState.waiting, ActionState.proposed, ActionState.approved)
 
 
@@ -76,6 +78,20 @@ class Steward:
             labels=tuple(self.label(one) for one in shown),
             digests=tuple(one.digest for one in shown),
         )
+
+    async def asks(self, incident: str) -> list[Consent]:
+        """What waits for a person about an incident such as INC-7; nothing for any other text."""
+        number = incident.removeprefix("INC-")
+        if not (incident.startswith("INC-") and number.isdecimal()):
+            return []
+        found = await self._thread(
+            self._store.actions, states=(ActionState.waiting,), incident=int(number), limit=_BUTTONS
+        )
+        return [
+            Consent(action=one.id, digest=one.digest, label=self.label(one), why=f"{one.reason}; {one.why}")
+            for one in found
+            if self._clock.now() < one.expires_at
+        ]
 
     def label(self, action: Action) -> str:
         """What an action would do, exactly."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from dogwatch.model.action import Action
 from dogwatch.model.base import Noun, UtcTime
 from dogwatch.model.evidence import Evidence
 from dogwatch.model.expectation import Basis, ExpectationState
@@ -84,6 +85,10 @@ class CheckReport(Noun):
     """The whole first, then each platform, then each declared pipeline."""
     messages: tuple[Message, ...] = ()
     """What this round decided to tell, each message once, whether or not there is a channel for it."""
+    actions: tuple[Action, ...] = ()
+    """What could be done, waits for consent or is under way after this round."""
+    labels: Mapping[str, str] = Field(default_factory=dict[str, str])
+    """By action id: what it would do, in words."""
     wall_seconds: float = 0.0
 
     @property

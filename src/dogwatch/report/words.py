@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dogwatch.model import Finding, Incident, RiskLevel, ScopeKind, Severity, TurnKind
+from dogwatch.model import ActionState, Finding, Incident, RiskLevel, ScopeKind, Severity, TurnKind
 from dogwatch.model.report import CheckReport, PlatformView
 from dogwatch.model.text import one_line, plural, span
 
@@ -195,7 +195,12 @@ def incident_steps(report: CheckReport, incident: Incident, program: str = "dogw
         kind = kinds.get(incident.culprit.partition("/")[0], "")
         remedies = remedy(incident.causes[0], incident.culprit_name, kind, lead.rule)
         advised = [*(step.sentence for step in remedies), *advised]
-    return [f"{program} incident show {incident.name}", *advised]
+    waiting = [
+        f"{program} actions      {one_line(report.labels.get(one.id, one.verb), 80)} waits for your consent"
+        for one in report.actions
+        if one.incident == incident.number and one.state is ActionState.waiting
+    ]
+    return [f"{program} incident show {incident.name}", *waiting, *advised]
 
 
 def verbatim(step: str, program: str) -> bool:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
+    from dogwatch.model.message import Consent
     from dogwatch.model.overview import Overview
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
@@ -127,7 +128,7 @@ class Dogwatch:
         async with AsyncExitStack() as stack:
             messenger = self._messenger(stack)
             report = await self._round(messenger, progress)
-            await messenger.deliver(self._holder, self._doors.rng, self._steward().asks)
+            await messenger.deliver(self._holder, self._doors.rng, self.asks)
             return report
 
     async def notify_test(self, name: str) -> TrialReport:
@@ -330,10 +331,19 @@ class Dogwatch:
     ) -> Action:
         """A person's decision on one exact action; what is approved is done at once. Raises ConsentError."""
 
-        async def connect(name: str, stack: AsyncExitStack) -> AnyConnector:
-            return await self._connect(self.settings.connectors[name], stack)
+        return await self._steward().consent(id_, by, self._named, yes=yes, via=via, digest=digest)
 
-        return await self._steward().consent(id_, by, connect, yes=yes, via=via, digest=digest)
+    async def asks(self, incident: str) -> list["Consent"]:
+        """What waits for a person about an incident such as INC-7, as messages ask for it."""
+        return await self._steward().asks(incident)
+
+    async def press(self, payload: object) -> Action:
+        """Somebody's press of a button, which the caller knows to come from Slack; what it approves is
+        done at once. Raises ConsentError."""
+        return await self._steward().press(payload, self._named)
+
+    async def _named(self, name: str, stack: AsyncExitStack) -> AnyConnector:
+        return await self._connect(self.settings.connectors[name], stack)
 
     async def halt(self, by: str, *, off: bool = False) -> None:
         """Stop every action everywhere at once, or let them go on."""

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from dogwatch.errors import SettingsError
+from dogwatch.errors import ConsentError, SettingsError
+from dogwatch.heal.buttons import person_of, press_of
 from dogwatch.heal.policy import Policy
 from dogwatch.model import Action, ActionState, Consent, Event
 from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
@@ -61,6 +62,25 @@ class Steward:
             if not yes:
                 return done
             return await remedy.perform(done) or done
+
+    async def press(self, payload: object, connect: Connect) -> Action:
+        """Somebody pressed a button in Slack. Raises ConsentError if it is none of ours, or nobody's who may.
+
+        The caller has made sure that Slack sent it.
+        """
+        press = press_of(payload)
+        try:
+            if isinstance(self._policy, SettingsError):
+                raise ConsentError(f"the policy file is wrong: {self._policy.message}", self._policy.hint)
+            name = person_of(self._policy, press)
+        except ConsentError as error:
+            by, now = f"slack:{press.team}/{press.user}", self._clock.now()
+            why = error.message
+            await self._thread(self._store.refuse_consent, press.action, by, now, why=why, via="Slack")
+            raise
+        return await self.consent(
+            press.action, name, connect, yes=press.yes, via="Slack", digest=press.digest
+        )
 
     async def actions(self, *, everything: bool, incident: int | None) -> ActionList:
         """What waits and what is under way; with ``everything`` also what is over."""

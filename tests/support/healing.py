@@ -13,7 +13,7 @@ from dogwatch.app import Dogwatch
 from dogwatch.lab.clock import LabLoop, SimulatedClock
 from dogwatch.lab.scenario import load_scenario
 from dogwatch.lab.serve import Lab
-from dogwatch.model import Action, ActionState, Event, Incident
+from dogwatch.model import Action, ActionState, Consent, Event, Incident
 from dogwatch.model.report import CheckReport
 from dogwatch.settings import load
 from dogwatch.store import Store, open_store
@@ -183,6 +183,24 @@ class Ward:
         async def work() -> Action:
             async with self.app() as app:
                 return await app.consent(action.id, by, yes=yes, digest=digest)
+
+        return self._does(work())
+
+    def press(self, payload: object) -> Action:
+        """A person presses a button in Slack."""
+
+        async def work() -> Action:
+            async with self.app() as app:
+                return await app.press(payload)
+
+        return self._does(work())
+
+    def asks(self, incident: int) -> list[Consent]:
+        """What messages about that incident ask for."""
+
+        async def work() -> list[Consent]:
+            async with self.app() as app:
+                return await app.asks(f"INC-{incident}")
 
         return self._does(work())
 

@@ -85,13 +85,21 @@ class Journal(Access):
 
     def verify_events(self) -> tuple[int | None, int, str]:
         """The same, with how many events fit and the hash of the last of them."""
-        seq, previous = 0, GENESIS
-        while batch := self.events(after=seq, limit=_BATCH):
+        seq, previous, size = 0, GENESIS, _BATCH
+        while True:
+            try:
+                batch = self.events(after=seq, limit=size)
+            except ValueError:  # one of these is no event any more
+                if size == 1:
+                    return seq + 1, seq, previous
+                size = 1
+                continue
             for event in batch:
                 if event.seq != seq + 1 or event.previous != previous or _chained(event) != event:
                     return seq + 1, seq, previous
                 seq, previous = event.seq, event.hash
-        return None, seq, previous if seq else ""
+            if not batch:
+                return None, seq, previous if seq else ""
 
 
 def _chained(event: Event) -> Event:

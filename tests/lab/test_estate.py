@@ -45,7 +45,7 @@ def test_every_word_of_the_format_is_understood(tmp_path: Path) -> None:
     assert estate.jobs["airbyte/stock"].every == timedelta(minutes=30)
     assert estate.consumers("snowflake/load") == ["snowflake/mart", "databricks/daily"]
     extractor = estate.components["component/extractor"]
-    assert (extractor.rate, extractor.calls) == (40 / 60, ("component/llm",))
+    assert (extractor.rate, extractor.calls) == (2 / 60, ("component/llm",))
     assert estate.components["component/llm"].templates == ()
     sales, mail = estate.told.pipelines
     assert (sales.edges, sales.fresh_by) == (None, "06:00")

@@ -131,8 +131,8 @@ def _draft(
 
 
 def _well_since(began: datetime, until: datetime, life: Sequence[Run]) -> datetime:
-    """When a trouble that began then was over: by the job's own first good run after its last bad one, if that was earlier
-    than the round that noticed, so that it makes no difference whether a round was blind meanwhile."""
+    """When a trouble that began then was over: by the job's own first good run after its last bad one, if
+    that was earlier than the round that noticed, so that a round that was blind makes no difference."""
     bad = max((at for at, run in enumerate(life) if run.status.bad), default=-1)
     good = (run.ended_at for run in life[bad + 1 :] if run.status.good and run.ended_at is not None)
     return min(until, next((ended for ended in good if ended >= began), until))

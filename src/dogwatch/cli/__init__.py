@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "notify": "Channels to people: how each one is, and a test message.",
     "logs": "Turn log files into a page of templates: what is said, how often, and what is new.",
     "actions": "Show what could be done and what waits for consent; approve it or reject it.",
+    "listen": "Hear the approve and reject buttons that people press in Slack, until interrupted.",
     "halt": "Stop every action everywhere at once, whatever was allowed or approved.",
     "audit": "Show the record of everything that was decided or done.",
     "report": "Write a report that people open: verdict, incidents, timeline, heat map, durations.",

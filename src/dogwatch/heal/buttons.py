@@ -5,6 +5,7 @@ The payload is what Slack sends for ``block_actions``, by Socket Mode as it is o
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -34,8 +35,8 @@ class Press:
 
 def press_of(payload: object) -> Press:
     """The one press of ours in a payload. Raises ConsentError if there is none, or more than one."""
-    told: Any = payload
-    if not isinstance(told, dict) or told.get("type") != "block_actions":
+    told = _object(payload)
+    if told.get("type") != "block_actions":
         raise ConsentError("this is no press of a button")
     pressed = [one for one in _list(told, "actions") if _text(one, "action_id") in (YES, NO)]
     if len(pressed) != 1 or len(_list(told, "actions")) != 1:
@@ -75,16 +76,19 @@ def person_of(policy: Policy, press: Press) -> str:
     return names[0]
 
 
-def _part(told: Any, key: str) -> Any:
+def _object(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _part(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return _object(told.get(key))
+
+
+def _list(told: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     found = told.get(key)
-    return found if isinstance(found, dict) else {}
+    return [_object(one) for one in cast("list[object]", found)] if isinstance(found, list) else []
 
 
-def _list(told: Any, key: str) -> list[Any]:
-    found = told.get(key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _text(told: Any, key: str) -> str:
+def _text(told: Mapping[str, Any], key: str) -> str:
     found = told.get(key)
     return found if isinstance(found, str) else ""

@@ -73,6 +73,9 @@ class SlackSettings(ChannelSettings):
     """With a bot token: the id of the channel, such as C0DATAOPS1 (in its details, at the bottom)."""
     webhook_url: SecretStr | None = None
     """Instead of a bot token: an incoming webhook. It can neither update messages nor keep threads."""
+    app_token: SecretStr | None = None
+    """For buttons: an app-level token (xapp-…) with the scope connections:write (Basic Information >
+    App-Level Tokens); `dogwatch listen` hears the presses with it."""
     url: str = "https://slack.com/api"
     """Where Slack's Web API answers."""
 

@@ -1,0 +1,75 @@
+"""What is asked of Airbyte, and what its twin answers, is what the vendor's specification says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
+
+from support.healing import ONE_RUN, Ward
+
+SPEC = Path(__file__).parents[2] / ".." / "shared" / "specs" / "airbyte" / "airbyte-public-api.openapi.json"
+
+
+class Tapped(httpx2.AsyncBaseTransport):
+    """Remembers what is said on the way."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.said: list[tuple[str, str, Any, Any]] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Pass it on."""
+        sent = request.content
+        response = await self._inner.handle_async_request(request)
+        body = await response.aread()
+        if request.method in ("POST", "PATCH", "DELETE") and "/v1/" in request.url.path:
+            answer = json.loads(body) if body else None
+            self.said.append((request.method, request.url.path, json.loads(sent) if sent else None, answer))
+        return response
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "seen", "method", "path", "asked", "answered"),
+    [
+        (f"kind: run_fails, {ONE_RUN}", (9, 20), "POST", "/jobs", "JobCreateRequest", "JobResponse"),
+        (f"kind: run_hangs, {ONE_RUN}", (9, 30), "DELETE", "/jobs/", None, "JobResponse"),
+        (
+            "kind: paused, at: 2026-03-04T09:10:00Z",
+            (10, 10),
+            "PATCH",
+            "/connections/",
+            "ConnectionPatchRequest",
+            "ConnectionResponse",
+        ),
+    ],
+)
+def test_airbyte_is_asked_as_its_specification_says(
+    tmp_path: Path,
+    fault: str,
+    seen: tuple[int, int],
+    method: str,
+    path: str,
+    asked: str | None,
+    answered: str,
+    require_real: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not SPEC.exists():
+        message = f"the vendor's specification is not here: {SPEC}"
+        pytest.fail(message) if require_real else pytest.skip(message)
+    spec = json.loads(SPEC.read_text(encoding="utf-8"))
+    with Ward(tmp_path, "airbyte", fault) as ward:
+        ward.rounds((9, 0), seen, every=10)
+        tap = Tapped(ward.lab.transport())
+        monkeypatch.setattr(ward.lab, "transport", lambda: tap)
+        ward.consent(ward.waiting())
+    (told,) = [one for one in tap.said if one[0] == method and path in one[1]]
+    for schema, value in ((asked, told[2]), (answered, told[3])):
+        if schema is not None:
+            whole = {"$ref": f"#/components/schemas/{schema}", "components": spec["components"]}
+            assert [error.message for error in Draft202012Validator(whole).iter_errors(value)] == []
+    assert asked is not None or told[2] is None

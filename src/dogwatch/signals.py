@@ -121,7 +121,8 @@ def judge_signals(
 
 def names_of(store: Store, told: Sequence[Signals]) -> dict[str, str]:
     """The names of the jobs that metrics and alerts are about, by their subjects."""
-    subjects = {one.subject for signals in told for one in (*signals.series, *signals.alerts)}
+    subjects = {one.subject for signals in told for one in signals.series}
+    subjects |= {one.subject for signals in told for one in signals.alerts}
     instances = {subject.partition("/")[0] for subject in subjects if not subject.startswith(COMPONENT)}
     return {
         subject: name

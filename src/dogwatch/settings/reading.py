@@ -182,7 +182,7 @@ def _watching(reading: _Reading) -> Watching | None:
         ]
         for key, kind in (("maintenance", Window), ("limits", LimitSettings))
     }
-    days = {key: values[key] for key in ("holidays", "muted", "log_components") if key in values}
+    days = {str(key): values[key] for key in ("holidays", "muted", "log_components") if key in values}
     quiet = cast("Watching | None", _fill(reading, _Part(Watching, (), None), days))
     if quiet is None or None in jobs.values() or any(None in found for found in lists.values()):
         return None

@@ -2,10 +2,14 @@
 
 import os
 import socket
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from support.postgres import Postgres
 
 _HANDED_ON = "PYTEST_REQUIRE_REAL"  # the workers of pytest-xdist inherit an environment already cleared
 REQUIRE_REAL = "1" in (os.environ.get("DOGWATCH_REQUIRE_REAL"), os.environ.get(_HANDED_ON))
@@ -62,3 +66,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def require_real() -> bool:
     """True if a missing real part must fail the test instead of skipping it."""
     return REQUIRE_REAL
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Postgres]":
+    """A real PostgreSQL server; tests that use it are marked ``real``."""
+    from support.postgres import running
+
+    with running(REQUIRE_REAL) as server:
+        yield server

@@ -1,20 +1,15 @@
 """From what stands in the file and the variables to checked settings, or to a list of all mistakes."""
 
-import re
-from collections import abc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, SecretStr
 
 from dogwatch import connectors, notify
-from dogwatch.errors import SettingsError
-from dogwatch.model.described import descriptions
 from dogwatch.notify.base import ChannelSettings
+from dogwatch.settings.filling import Part, Reading, fill
 from dogwatch.settings.model import (
     FILE,
     NAME,
@@ -24,9 +19,6 @@ from dogwatch.settings.model import (
     ConnectorConfig,
     General,
     Settings,
-    atoms,
-    first_sentence,
-    is_secret,
     prefix_of,
 )
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
@@ -42,7 +34,6 @@ from dogwatch.settings.telling import (
 from dogwatch.settings.watching import JobSettings, LimitSettings, Watching, Window
 from dogwatch.settings.zones import is_zone, nearest
 from dogwatch.wire.connector import ConnectorSettings
-from dogwatch.wire.secrets import Secrets
 
 _TESTS_ALONE = frozenset({"DOGWATCH_REQUIRE_REAL"})
 
@@ -53,7 +44,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     Raises SettingsError that tells all problems, one per line; secrets are never quoted.
     """
     file = cwd / (path or FILE)
-    reading = _Reading(YamlFile.read(file, cwd), Variables.read(environ, file.parent / ".env", cwd))
+    reading = Reading(YamlFile.read(file, cwd), Variables.read(environ, file.parent / ".env", cwd))
     general = _general(reading, environ)
     watching = _watching(reading)
     flows = _flows(reading)
@@ -86,7 +77,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     )
 
 
-def _hook_secrets(reading: "_Reading", home: Path) -> dict[str, SecretStr]:
+def _hook_secrets(reading: "Reading", home: Path) -> dict[str, SecretStr]:
     """What the webhooks of the policy file are signed with. That file itself is read when it is needed: a
     mistake in it stops actions and nothing else."""
     if not (home / POLICY).exists():
@@ -122,81 +113,47 @@ CHANNELS = _Section(
 _OTHERS = (*Watching.model_fields, *Flows.model_fields, *Telling.model_fields, "connectors", "channels")
 
 
-@dataclass(slots=True)
-class _Reading:
-    """One reading of the configuration, and what was found wrong."""
-
-    yaml: YamlFile
-    variables: Variables
-    problems: list[Problem] = field(default_factory=list[Problem])
-    claimed: dict[str, str] = field(default_factory=dict[str, str])
-    """The setting that each known variable fills, e.g. ``connectors.airbyte.client_id``."""
-    prefixes: list[str] = field(default_factory=list[str])
-    """The variable prefixes of the connectors that stand in the file."""
-    unread: list[str] = field(default_factory=list[str])
-    """The prefixes of those whose kind is not known."""
-    secrets: Secrets = field(default_factory=Secrets)
-
-    def wrong(self, path: Sequence[str | int], what: str, fix: str = "") -> None:
-        """Note a problem with a key."""
-        key = ".".join(str(step) for step in path)
-        self.problems.append(Problem(self.yaml.where(path), f"{key}: {what}" if key else what, fix))
-
-    def finish(self) -> None:
-        """Raise if anything was wrong."""
-        problems = [*self.variables.problems, *self.problems]
-        if not problems:
-            return
-        scrub = self.secrets.scrub
-        if len(problems) == 1:
-            (one,) = problems
-            raise SettingsError(scrub(f"{one.where}: {one.what}"), scrub(one.fix))
-        told = [f"{len(problems)} problems in the configuration"]
-        told += [f"{one.where}: {one.what}{f' ({one.fix})' if one.fix else ''}" for one in problems]
-        raise SettingsError(scrub("\n  ".join(told)))
-
-
-def _general(reading: _Reading, environ: Mapping[str, str]) -> General | None:
+def _general(reading: Reading, environ: Mapping[str, str]) -> General | None:
     given: Any = reading.yaml.values
     if not isinstance(given, dict):
         reading.wrong((), "is not a mapping of keys to values", "begin with: connectors:")
         return None
     top = {key: value for key, value in cast("dict[str, Any]", given).items() if key not in _OTHERS}
     top.setdefault("timezone", local_zone(environ))
-    part = _Part(General, (), PREFIX, _OTHERS)
-    return cast("General | None", _fill(reading, part, top))
+    part = Part(General, (), PREFIX, _OTHERS)
+    return cast("General | None", fill(reading, part, top))
 
 
-def _watching(reading: _Reading) -> Watching | None:
+def _watching(reading: Reading) -> Watching | None:
     """What is said about jobs. It stands in the file alone: no variable could hold it."""
     given: Any = reading.yaml.values
     values = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     jobs = {
-        pattern: _fill(reading, _Part(JobSettings, ("jobs", pattern), None), block)
+        pattern: fill(reading, Part(JobSettings, ("jobs", pattern), None), block)
         for pattern, block in _mappings(reading, ("jobs",), values.get("jobs"), dict)
     }
     lists: dict[str, list[BaseModel | None]] = {
         key: [
-            _fill(reading, _Part(kind, (key, at), None), block)
+            fill(reading, Part(kind, (key, at), None), block)
             for at, block in _mappings(reading, (key,), values.get(key), list)
         ]
         for key, kind in (("maintenance", Window), ("limits", LimitSettings))
     }
     days = {str(key): values[key] for key in ("holidays", "muted", "log_components") if key in values}
-    quiet = cast("Watching | None", _fill(reading, _Part(Watching, (), None), days))
+    quiet = cast("Watching | None", fill(reading, Part(Watching, (), None), days))
     if quiet is None or None in jobs.values() or any(None in found for found in lists.values()):
         return None
     return quiet.model_copy(update={"jobs": jobs, **{key: tuple(found) for key, found in lists.items()}})
 
 
-def _flows(reading: _Reading) -> Flows | None:
+def _flows(reading: Reading) -> Flows | None:
     """What is said about pipelines; in the file alone, like what is said about jobs."""
     given: Any = reading.yaml.values
     values = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     found: list[BaseModel | None] = []
     names: set[str] = set()
     for at, block in _mappings(reading, ("pipelines",), values.get("pipelines"), list):
-        one = _fill(reading, _Part(PipelineSettings, ("pipelines", at), None), block)
+        one = fill(reading, Part(PipelineSettings, ("pipelines", at), None), block)
         name = None if one is None else cast("PipelineSettings", one).name
         if name in names:
             reading.wrong(("pipelines", at, "name"), f"{name!r:.80} is the name of two", "rename one of them")
@@ -206,7 +163,7 @@ def _flows(reading: _Reading) -> Flows | None:
     if given is not None and not isinstance(given, dict):
         reading.wrong(("lineage",), "is not a mapping of keys to values", "write dbt: under it")
         return None
-    lineage = _fill(reading, _Part(LineageSettings, ("lineage",), None), cast("dict[str, Any]", given or {}))
+    lineage = fill(reading, Part(LineageSettings, ("lineage",), None), cast("dict[str, Any]", given or {}))
     if lineage is None or None in found:
         return None
     return Flows(
@@ -215,7 +172,7 @@ def _flows(reading: _Reading) -> Flows | None:
 
 
 def _mappings(
-    reading: _Reading, path: tuple[str], given: Any, kind: type[dict[Any, Any]] | type[list[Any]]
+    reading: Reading, path: tuple[str], given: Any, kind: type[dict[Any, Any]] | type[list[Any]]
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     """(key or index, block) of the blocks in a mapping or a list; what is none is noted."""
     if given is None:
@@ -233,7 +190,7 @@ def _mappings(
             yield key, cast("dict[str, Any]", block or {})
 
 
-def _blocks(reading: _Reading, section: _Section) -> Iterator[tuple[str, dict[str, Any]]]:
+def _blocks(reading: Reading, section: _Section) -> Iterator[tuple[str, dict[str, Any]]]:
     """The blocks of a section that are mappings under a proper name."""
     values = reading.yaml.values
     blocks: Any = cast("dict[str, Any]", values).get(section.key) if isinstance(values, dict) else {}
@@ -255,20 +212,20 @@ def _blocks(reading: _Reading, section: _Section) -> Iterator[tuple[str, dict[st
             yield name, cast("dict[str, Any]", block or {})
 
 
-def _connector(reading: _Reading, name: str, given: dict[str, Any]) -> ConnectorConfig | None:
+def _connector(reading: Reading, name: str, given: dict[str, Any]) -> ConnectorConfig | None:
     kind, found = _named(reading, CONNECTORS, name, given)
     settings = cast("ConnectorSettings | None", found)
     return None if settings is None else ConnectorConfig(name=name, kind=kind, settings=settings)
 
 
-def _channel(reading: _Reading, name: str, given: dict[str, Any]) -> ChannelConfig | None:
+def _channel(reading: Reading, name: str, given: dict[str, Any]) -> ChannelConfig | None:
     kind, found = _named(reading, CHANNELS, name, given)
     settings = cast("ChannelSettings | None", found)
     return None if settings is None else ChannelConfig(name=name, kind=kind, settings=settings)
 
 
 def _named(
-    reading: _Reading, section: _Section, name: str, given: dict[str, Any]
+    reading: Reading, section: _Section, name: str, given: dict[str, Any]
 ) -> tuple[str, BaseModel | None]:
     """Kind and settings of a named block; no settings if something is wrong with them (it is noted)."""
     kind = _kind(reading, section, name, given)
@@ -278,11 +235,11 @@ def _named(
         return "", None
     reading.prefixes.append(prefix_of(name))
     rest = {key: value for key, value in given.items() if key != "kind"}
-    part = _Part(section.settings(kind), (section.key, name), prefix_of(name), ("kind",))
-    return kind, _fill(reading, part, rest)
+    part = Part(section.settings(kind), (section.key, name), prefix_of(name), ("kind",))
+    return kind, fill(reading, part, rest)
 
 
-def _kind(reading: _Reading, section: _Section, name: str, given: Mapping[str, Any]) -> str | None:
+def _kind(reading: Reading, section: _Section, name: str, given: Mapping[str, Any]) -> str | None:
     """The kind of a named block, None if it cannot be told (it is noted why)."""
     path, known = (section.key, name), section.names()
     kind = str(given.get("kind") or name)
@@ -302,14 +259,14 @@ def _kind(reading: _Reading, section: _Section, name: str, given: Mapping[str, A
     return None
 
 
-def _telling(reading: _Reading) -> Telling | None:
+def _telling(reading: Reading) -> Telling | None:
     """What is said of telling people; in the file alone. A channel that it names has to be there."""
     given: Any = reading.yaml.values
     values = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     parts: dict[str, Any] = {}
     for key, model in _LISTS.items():
         found = [
-            _fill(reading, _Part(model, (key, at), None), block)
+            fill(reading, Part(model, (key, at), None), block)
             for at, block in _mappings(reading, (key,), values.get(key), list)
         ]
         parts[key] = None if None in found else tuple(found)
@@ -317,8 +274,8 @@ def _telling(reading: _Reading) -> Telling | None:
     if budget is not None and not isinstance(budget, dict):
         reading.wrong(("budget",), "is not a mapping of keys to values", "write alerts_per_hour: 5 under it")
         return None
-    parts["budget"] = _fill(
-        reading, _Part(BudgetSettings, ("budget",), None), cast("dict[str, Any]", budget or {})
+    parts["budget"] = fill(
+        reading, Part(BudgetSettings, ("budget",), None), cast("dict[str, Any]", budget or {})
     )
     if None in parts.values():
         return None
@@ -335,7 +292,7 @@ _LISTS: Mapping[str, type[BaseModel]] = {
 }
 
 
-def _check_channels(reading: _Reading, telling: Telling, channels: Any) -> None:
+def _check_channels(reading: Reading, telling: Telling, channels: Any) -> None:
     """Every channel that is named somewhere has to be there."""
     blocks = cast("dict[str, Any]", channels) if isinstance(channels, dict) else {}
     for path, name in named_channels(telling, blocks):
@@ -345,122 +302,7 @@ def _check_channels(reading: _Reading, telling: Telling, channels: Any) -> None:
             reading.wrong(path, f"there is no channel {name!r:.60}", fix)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One model that is filled, and where its values come from."""
-
-    model: type[BaseModel]
-    path: tuple[str | int, ...]
-    prefix: str | None
-    """Of its variables; None if it has none."""
-    others: tuple[str, ...] = ()
-    """Keys that stand beside its own."""
-
-    def variable(self, name: str) -> str:
-        return f"{self.prefix}{name.upper()}"
-
-    @property
-    def keys(self) -> list[str]:
-        """What may stand in the file."""
-        fields = self.model.model_fields.items()
-        return [*(info.alias or name for name, info in fields if not is_secret(info)), *self.others]
-
-    def field(self, key: str) -> tuple[str, FieldInfo] | None:
-        """The field that a key in the file fills."""
-        fields = self.model.model_fields.items()
-        return next(((name, info) for name, info in fields if key in {name, info.alias}), None)
-
-
-def _fill(reading: _Reading, part: _Part, given: Mapping[str, Any]) -> BaseModel | None:
-    """The model from the file's values and the variables; None if something is wrong (it is noted)."""
-    values = {key: value for key, value in given.items() if value is not None}
-    origins: dict[str, str] = {}
-    spoiled = False
-    for name, info in part.model.model_fields.items():
-        if name in values and is_secret(info):
-            _refuse_secret(reading, part, name, str(values[name]))
-            spoiled = True
-        named = () if part.prefix is None else (_claim(reading, part, name), *_foreign(info, name in values))
-        for var in named:
-            text = reading.variables.values.get(var, "").strip()
-            if text:
-                values[name] = _from_text(info, text)
-                origins[name] = f"{reading.variables.origins[var]}: {var}"
-                if is_secret(info):
-                    reading.secrets.add(text)
-                break
-    try:
-        filled = part.model.model_validate(values)
-    except ValidationError as error:
-        for item in error.errors(include_url=False, include_context=False):
-            _explain(reading, part, item, origins)
-        return None
-    return None if spoiled else filled
-
-
-def _refuse_secret(reading: _Reading, part: _Part, name: str, value: str) -> None:
-    reading.secrets.add(value)
-    reading.wrong(
-        (*part.path, name),
-        "a secret does not belong into this file",
-        f"put it into .env as {part.variable(name)}, and make a new one: this one counts as known",
-    )
-
-
-def _claim(reading: _Reading, part: _Part, name: str) -> str:
-    """The field's own variable, noted as known; two settings that share one are a problem."""
-    var, key = part.variable(name), ".".join((*map(str, part.path), name))
-    if reading.claimed.setdefault(var, key) != key:
-        reading.wrong(part.path, f"{var} would fill {key} and {reading.claimed[var]}", "rename the connector")
-    return var
-
-
-def _foreign(info: FieldInfo, already: bool) -> list[str]:
-    """The variable that some other program sets for this field; what stands in the file is more exact."""
-    extra: Any = info.json_schema_extra
-    if already or not isinstance(extra, dict):
-        return []
-    return [str(name) for name in (cast("dict[str, Any]", extra).get("environment"),) if name]
-
-
-def _explain(reading: _Reading, part: _Part, item: ErrorDetails, origins: Mapping[str, str]) -> None:
-    """Put one of pydantic's errors into our words."""
-    place = item["loc"]
-    name = str(place[0]) if place else ""
-    field_of = part.field(name)
-    info = None if field_of is None else field_of[1]
-    where = (*part.path, *place)
-    if item["type"] == "extra_forbidden":
-        near = nearest(str(place[-1]), part.keys if len(place) == 1 else ())
-        known = f"known: {', '.join(part.keys)}" if len(place) == 1 else "remove it"
-        reading.wrong(where, "unknown key", f"did you mean {near}?" if near else known)
-    elif item["type"] == "missing" and info is not None and len(place) == 1:
-        ways = f"set {part.variable(name)} in the environment or .env"
-        fix = "add it" if part.prefix is None else ways if is_secret(info) else f"add it, or {ways}"
-        reading.wrong(where, "is missing", fix)
-    else:
-        what, fix = _reworded(part, item, info)
-        if name in origins:
-            reading.problems.append(Problem(origins[name], what, fix))
-        else:
-            reading.wrong(where, what, fix)
-
-
-def _reworded(part: _Part, item: ErrorDetails, info: FieldInfo | None) -> tuple[str, str]:
-    """(what is wrong, the fix) of a value that is not as it should be."""
-    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    what = what.replace("a valid tuple", "a list")
-    if item["type"] == "string_type" and isinstance(item.get("input"), (int, float)):
-        return "should be text", "put the value in quotes"
-    if info is not None and (field_of := part.field(str(item["loc"][0]))):
-        return what, first_sentence(descriptions(part.model).get(field_of[0], ""))
-    named = [name for name in part.model.model_fields if re.search(rf"\b{name}\b", what)]
-    secrets = [part.variable(name) for name in named if is_secret(part.model.model_fields[name])]
-    either = " or " if "one of" in what else " and "
-    return what, f"set {either.join(secrets)} in the environment or .env" if secrets else ""
-
-
-def _check_variables(reading: _Reading) -> None:
+def _check_variables(reading: Reading) -> None:
     """A ``DOGWATCH_*`` that nothing reads is a mistake somebody will want to hear of."""
     for name in sorted(reading.variables.origins):
         if not name.upper().startswith(PREFIX) or name in reading.claimed or name in _TESTS_ALONE:
@@ -472,7 +314,7 @@ def _check_variables(reading: _Reading) -> None:
         )
 
 
-def _advice(reading: _Reading, name: str) -> str:
+def _advice(reading: Reading, name: str) -> str:
     near = nearest(name.upper().removeprefix(PREFIX), [var.removeprefix(PREFIX) for var in reading.claimed])
     absent = [
         (section.key.removesuffix("s"), kind)
@@ -483,13 +325,6 @@ def _advice(reading: _Reading, name: str) -> str:
     for one, kind in absent:
         return f"{reading.yaml.shown} has no {one} {kind}; add it with: dogwatch init {kind}"
     return f"did you mean {PREFIX}{near}?" if near else "remove it; docs/configuration.md lists them all"
-
-
-def _from_text(info: FieldInfo, text: str) -> Any:
-    """A variable's text for a field: a list is separated by commas; pydantic reads all else from text."""
-    if atoms(info.annotation) & {list, tuple, set, frozenset, Sequence, abc.Set}:
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return text.strip()
 
 
 def local_zone(environ: Mapping[str, str]) -> str:

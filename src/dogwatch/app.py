@@ -40,6 +40,7 @@ from dogwatch.wire.secrets import Secrets
 if TYPE_CHECKING:
     import httpx2
 
+    from dogwatch.doorkeeper import Doorkeeper
     from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
@@ -314,6 +315,21 @@ class Dogwatch:
         actions = await self.actions()
         labels = {one.id: label for one, label in zip(actions.actions, actions.labels, strict=True)}
         return found.model_copy(update={"actions": actions.actions, "labels": labels})
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is for everything that this does."""
+        return self._clock
+
+    def doorkeeper(self) -> "Doorkeeper":
+        """Tokens and sessions of those who come by web."""
+        from dogwatch.doorkeeper import Doorkeeper
+
+        return Doorkeeper(self._store, self._thread, self._clock, self.settings.timezone)
+
+    async def pulse(self) -> str:
+        """Another text whenever something was found, decided or done."""
+        return await self._thread(self._store.pulse)
 
     # ── actions ─────────────────────────────────────────────────────────────────────────────────────────
 

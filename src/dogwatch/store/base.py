@@ -18,6 +18,7 @@ from dogwatch.model.ledger import JobKey, Ledger
 from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
 from dogwatch.store.actions import Actions
+from dogwatch.store.doors import DoorBook
 from dogwatch.store.file import engine_of, translated, writer_of
 from dogwatch.store.habits import Habits
 from dogwatch.store.incidents import Casebook, Incidents
@@ -59,7 +60,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Incidents, Actions, Outbox, Signals, Habits, LogBooks, Pictures):
+class Store(Judged, Incidents, Actions, DoorBook, Outbox, Signals, Habits, LogBooks, Pictures):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

@@ -361,3 +361,31 @@ log_books = sa.Table(
     # Packed JSON.
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
+
+# Who may come in by web. Of tokens and cookies only their SHA-256, in hex, is kept.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("secret", sa.String(64), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Column("expires_at", Moment),
+    sa.Column("revoked_at", Moment),
+    sa.Index("tokens_by_secret", "secret", unique=True),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("cookie", sa.String(64), primary_key=True),
+    sa.Column("token", sa.String(16), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("csrf", sa.String(64), nullable=False),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Index("sessions_by_token", "token"),
+)

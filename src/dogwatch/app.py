@@ -40,6 +40,7 @@ from dogwatch.wire.secrets import Secrets
 if TYPE_CHECKING:
     import httpx2
 
+    from dogwatch.desk import Desk
     from dogwatch.doorkeeper import Doorkeeper
     from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
@@ -357,6 +358,12 @@ class Dogwatch:
         """Somebody's press of a button, which the caller knows to come from Slack; what it approves is
         done at once. Raises ConsentError."""
         return await self._steward().press(payload, self._named)
+
+    def desk(self) -> "Desk":
+        """What agents and their like may ask for: ``agents.tools`` is called with it."""
+        from dogwatch.desk import Desk
+
+        return Desk(self.settings, self._doors, self._store, self._thread, self._named)
 
     async def _named(self, name: str, stack: AsyncExitStack) -> AnyConnector:
         return await self._connect(self.settings.connectors[name], stack)

@@ -82,6 +82,14 @@ def overview(store: Store, policy: Policy, since: datetime, now: datetime) -> Ov
     )
 
 
+def last_health(
+    store: Store,
+) -> tuple[tuple[HealthAssessment, ...], tuple[PlatformView, ...], datetime | None]:
+    """What the last round told of health and platforms, and when it was; None if there was none."""
+    at, platforms, health = _last(store)
+    return health, platforms, at
+
+
 def _subjects(incident: Incident) -> Iterable[str]:
     yield incident.culprit
     yield from (one.subject for one in incident.affected if one.since is not None)

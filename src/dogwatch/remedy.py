@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from dogwatch.errors import ConsentError, SettingsError
+from dogwatch.errors import ConsentError, IncidentError, SettingsError
 from dogwatch.heal import perform as performing
 from dogwatch.heal.hands import hands_for
 from dogwatch.heal.policy import Case, Decision, Done, Policy, Recent, decide, hindered
-from dogwatch.heal.propose import MANUAL, Outlook, propose
+from dogwatch.heal.propose import MANUAL, Outlook, propose, suggested
 from dogwatch.heal.verify import Sight, outcome
 from dogwatch.model import Action, ActionState, CauseClass, Confidence, Incident, Job, Risk, Run
 from dogwatch.model.text import one_line
@@ -28,6 +28,8 @@ from dogwatch.wire.http import Doors, Http, Pace
 _UNDER_WAY = (ActionState.claimed, ActionState.performed)
 _WAITING = (ActionState.waiting, ActionState.proposed, ActionState.approved)
 _VAIN = (ActionState.did_not_help, ActionState.made_worse)
+_SUGGESTIONS = 3
+"""Proposals of agents for one incident."""
 _DAY, _MONTH = timedelta(days=1), timedelta(days=30)
 _BAD_ENDS = frozenset({ActionState.failed, ActionState.made_worse, ActionState.unknown})
 _NOWHERE = Verb(Risk.disruptive, "", Proof.told)
@@ -226,6 +228,41 @@ class Remedy:
             for action in propose(incident, outlook, self._policy, now):
                 made.append(self._decided(action, incident, recent, now))
         return await self._thread(self._store.propose, made)
+
+    async def suggest(
+        self, number: int, verb: str, target: str, reason: str, cites: Sequence[str], by: str
+    ) -> Action:
+        """Write down what an agent would do. Never approved here: what the policy allows without asking it
+        allows to the rules, of an agent it waits for a person.
+
+        Raises IncidentError or ConsentError.
+        """
+        now = self._clock.now()
+        incident = await self._thread(self._store.incident, number)
+        if incident is None or not incident.state.live:
+            why = f"there is no INC-{number}" if incident is None else f"{incident.name} is over"
+            raise IncidentError(f"nothing is proposed: {why}", "list_incidents")
+        facts = {one.id for one in await self._thread(self._store.incident_evidence, number)}
+        if unknown := [one for one in cites if one not in facts]:
+            raise ConsentError(f"{one_line(unknown[0], 40)!r} is no evidence of {incident.name}")
+        before = await self._thread(self._store.actions, incident=number)
+        if same := [one for one in before if (one.verb, one.target) == (verb, target) and not one.state.over]:
+            return same[0]
+        if sum(one.proposed_by.startswith("agent:") for one in before) >= _SUGGESTIONS:
+            raise ConsentError(f"agents have proposed {_SUGGESTIONS} things for {incident.name}; no more")
+        made, why = suggested(incident, verb, target, reason, cites, await self._outlook(incident, now))
+        if made is None:
+            raise ConsentError(f"{verb} on {one_line(target, 80)} cannot be proposed: {why}")
+        expires = now + timedelta(minutes=self._policy.consent_minutes)
+        made = made.model_copy(update={"proposed_by": by, "proposed_at": now, "expires_at": expires})
+        decided = self._decided(made, incident, await self._recent(now), now)
+        if decided.state is ActionState.approved:
+            asks = {"state": ActionState.waiting, "why": "an agent proposes it: a person decides"}
+            decided = decided.model_copy(update={**asks, "decided_by": "", "decided_at": None})
+        written = await self._thread(self._store.propose, [decided])
+        if not written:
+            raise ConsentError(f"{verb} on {one_line(target, 80)} was proposed before and is settled")
+        return written[0]
 
     def _decided(self, action: Action, incident: Incident, recent: Recent, now: datetime) -> Action:
         if action.verb == MANUAL:

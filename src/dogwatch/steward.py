@@ -63,6 +63,25 @@ class Steward:
                 return done
             return await remedy.perform(done) or done
 
+    async def suggest(
+        self,
+        number: int,
+        verb: str,
+        target: str,
+        reason: str,
+        cites: Sequence[str],
+        by: str,
+        connect: Connect,
+    ) -> Action:
+        """Write down what an agent (``by``) would do about an incident. Whatever the policy allows, it waits
+        for a person. Raises IncidentError or ConsentError."""
+        async with AsyncExitStack() as stack:
+            instance = target.partition("/")[0]
+            known = instance in self._settings.connectors
+            opened = [await connect(instance, stack)] if known else []
+            remedy = await self._remedy(opened)
+            return await remedy.suggest(number, verb, target, reason, cites, by)
+
     async def press(self, payload: object, connect: Connect) -> Action:
         """Somebody pressed a button in Slack. Raises ConsentError if it is none of ours, or nobody's who may.
 

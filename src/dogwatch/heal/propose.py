@@ -162,6 +162,42 @@ def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Dr
     )
 
 
+def suggested(
+    incident: Incident, verb: str, subject: str, reason: str, cites: Sequence[str], outlook: Outlook
+) -> tuple[Action | None, str]:
+    """The exact action that somebody else than the rules has in mind, or None and why there is none.
+
+    What it does to which run is found out here: whoever suggests it chooses a verb and a job, nothing more.
+    ``proposed_by``, times and state are left to whoever writes it down.
+    """
+    names = {incident.culprit: incident.culprit_name, **{one.subject: one.name for one in incident.affected}}
+    if subject not in names:
+        return None, "it is neither the culprit nor hit by the incident"
+    if verb == MANUAL:
+        instance = subject.partition("/")[0]
+        draft = _Draft(instance, MANUAL, subject, names[subject], Risk.safe, reason, {"step": reason})
+    else:
+        offered = _offered(subject, (verb,), outlook, incident.began_at)
+        if offered is None:
+            return None, "its platform does not offer it, or it makes no sense just now"
+        draft = replace(offered, reason=reason)
+    return Action(
+        id="",
+        connector=draft.connector,
+        verb=draft.verb,
+        target=draft.target,
+        target_name=draft.name,
+        args=draft.args,
+        risk=draft.risk,
+        reason=draft.reason,
+        cites=tuple(sorted(set(cites))),
+        incident=incident.number,
+        proposed_by="rules",
+        proposed_at=incident.updated_at,
+        expires_at=incident.updated_at,
+    ), ""
+
+
 def _after(subject: str, incident: Incident, outlook: Outlook) -> _Draft | None:
     """What the culprit broke is run again once the culprit is well."""
     well = _well_since(outlook.runs.get(incident.culprit, ()), incident.began_at)

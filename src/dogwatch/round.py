@@ -26,6 +26,7 @@ from dogwatch.pipelines.lineage import Step as LineageStep
 from dogwatch.pipelines.spec import Pipeline
 from dogwatch.signals import Signals, judge_signals, levels_of, names_of, read_signals, still_open
 from dogwatch.store import Store, StoreThread
+from dogwatch.store.feeds import FeedName
 from dogwatch.store.incidents import Outrun
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasLogs, HasRuns
@@ -106,6 +107,7 @@ class Round:
         lineage: Callable[[], Iterable[LineageStep]] = tuple,
         telling: Telling | None = None,
         log_components: Mapping[str, str] | None = None,
+        feeds: Sequence[FeedName] = (),
         progress: Progress = _silent,
     ) -> None:
         self._connectors = connectors
@@ -119,6 +121,7 @@ class Round:
         self._lineage = lineage
         self._telling = telling or Telling(ZoneInfo(policy.timezone))
         self._log_components = log_components or {}
+        self._feeds = feeds
         self._progress = progress
 
     async def run(self) -> CheckReport:
@@ -157,6 +160,7 @@ class Round:
                     casebook=casebook,
                     told=say.new,
                     released=say.changed,
+                    feeds=self._feeds,
                 )
                 return report.model_copy(update={"messages": tuple(say.messages)})
             except Outrun:  # somebody has just taken on or muted one of the incidents: think again

@@ -7,6 +7,8 @@ from pydantic import Field, JsonValue
 
 from dogwatch.model.base import Noun, UtcTime
 
+FEEDS = frozenset({"hub", "lineage"})
+"""Kinds that copy what the store holds, in every round: that one arrived is no entry for the record."""
 NOWHERE = "none"
 """The destination of what was decided although there is nobody to send it to."""
 

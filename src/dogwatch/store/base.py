@@ -19,13 +19,13 @@ from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
 from dogwatch.store.actions import Actions
 from dogwatch.store.doors import DoorBook
+from dogwatch.store.feeds import FeedName, Feeds
 from dogwatch.store.file import engine_of, translated, writer_of
 from dogwatch.store.habits import Habits
 from dogwatch.store.incidents import Casebook, Incidents
 from dogwatch.store.judged import Judged
 from dogwatch.store.logbooks import LogBooks
 from dogwatch.store.migrate import migrate
-from dogwatch.store.outbox import Outbox
 from dogwatch.store.pictures import Pictures
 from dogwatch.store.rows import RUN_COLUMNS, RunFilter, run_from_row, run_from_text, run_row
 from dogwatch.store.signals import Signals
@@ -38,6 +38,8 @@ _BODY = sa.cast(schema.job_versions.c.body, sa.Text).label("body")
 _ROWS = 500
 """Runs written by one statement: while it works, other threads do too, as Python lets go of its lock once a
 statement and not once a row."""
+_MAY_CHANGE = ("error_message", "job_name", "started_at", "ended_at", "url", "metadata")
+"""What a platform may tell anew of an attempt without telling another time of change."""
 _SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
 _TROUBLES = ["failed", "timed_out", "cancelled", "skipped"]
 _DAY = timedelta(days=1)
@@ -60,7 +62,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Incidents, Actions, DoorBook, Outbox, Signals, Habits, LogBooks, Pictures):
+class Store(Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBooks, Pictures):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -384,12 +386,13 @@ class Store(Judged, Incidents, Actions, DoorBook, Outbox, Signals, Habits, LogBo
         casebook: Casebook | None = None,
         told: Sequence[Delivery] = (),
         released: Sequence[Delivery] = (),
+        feeds: Sequence[FeedName] = (),
     ) -> None:
         """Remember what a round made at ``now`` found; all of it or, if the process dies, nothing.
 
         ``judged`` are the instances whose missing runs it could tell up to ``now``, ``told`` and ``released``
-        what it has to say, new and held so far. Raises Outrun, and then nothing is remembered, if somebody
-        has changed an incident of the casebook meanwhile.
+        what it has to say, new and held so far, ``feeds`` those who get a copy. Raises Outrun, and then
+        nothing is remembered, if somebody has changed an incident of the casebook meanwhile.
         """
         table = schema.rounds
         with self._write() as connection:
@@ -403,6 +406,7 @@ class Store(Judged, Incidents, Actions, DoorBook, Outbox, Signals, Habits, LogBo
                 self._save_incidents(connection, casebook)
             self._repost(connection, released)
             self._post(connection, told)
+            self._extend(connection, feeds, number, now)
             connection.execute(
                 table.update()
                 .where(table.c.id == number)
@@ -447,7 +451,7 @@ def _record_statements() -> tuple[str, str]:
         incoming > stored,
         new.status != table.c.status,
         new.metrics != table.c.metrics,
-        new.error_message.is_distinct_from(table.c.error_message),
+        *(new[name].is_distinct_from(table.c[name]) for name in _MAY_CHANGE),
     )
     upsert = statement.on_conflict_do_update(
         index_elements=["uid"],

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.model import Delivery, DeliveryState, Reach
+from dogwatch.model.delivery import FEEDS
 from dogwatch.store import schema
 from dogwatch.store.journal import Entry, Journal
 
@@ -117,7 +118,7 @@ class Outbox(Journal):
 
     def _tell(self, connection: sa.Connection, delivery: Delivery, now: datetime) -> None:
         """Into the record, if this is the end of it."""
-        if delivery.state in _ENDED:
+        if delivery.state in _ENDED and delivery.kind not in FEEDS:
             detail: dict[str, JsonValue] = {
                 "destination": delivery.destination,
                 "key": delivery.key,

@@ -1,5 +1,6 @@
 """How the store's parts reach the file: transactions, and the fence before everything that a round writes."""
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -35,6 +36,20 @@ class Access:
     def _write(self) -> Generator[sa.Connection]:
         with translated(), self._writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _write_through(self) -> Generator[sa.Connection]:
+        """As ``_write``, and when it ends well the disk has it, whatever becomes of the power."""
+        with translated(), self._writer.connect() as connection:
+            raw = connection.connection.driver_connection
+            if isinstance(raw, sqlite3.Connection):  # other databases write through by themselves
+                raw.execute("PRAGMA synchronous = FULL")
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                if isinstance(raw, sqlite3.Connection):
+                    raw.execute("PRAGMA synchronous = NORMAL")
 
     def _fence(self, connection: sa.Connection) -> None:
         if self._holder is not None:

@@ -18,6 +18,7 @@ from dogwatch.model.ledger import JobKey, Ledger
 from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
 from dogwatch.store.actions import Actions
+from dogwatch.store.calls import Calls
 from dogwatch.store.doors import DoorBook
 from dogwatch.store.feeds import FeedName, Feeds
 from dogwatch.store.file import engine_of, translated, writer_of
@@ -62,7 +63,7 @@ def open_store(path: Path) -> "Store":
     return Store(engine)
 
 
-class Store(Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBooks, Pictures):
+class Store(Calls, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBooks, Pictures):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -386,10 +387,12 @@ class Store(Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBoo
         casebook: Casebook | None = None,
         told: Sequence[Delivery] = (),
         released: Sequence[Delivery] = (),
+        scope: Sequence[str] | None = None,
         feeds: Sequence[FeedName] = (),
     ) -> None:
         """Remember what a round made at ``now`` found; all of it or, if the process dies, nothing.
 
+        ``scope`` are the instances that it asked, None for all;
         ``judged`` are the instances whose missing runs it could tell up to ``now``, ``told`` and ``released``
         what it has to say, new and held so far, ``feeds`` those who get a copy. Raises Outrun, and then
         nothing is remembered, if somebody has changed an incident of the casebook meanwhile.
@@ -410,7 +413,12 @@ class Store(Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBoo
             connection.execute(
                 table.update()
                 .where(table.c.id == number)
-                .values(ended_at=ended_at, exit_code=exit_code, body=dict(body))
+                .values(
+                    ended_at=ended_at,
+                    exit_code=exit_code,
+                    body=dict(body),
+                    scope=None if scope is None else ",".join(sorted(scope)),
+                )
             )
 
 

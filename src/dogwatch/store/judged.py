@@ -89,9 +89,12 @@ class Judged(Access):
     # ── what has to be looked at ────────────────────────────────────────────────────────────────────────
 
     def last_round(self) -> tuple[int, datetime | None]:
-        """Number and beginning of the last round that ended; (0, None) if none did."""
+        """Number and beginning of the last round of everything that ended; (0, None) if none did. What rounds
+        of a part have read is news to the next round of everything."""
         table = schema.rounds
-        query = sa.select(table.c.id, table.c.started_at).where(table.c.ended_at.is_not(None))
+        query = sa.select(table.c.id, table.c.started_at).where(
+            table.c.ended_at.is_not(None), table.c.scope.is_(None)
+        )
         with self._read() as connection:
             row = connection.execute(query.order_by(table.c.id.desc()).limit(1)).first()
         return (0, None) if row is None else (row.id, row.started_at)

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from dogwatch.errors import StoreError
 from dogwatch.store import schema
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision in ``migrations/versions`` (a test compares)."""
 
 

@@ -166,6 +166,8 @@ rounds = sa.Table(
     sa.Column("ended_at", Moment),
     sa.Column("exit_code", sa.Integer),
     sa.Column("body", sa.JSON, nullable=False),
+    # The instances that it asked, with commas between them; null for a round of everything.
+    sa.Column("scope", sa.Text),
 )
 
 leases = sa.Table(
@@ -203,6 +205,47 @@ outbox = sa.Table(
     sa.Index("outbox_by_thread", "destination", "thread", "id"),
     sa.Index("outbox_by_state", "state", "destination", "id"),
     sa.Index("outbox_by_time", "destination", "created_at"),
+)
+
+# What other systems told us: an event is a row before they are answered.
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("hook", sa.Text, nullable=False),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("touches", sa.JSON, nullable=False),
+    sa.Column("everything", sa.Boolean, nullable=False),
+    sa.Column("says", sa.Text, nullable=False),
+    sa.Column("reply_to", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("finished_at", Moment),
+    sa.Index("calls_by_key", "key", unique=True),
+    sa.Index("calls_by_state", "state", "number"),
+)
+
+pushed_alerts = sa.Table(
+    "pushed_alerts",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("began_at", Moment, nullable=False),
+    sa.Column("ends_at", Moment),
+    # When it was told last; an alert that nobody repeats is over.
+    sa.Column("seen_at", Moment, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+
+watchers = sa.Table(
+    "watchers",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("began_at", Moment, nullable=False),
+    sa.Column("seen_at", Moment, nullable=False),
+    sa.Column("stopped_at", Moment),
+    sa.Column("leads", sa.Boolean, nullable=False),
+    sa.Column("next_at", Moment),
 )
 
 reaches = sa.Table(

@@ -12,17 +12,15 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter, field_validator
 
-from dogwatch.errors import ConnectorError
+from dogwatch.model import UtcTime
 from dogwatch.model.text import one_line
 from dogwatch.wire.connector import Connector, ConnectorSettings, LogAsk, LogPart
 from dogwatch.wire.google import google_login
-from dogwatch.wire.http import Doors, Http, Pace
-from dogwatch.wire.unread import Object, Unread, checked_layout, day_prefix
+from dogwatch.wire.http import Answer, Doors, Http, Pace
+from dogwatch.wire.unread import Object, Unread, checked_layout, day_prefix, pieces
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 PACE = Pace(per_second=50.0, concurrency=8, timeout=60.0)
-_PIECE = 8 << 20
-"""Bytes of an object that are asked for at once."""
 _CLOUD_RUN = (
     "run.googleapis.com/stderr",
     "run.googleapis.com/stdout",
@@ -44,9 +42,14 @@ class GcsSettings(ConnectorSettings):
     service_account_key: SecretStr | None = None
     """The JSON key of a service account with the role Storage Object Viewer on the bucket, on one line.
     Needs the extra google."""
-    access_token: SecretStr | None = None
+    access_token: SecretStr | None = Field(
+        default=None, json_schema_extra={"environment": "CLOUDSDK_AUTH_ACCESS_TOKEN", "written": True}
+    )
     """Instead: an access token that something else renews, such as gcloud auth print-access-token."""
-    url: str = "https://storage.googleapis.com"
+    url: str = Field(
+        default="https://storage.googleapis.com",
+        json_schema_extra={"environment": "STORAGE_EMULATOR_HOST", "written": True},
+    )
     """Where the API answers; an emulator's address asks for no credentials."""
 
     @field_validator("layout")
@@ -59,6 +62,7 @@ class _Object(BaseModel):
     name: str
     generation: str = ""
     size: int = 0
+    updated: UtcTime | None = None
 
 
 class _Page(BaseModel):
@@ -100,8 +104,8 @@ class Gcs(Connector[GcsSettings]):
         for day in unread.days():
             prefixes = {day_prefix(self.settings.layout, log, day) for log in self.settings.logs}
             for prefix in sorted(prefixes):
-                for one in unread.new(day, await self._list(prefix)):
-                    async for data in self._pieces(one):
+                for one in unread.new(day, await self.find(prefix)):
+                    async for data in self.read(one):
                         yield LogPart(one.name, data)
                     unread.took(day, one)
                     yield LogPart(one.name, b"", unread.cursor)
@@ -112,15 +116,15 @@ class Gcs(Connector[GcsSettings]):
     def _objects(self) -> str:
         return f"b/{quote(self.settings.bucket, safe='')}/o"
 
-    async def _list(self, prefix: str) -> Sequence[Object]:
+    async def find(self, prefix: str) -> Sequence[Object]:
         """All objects whose names begin so."""
         found: list[Object] = []
-        where = {"prefix": prefix, "fields": "items(name,generation,size),nextPageToken"}
+        where = {"prefix": prefix, "fields": "items(name,generation,size,updated),nextPageToken"}
         token, seen = "", {""}
         while True:
             answer = await self._http.get(self._objects, {**where, "pageToken": token} if token else where)
             page = answer.parse(_PAGE)
-            found += [Object(one.name, one.generation, one.size) for one in page.items]
+            found += [Object(one.name, one.generation, one.size, one.updated) for one in page.items]
             token = page.nextPageToken
             if not token:
                 return found
@@ -128,20 +132,13 @@ class Gcs(Connector[GcsSettings]):
                 raise answer.unexpected("with a next page that was read before")
             seen.add(token)
 
-    async def _pieces(self, one: Object) -> AsyncIterator[bytes]:
-        """The content, piece by piece; nothing if the object is gone."""
+    def read(self, one: Object) -> AsyncIterator[bytes]:
+        """The content of an object, in pieces."""
         path = f"{self._objects}/{quote(one.name, safe='')}"
         version = {"generation": one.version} if one.version else {}
-        at = 0
-        while at < one.size:
-            headers = {"Range": f"bytes={at}-{at + _PIECE - 1}", "Accept-Encoding": "identity"}
-            try:
-                answer = await self._http.get(path, {"alt": "media", **version}, headers=headers)
-            except ConnectorError as error:
-                if error.status == 404 and not at:
-                    return
-                raise
-            yield answer.content
-            at += len(answer.content)
-            if answer.status != 206 or not answer.content:
-                return
+
+        async def get(part: str) -> Answer:
+            headers = {"Range": part, "Accept-Encoding": "identity"}
+            return await self._http.get(path, {"alt": "media", **version}, headers=headers)
+
+        return pieces(one, get)

@@ -17,7 +17,7 @@ from dogwatch.lab.yamlfile import Entry, did_you_mean, read
 ESTATES = Path(__file__).parent / "estates"
 PLATFORMS = ("airbyte", "databricks", "github", "power_automate", "snowflake")
 """Platforms that run jobs; those with a twin are served, the others are simulated all the same."""
-SIGNALS = ("cloud_logging", "gcs", "prometheus")
+SIGNALS = ("cloud_logging", "gcs", "langfuse", "prometheus", "s3")
 """Platforms that run nothing, but tell logs or metrics."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 COMPONENT = "component/"

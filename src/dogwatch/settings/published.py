@@ -61,7 +61,8 @@ def _kind_schema(key: str, kind: str, model: type[BaseModel]) -> dict[str, Any]:
         if is_secret(info):
             del block["properties"][name]
         else:
-            block["properties"][name].pop("environment", None)
+            for ours in ("environment", "written"):
+                block["properties"][name].pop(ours, None)
     block.pop("required", None)
     block["properties"] = {
         "kind": {"const": kind, "description": f"The sort: {kind}."},

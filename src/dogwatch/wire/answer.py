@@ -1,5 +1,6 @@
 """What a platform answered, and how it becomes a value or one of our errors."""
 
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ _COMPLAINTS = (
     ("title",),
     ("error",),
 )
+_XML = re.compile(r"<(Code|Message)>([^<]{1,500})</")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -84,7 +86,7 @@ def complaint(content: bytes) -> str:
         body: Any = json.loads(content)
     except (ValueError, RecursionError):
         text = content.decode("utf-8", "replace")
-        return "" if text.lstrip().startswith("<") else text
+        return _xml_complaint(text) if text.lstrip().startswith("<") else text
     for path in _COMPLAINTS:
         found: Any = body
         for key in path:
@@ -92,6 +94,12 @@ def complaint(content: bytes) -> str:
         if isinstance(found, str) and found:
             return found
     return ""
+
+
+def _xml_complaint(text: str) -> str:
+    """What an error in the XML of Amazon's older services says; a web page says nothing."""
+    found = {match[1]: html.unescape(match[2]) for match in _XML.finditer(text)} if "<Error>" in text else {}
+    return ": ".join(found[name] for name in ("Code", "Message") if name in found)
 
 
 def http_date(value: str) -> datetime | None:

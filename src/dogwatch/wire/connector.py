@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 from dogwatch.model import Alert, Change, Job, MetricSeries, Run
 from dogwatch.model.described import Described
 from dogwatch.wire.http import Doors, Http
+from dogwatch.wire.unread import Object
 
 
 class ConnectorSettings(Described):
@@ -171,6 +172,19 @@ class HasLogs(Protocol):
 
         What came before an error is good as far as the last cursor.
         """
+        ...
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """Keeps files (objects of a bucket) whose names somebody may say."""
+
+    async def find(self, prefix: str) -> Sequence[Object]:
+        """All whose names begin so, in any order."""
+        ...
+
+    def read(self, one: Object) -> AsyncIterator[bytes]:
+        """The bytes of one, cut anywhere; nothing if it is gone."""
         ...
 
 

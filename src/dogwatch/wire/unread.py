@@ -7,15 +7,22 @@ cursor is that memory as text: it grows with the objects of those days and with 
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+from dogwatch.errors import ConnectorError
+from dogwatch.wire.answer import Answer
 
 PATIENCE = timedelta(hours=36)
 """Days are listed again until they are over for so long."""
 LOOK_BACK = timedelta(days=3)
 """What is learned of the past when a bucket is seen for the first time."""
+_PIECE = 8 << 20
+"""Bytes of an object that are asked for at once."""
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Object:
     version: str
     """Another one for another content under the same name: a generation, an ETag."""
     size: int
+    written: datetime | None = None
+    """When it was put there; None if nobody says."""
 
     @property
     def key(self) -> str:
@@ -78,6 +87,30 @@ class Unread:
         """What was read, as text."""
         read = {day: sorted(keys) for day, keys in sorted(self._read.items())}
         return json.dumps({"since": str(self._since), "read": read}, separators=(",", ":"))
+
+
+async def pieces(one: Object, get: Callable[[str], Awaitable[Answer]]) -> AsyncIterator[bytes]:
+    """The content of an object, piece by piece; nothing if the object is gone before the first.
+
+    ``get`` asks for one piece, given the value of its Range header. A piece whose connection breaks is asked
+    for again by the door, the others are not.
+    """
+    at = 0
+    while at < one.size:
+        try:
+            answer = await get(f"bytes={at}-{at + _PIECE - 1}")
+        except ConnectorError as error:
+            if error.status == 404 and not at:
+                return
+            raise
+        yield answer.content
+        if answer.status != 206:
+            return
+        told = _RANGE.match(answer.headers.get("content-range", ""))  # the content may be shorter: masked
+        begin, end = (int(told[1]), int(told[2]) + 1) if told else (at, at + len(answer.content))
+        if begin != at or end <= at:
+            raise answer.unexpected("with another piece of an object than was asked for")
+        at = end
 
 
 def _decoded(cursor: str) -> dict[str, Any]:

@@ -22,12 +22,15 @@ _SEEN: Mapping[str, str] = {
     "incident_turns": "at",
     "incident_findings": "cleared_at",
     "events": "at previous hash",
+    "actions": "proposed_at",
+    "habits": "looked_at",
 }
 """Columns that tell when dogwatch looked, not what it saw; the body of a job's version has that time too,
 and ``digest`` stands for the rest of it. What is made of such times is hidden as well: the key of an
 incident, the hash of an event."""
 _SEEN_WITHIN = {"incidents": _SEEN["incidents"] + " updated_at", "incident_turns": ""}
 _SEEN_WITHIN["incident_turns"] = _SEEN_WITHIN["incidents"]
+_SEEN_WITHIN |= {"actions": "proposed_at expires_at decided_at", "habits": "looked_at"}
 """The same within their bodies."""
 _CASES = ("incidents", "incident_turns", "incident_findings", "citations", "events")
 _TOLD = ("actions", "outbox")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from dogwatch import connectors, notify, settings
+from dogwatch import connectors, hooks, notify, settings
 from dogwatch.cli import COMMANDS, dogwatch
 from dogwatch.settings import policy_text, scaffold
 
@@ -74,6 +74,10 @@ def configuration() -> str:
     for key, found in scaffold.telling_parts().items():
         each = "" if key == "budget" else ": what may stand in each"
         tables += ["", f"### {key}{each}", "", *_table(found)]
+    tables += ["", "### watch", "", *_table(scaffold.watch_rows())]
+    for kind in hooks.names():
+        heading = f"### hook {kind}: {hooks.load(kind).title}"
+        tables += ["", heading, "", *_table(scaffold.hook_rows(kind))]
     for kind in notify.names():
         tables += [
             "",

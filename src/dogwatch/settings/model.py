@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field, SecretStr, SerializeAsAny, field_validator
 from pydantic.fields import FieldInfo
 
+from dogwatch.hooks.base import HookSettings
 from dogwatch.model.described import Described
 from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.pipelines import Flows
 from dogwatch.settings.telling import Telling
+from dogwatch.settings.watch import Night
 from dogwatch.settings.watching import Watching
 from dogwatch.settings.zones import known_zone
 from dogwatch.wire.connector import ConnectorSettings
@@ -73,7 +75,20 @@ class ChannelConfig(Described):
     """An instance of that channel's own ``Settings``."""
 
 
-class Top(General, Watching, Flows, Telling):
+class HookConfig(Described):
+    """One caller that may tell us of events."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """The key in dogwatch.yaml, and the end of the address: /hooks/<name>."""
+    kind: str
+    """The file in ``hooks/`` that understands it."""
+    settings: SerializeAsAny[HookSettings]
+    """An instance of that hook's own ``Settings``."""
+
+
+class Top(General, Watching, Flows, Telling, Night):
     """All that stands in dogwatch.yaml beside the connectors and channels."""
 
 
@@ -83,6 +98,8 @@ class Settings(Top):
     connectors: Mapping[str, ConnectorConfig]
     """By name, in the order of dogwatch.yaml."""
     channels: Mapping[str, ChannelConfig] = Field(default_factory=dict[str, ChannelConfig])
+    """By name, in the order of dogwatch.yaml."""
+    hooks: Mapping[str, HookConfig] = Field(default_factory=dict[str, HookConfig])
     """By name, in the order of dogwatch.yaml."""
     home: str = "."
     """The folder of dogwatch.yaml, where policy.yaml may stand."""

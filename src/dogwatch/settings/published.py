@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dogwatch import connectors, notify
+from dogwatch import connectors, hooks, notify
 from dogwatch.settings.model import FILE, NAME, Top, is_secret
 
 
@@ -45,6 +45,22 @@ def schema() -> dict[str, Any]:
             "oneOf": [{"$ref": f"#/$defs/channel.{kind}"} for kind in notify.names()],
         },
     }
+    for kind in hooks.names():
+        definitions |= _kind_schema(f"hook.{kind}", kind, hooks.load(kind).Settings)
+    top["properties"]["hooks"] = {
+        "description": "Those who may call when something happens, by a name of your choice: the end of the"
+        " address /hooks/<name>.",
+        "type": "object",
+        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+        "properties": {kind: {"$ref": f"#/$defs/hook.{kind}"} for kind in hooks.names()},
+        "additionalProperties": {
+            "type": "object",
+            "required": ["kind"],
+            "oneOf": [{"$ref": f"#/$defs/hook.{kind}"} for kind in hooks.names()],
+        },
+    }
+    del definitions["WatchSettings"]["properties"]["heartbeat_url"]
+    del top["properties"]["watch"]["default"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **top,

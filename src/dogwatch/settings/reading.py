@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel, SecretStr
 
-from dogwatch import connectors, notify
+from dogwatch import connectors, hooks, notify
+from dogwatch.hooks.base import HookSettings
 from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.filling import Part, Reading, fill
 from dogwatch.settings.model import (
@@ -18,6 +19,7 @@ from dogwatch.settings.model import (
     ChannelConfig,
     ConnectorConfig,
     General,
+    HookConfig,
     Settings,
     prefix_of,
 )
@@ -31,6 +33,7 @@ from dogwatch.settings.telling import (
     Telling,
     named_channels,
 )
+from dogwatch.settings.watch import Night, WatchSettings
 from dogwatch.settings.watching import JobSettings, LimitSettings, Watching, Window
 from dogwatch.settings.zones import is_zone, nearest
 from dogwatch.wire.connector import ConnectorSettings
@@ -51,6 +54,8 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     found = [_connector(reading, name, given) for name, given in _blocks(reading, CONNECTORS)]
     channels = [_channel(reading, name, given) for name, given in _blocks(reading, CHANNELS)]
     telling = _telling(reading)
+    callers = [_hook(reading, name, given) for name, given in _blocks(reading, HOOKS)]
+    watch = _watch(reading)
     hook_secrets = _hook_secrets(reading, file.parent)
     _check_variables(reading)
     reading.finish()
@@ -58,6 +63,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     assert watching is not None
     assert flows is not None
     assert telling is not None
+    assert watch is not None
     return Settings(
         timezone=general.timezone,
         store=str(file.parent / general.store),
@@ -72,6 +78,8 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         budget=telling.budget,
         connectors={config.name: config for config in found if config is not None},
         channels={config.name: config for config in channels if config is not None},
+        hooks={config.name: config for config in callers if config is not None},
+        watch=watch,
         home=str(file.parent),
         hook_secrets=hook_secrets,
     )
@@ -110,7 +118,9 @@ CONNECTORS = _Section(
 CHANNELS = _Section(
     "channels", "sort of channel", notify.names, lambda kind: notify.load(kind).Settings, False
 )
-_OTHERS = (*Watching.model_fields, *Flows.model_fields, *Telling.model_fields, "connectors", "channels")
+HOOKS = _Section("hooks", "sort of hook", hooks.names, lambda kind: hooks.load(kind).Settings, False)
+_TOPS: tuple[type[BaseModel], ...] = (Watching, Flows, Telling, Night)
+_OTHERS = (*(key for top in _TOPS for key in top.model_fields), "connectors", "channels", "hooks")
 
 
 def _general(reading: Reading, environ: Mapping[str, str]) -> General | None:
@@ -222,6 +232,23 @@ def _channel(reading: Reading, name: str, given: dict[str, Any]) -> ChannelConfi
     kind, found = _named(reading, CHANNELS, name, given)
     settings = cast("ChannelSettings | None", found)
     return None if settings is None else ChannelConfig(name=name, kind=kind, settings=settings)
+
+
+def _hook(reading: Reading, name: str, given: dict[str, Any]) -> HookConfig | None:
+    kind, found = _named(reading, HOOKS, name, given)
+    settings = cast("HookSettings | None", found)
+    return None if settings is None else HookConfig(name=name, kind=kind, settings=settings)
+
+
+def _watch(reading: Reading) -> WatchSettings | None:
+    """What is said of the watch; a variable may hold any of it."""
+    values: Any = reading.yaml.values
+    given: Any = cast("dict[str, Any]", values).get("watch") if isinstance(values, dict) else None
+    if given is not None and not isinstance(given, dict):
+        reading.wrong(("watch",), "is not a mapping of keys to values", "write cron: under it")
+        return None
+    block = cast("dict[str, Any]", given or {})
+    return cast("WatchSettings | None", fill(reading, Part(WatchSettings, ("watch",), f"{PREFIX}WATCH_"), block))
 
 
 def _named(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dogwatch import connectors, notify
+from dogwatch import connectors, hooks, notify
 from dogwatch.model.described import descriptions
 from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
@@ -19,6 +19,7 @@ from dogwatch.settings.telling import (
     RouteSettings,
     Telling,
 )
+from dogwatch.settings.watch import WatchSettings
 from dogwatch.settings.watching import JobSettings, LimitSettings, Watching, Window, as_yaml
 
 SCHEMA_FILE = ".dogwatch.schema.json"
@@ -116,6 +117,17 @@ def telling_parts() -> dict[str, list[Row]]:
         key: [replace(row, variable="", default=row.default.removeprefix("[]")) for row in rows(model, "")]
         for key, model in parts.items()
     }
+
+
+def watch_rows() -> list[Row]:
+    """What is said of the watch under ``watch``."""
+    return rows(WatchSettings, f"{PREFIX}WATCH_")
+
+
+def hook_rows(kind: str) -> list[Row]:
+    """The settings of a hook of this kind that is named after it."""
+    found = rows(hooks.load(kind).Settings, prefix_of(kind))
+    return sorted(found, key=lambda row: (row.key != "secret", row.key == "connectors"))
 
 
 def connector_rows(kind: str) -> list[Row]:

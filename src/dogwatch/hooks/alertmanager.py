@@ -62,7 +62,7 @@ def _moment(value: Any) -> datetime | None:
 
 def _texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise ValueError("is not a mapping")  # noqa: TRY004  # pydantic turns it into a complaint
+        raise ValueError("is not a mapping")
     pairs: list[tuple[Any, Any]] = list(value.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # what a caller says
     return {bounded(str(key), 100): bounded(str(said), 500) for key, said in pairs[:_MOST_LABELS]}
 
@@ -71,9 +71,9 @@ class _Alert(BaseModel):
     status: str
     labels: Annotated[dict[str, str], BeforeValidator(_texts)]
     annotations: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default_factory=dict[str, str])
-    startsAt: Annotated[datetime | None, BeforeValidator(_moment)] = None
-    endsAt: Annotated[datetime | None, BeforeValidator(_moment)] = None
-    generatorURL: str = ""
+    starts_at: Annotated[datetime | None, BeforeValidator(_moment)] = Field(None, alias="startsAt")
+    ends_at: Annotated[datetime | None, BeforeValidator(_moment)] = Field(None, alias="endsAt")
+    generator_url: str = Field("", alias="generatorURL")
     fingerprint: str = Field(min_length=1, max_length=64)
 
 
@@ -120,7 +120,7 @@ class Alertmanager(Hook[AlertmanagerSettings]):
     def _pushed(self, told: _Alert, now: datetime) -> PushedAlert:
         said = told.annotations.get("summary") or told.annotations.get("description") or ""
         over = told.status == "resolved"
-        url = told.generatorURL
+        url = told.generator_url
         return PushedAlert(
             key=f"{self.name}/{told.fingerprint}",
             alert=Alert(
@@ -130,10 +130,10 @@ class Alertmanager(Hook[AlertmanagerSettings]):
                 severity=SEVERITY.get(told.labels.get("severity", "").lower(), Severity.WARNING),
                 summary=said,
                 labels=told.labels,
-                active_since=min(told.startsAt or now, now),
+                active_since=min(told.starts_at or now, now),
                 url=bounded(url, 500) if url.startswith(("http://", "https://")) else None,
             ),
-            ends_at=(told.endsAt or now) if over else None,
+            ends_at=(told.ends_at or now) if over else None,
         )
 
     def _subject(self, labels: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What a hook is: it makes sure who calls, and understands what was said. Hooks know nothing of each other."""
+"""What a hook is: it makes sure who calls, and understands what was said. Hooks do not know each other."""
 
 import base64
 import binascii

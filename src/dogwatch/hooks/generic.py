@@ -17,7 +17,7 @@ class GenericSettings(HookSettings):
 
     signed: bool = True
     """Whether every call has to be signed (webhook-id, webhook-timestamp, webhook-signature; the secret as
-    whsec_<base64> or plain). With false the secret as a bearer token is enough, and a call can be replayed."""
+    whsec_<base64> or plain). With false the secret as a bearer token is enough, and calls can be replayed."""
 
 
 class Generic(Hook[GenericSettings]):

@@ -1,4 +1,4 @@
-"""What ``dogwatch watch`` needs to know: when rounds are made, where others may call, who hears that it lives."""
+"""What ``dogwatch watch`` needs to know: when rounds are made, where others may call, who hears of it."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -18,13 +18,21 @@ from dogwatch.gather_health import health
 from dogwatch.gather_telling import channel_findings, telling
 from dogwatch.incidents import Correlation
 from dogwatch.logwatch import LogSight, judge_logs, read_logs
-from dogwatch.model import Finding, HealthAssessment, Run, Severity, Source, job_subject
+from dogwatch.model import Alert, Finding, HealthAssessment, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.notify.routing import Plan as Telling
 from dogwatch.pipelines.graph import Graph
 from dogwatch.pipelines.lineage import Step as LineageStep
 from dogwatch.pipelines.spec import Pipeline
-from dogwatch.signals import Signals, judge_signals, levels_of, names_of, read_signals, still_open
+from dogwatch.signals import (
+    Signals,
+    judge_signals,
+    levels_of,
+    names_of,
+    read_signals,
+    still_open,
+    unchanged,
+)
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.feeds import FeedName
 from dogwatch.store.incidents import Outrun
@@ -108,6 +116,8 @@ class Round:
         telling: Telling | None = None,
         log_components: Mapping[str, str] | None = None,
         feeds: Sequence[FeedName] = (),
+        asked: frozenset[str] | None = None,
+        pushed: Sequence[Alert] = (),
         progress: Progress = _silent,
     ) -> None:
         self._connectors = connectors
@@ -121,6 +131,9 @@ class Round:
         self._lineage = lineage
         self._telling = telling or Telling(ZoneInfo(policy.timezone))
         self._log_components = log_components or {}
+        self._scope = asked
+        self._asked = {one.name for one in connectors} if asked is None else asked
+        self._pushed = pushed
         self._feeds = feeds
         self._progress = progress
 
@@ -132,11 +145,15 @@ class Round:
     async def _run(self) -> CheckReport:
         now = self._clock.now()
         number = await self._thread(self._store.start_round, now)
-        readings = await _together([self._read(connector, now) for connector in self._connectors])
-        plan = await self._thread(agenda, self._store, {one.name for one in self._connectors}, now)
+        readings = await _together([self._look(connector, now) for connector in self._connectors])
+        plan = await self._thread(agenda, self._store, self._asked, now)
         found = await self._judge(plan, now)
-        found.merge(await self._judge_signals([one.signals for one in readings], plan, now))
+        told = [one.signals for one in readings if one.connector.name in self._asked]
+        found.merge(await self._judge_signals([*told, *_called(self._pushed)], plan, now))
         found.merge(judge_logs([one.log for one in readings], self._policy, now))
+        if self._scope is not None:
+            unasked = {one.name for one in self._connectors} - self._asked
+            found.merge(await self._thread(unchanged, self._store, unasked, plan.open_findings))
         found.merge(await self._thread(channel_findings, self._telling, self._store, now))
         jobs = await self._thread(self._store.job_counts)
         scene = await self._scene(readings, found, now)
@@ -160,6 +177,7 @@ class Round:
                     casebook=casebook,
                     told=say.new,
                     released=say.changed,
+                    scope=None if self._scope is None else sorted(self._scope),
                     feeds=self._feeds,
                 )
                 return report.model_copy(update={"messages": tuple(say.messages)})
@@ -167,6 +185,13 @@ class Round:
                 if not tries_left:
                     raise
         raise AssertionError("not reached: the last try returns or raises")
+
+    async def _look(self, connector: AnyConnector, now: datetime) -> _Reading:
+        """Read one platform, or take what is known of it if it is not asked."""
+        if connector.name in self._asked:
+            return await self._read(connector, now)
+        source = await self._thread(self._store.source, connector.name, _kind(connector))
+        return _Reading(connector, source, baseline=False)
 
     async def _read(self, connector: AnyConnector, now: datetime) -> _Reading:
         """Read one platform into the store. Its watermark moves only if all of it was read and recorded."""
@@ -355,6 +380,14 @@ def _little_garbage() -> Generator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def _called(pushed: Sequence[Alert]) -> list[Signals]:
+    """The alerts that others told us, by who did."""
+    return [
+        Signals(instance, alerts=[one for one in pushed if one.instance == instance], complete=True)
+        for instance in sorted({one.instance for one in pushed})
+    ]
 
 
 async def _together(readings: Sequence[Coroutine[None, None, _Reading]]) -> list[_Reading]:

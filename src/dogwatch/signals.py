@@ -5,7 +5,7 @@ usual is known even where the platform itself forgets. Nothing of this is asked 
 ability.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -148,6 +148,21 @@ def still_open(store: Store, told: Sequence[Signals], open_findings: Sequence[Fi
         cited = [evidence[id_] for id_ in finding.evidence if id_ in evidence]
         if any(item.source in unread for item in cited):
             kept.cite(*cited)
+            kept.add([finding])
+    return kept
+
+
+def unchanged(store: Store, unasked: Set[str], open_findings: Sequence[Finding]) -> Detection:
+    """What was wrong on platforms that a round of a part does not ask: it stays as it was."""
+    kept = Detection()
+    cited = store.evidence(id_ for finding in open_findings for id_ in finding.evidence) if unasked else []
+    evidence = {item.id: item for item in cited}
+    for finding in open_findings if unasked else ():
+        proof = [evidence[id_] for id_ in finding.evidence if id_ in evidence]
+        home = finding.subject.partition("/")[0]
+        elsewhere = f"{home}/" == COMPONENT and any(item.source.partition(":")[0] in unasked for item in proof)
+        if home in unasked or elsewhere:
+            kept.cite(*proof)
             kept.add([finding])
     return kept
 

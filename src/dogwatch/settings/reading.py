@@ -248,7 +248,8 @@ def _watch(reading: Reading) -> WatchSettings | None:
         reading.wrong(("watch",), "is not a mapping of keys to values", "write cron: under it")
         return None
     block = cast("dict[str, Any]", given or {})
-    return cast("WatchSettings | None", fill(reading, Part(WatchSettings, ("watch",), f"{PREFIX}WATCH_"), block))
+    part = Part(WatchSettings, ("watch",), f"{PREFIX}WATCH_")
+    return cast("WatchSettings | None", fill(reading, part, block))
 
 
 def _named(

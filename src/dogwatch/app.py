@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
     from dogwatch.model.message import Consent
     from dogwatch.model.overview import Overview
+    from dogwatch.pages import Pages
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
     from dogwatch.steward import Steward
@@ -327,6 +328,12 @@ class Dogwatch:
         from dogwatch.doorkeeper import Doorkeeper
 
         return Doorkeeper(self._store, self._thread, self._clock, self.settings.timezone)
+
+    def pages(self) -> "Pages":
+        """What pages and searches ask for."""
+        from dogwatch.pages import Pages
+
+        return Pages(self.settings, self._store, self._thread, self._clock)
 
     async def pulse(self) -> str:
         """Another text whenever something was found, decided or done."""

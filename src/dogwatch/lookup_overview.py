@@ -58,7 +58,7 @@ def overview(store: Store, policy: Policy, since: datetime, now: datetime) -> Ov
     live = [one for one in incidents if one.state.live]
     concerned = list(dict.fromkeys(subject for one in live for subject in _subjects(one)))
     jobs = {(job.instance, job.job_id): job for job in store.jobs()}
-    told_at, platforms, health = _last(store)
+    told_at, platforms, health = last_told(store)
     stirring = store.stirring_jobs(now - timedelta(days=_DAYS))
     heat = _heat_jobs(jobs, concerned, stirring)
     zone = ZoneInfo(policy.timezone)
@@ -86,7 +86,7 @@ def last_health(
     store: Store,
 ) -> tuple[tuple[HealthAssessment, ...], tuple[PlatformView, ...], datetime | None]:
     """What the last round told of health and platforms, and when it was; None if there was none."""
-    at, platforms, health = _last(store)
+    at, platforms, health = last_told(store)
     return health, platforms, at
 
 
@@ -95,7 +95,7 @@ def _subjects(incident: Incident) -> Iterable[str]:
     yield from (one.subject for one in incident.affected if one.since is not None)
 
 
-def _last(
+def last_told(
     store: Store,
 ) -> tuple[datetime | None, tuple[PlatformView, ...], tuple[HealthAssessment, ...]]:
     """What the last round told of platforms and health; nothing of what an older version wrote otherwise."""
@@ -147,7 +147,7 @@ def _tracks(
                     name=job.name,
                     state=job.state,
                     wrong=job.subject in wrong,
-                    bars=tuple(_bar(run) for run in _since(store, key, now - _BACK)),
+                    bars=tuple(bar(run) for run in since_moment(store, key, now - _BACK)),
                     slots=tuple(marks),
                 )
             )
@@ -163,11 +163,13 @@ def _tracks(
     return tuple(tracks)
 
 
-def _since(store: Store, key: JobKey, moment: datetime) -> list[Run]:
+def since_moment(store: Store, key: JobKey, moment: datetime) -> list[Run]:
+    """What ran of a job since then, without what was skipped; the latest of very many."""
     return [run for run in store.runs_since(key, moment) if run.status is not Status.skipped][-_BARS:]
 
 
-def _bar(run: Run) -> Bar:
+def bar(run: Run) -> Bar:
+    """A run as a timeline shows it."""
     return Bar(
         run_uid=run.uid,
         native_run_id=run.native_run_id,

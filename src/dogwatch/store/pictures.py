@@ -1,20 +1,124 @@
 """What pictures are drawn from: many runs, few of their facts."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from dogwatch.model import Status
+from dogwatch.model import Action, Incident, Job, Status
 from dogwatch.model.ledger import JobKey
 from dogwatch.store import schema
 from dogwatch.store.access import Access
 
 
 class Pictures(Access):
-    """The part of the store for overviews."""
+    """The part of the store for overviews and pages."""
+
+    def jobs_of(self, keys: Sequence[JobKey]) -> dict[JobKey, tuple[Job, bool]]:
+        """These jobs as last seen, each with whether it is gone, in the order of ``keys``."""
+        table, found = schema.job_versions, dict[JobKey, tuple[Job, bool]]()
+        with self._read() as connection:
+            for instance, job_id in dict.fromkeys(keys):
+                query = (
+                    sa.select(table.c.body, table.c.valid_to)
+                    .where(table.c.instance == instance, table.c.job_id == job_id)
+                    .order_by(table.c.valid_from.desc())
+                    .limit(1)
+                )
+                row = connection.execute(query).first()
+                if row is not None:
+                    found[instance, job_id] = Job.model_validate(row.body), row.valid_to is not None
+        return found
+
+    def job_page(
+        self, instance: str | None, text: str, after: str, limit: int
+    ) -> list[tuple[str, str, str, str, str]]:
+        """(instance, platform, id, name, state) of jobs that exist, by subject, from behind the subject
+        ``after``; all of them, one instance's, or those with a text in their name or id."""
+        table = schema.job_versions
+        name = table.c.body["name"].as_string()
+        query = sa.select(
+            table.c.instance,
+            table.c.body["platform"].as_string(),
+            table.c.job_id,
+            name,
+            table.c.body["state"].as_string(),
+        ).where(table.c.valid_to.is_(None))
+        if instance is not None:
+            query = query.where(table.c.instance == instance)
+        if text:
+            query = query.where(
+                sa.or_(name.icontains(text, autoescape=True), table.c.job_id.icontains(text, autoescape=True))
+            )
+        if after:
+            first, _, last = after.partition("/")
+            query = query.where(
+                sa.or_(table.c.instance > first, sa.and_(table.c.instance == first, table.c.job_id > last))
+            )
+        with self._read() as connection:
+            rows = connection.execute(query.order_by(table.c.instance, table.c.job_id).limit(limit))
+            return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
+    def incidents_saying(self, text: str, limit: int) -> list[Incident]:
+        """Incidents in whose title, culprit or causes a text stands, the newest first."""
+        table = schema.incidents
+        said = sa.cast(table.c.body, sa.Text)
+        query = (
+            sa.select(table.c.body)
+            .where(said.icontains(json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True))
+            .order_by(table.c.number.desc())
+            .limit(limit)
+        )
+        with self._read() as connection:
+            return [Incident.model_validate(body) for body in connection.execute(query).scalars()]
+
+    def incidents_of(self, subject: str, limit: int) -> list[Incident]:
+        """Incidents of which this job was the culprit, the newest first."""
+        table = schema.incidents
+        query = (
+            sa.select(table.c.body)
+            .where(table.c.culprit == subject)
+            .order_by(table.c.number.desc())
+            .limit(limit)
+        )
+        with self._read() as connection:
+            return [Incident.model_validate(body) for body in connection.execute(query).scalars()]
+
+    def actions_saying(self, text: str, limit: int) -> list[Action]:
+        """Actions whose id begins so, or that are about a job with this text in its subject."""
+        table = schema.actions
+        query = (
+            sa.select(table.c.body)
+            .where(
+                sa.or_(
+                    table.c.id.startswith(text, autoescape=True),
+                    table.c.target.icontains(text, autoescape=True),
+                )
+            )
+            .order_by(table.c.number.desc())
+            .limit(limit)
+        )
+        with self._read() as connection:
+            return [Action.model_validate(body) for body in connection.execute(query).scalars()]
+
+    def newest_attempts(
+        self, job: JobKey, limit: int, before: tuple[datetime, str] | None = None
+    ) -> list[str]:
+        """Ids of a job's attempts, the newest first, from behind the one that began then and has that id."""
+        table = schema.runs
+        query = sa.select(table.c.uid).where(table.c.instance == job[0], table.c.job_id == job[1])
+        if before is not None:
+            query = query.where(
+                sa.or_(
+                    table.c.began_at < before[0],
+                    sa.and_(table.c.began_at == before[0], table.c.uid < before[1]),
+                )
+            )
+        query = query.order_by(table.c.began_at.desc(), table.c.uid.desc()).limit(limit)
+        with self._read() as connection:
+            return list(connection.execute(query).scalars())
 
     def last_report(self) -> tuple[datetime, dict[str, Any]] | None:
         """When the last round that ended began, and what it remembered of its report; None if none did."""

@@ -1,0 +1,60 @@
+"""What pages and searches ask of one configuration. Asks no platform."""
+
+from datetime import datetime
+from functools import partial
+
+from dogwatch import lookup_pages
+from dogwatch.model.overview import Overview
+from dogwatch.model.pages import JobFile, JobList, LogPage, SearchResult
+from dogwatch.settings import Settings
+from dogwatch.settings.policy import policy
+from dogwatch.store import Store, StoreThread
+from dogwatch.wire.clock import Clock
+
+
+class Pages:
+    """Looks up what a page shows."""
+
+    def __init__(self, settings: Settings, store: Store, thread: StoreThread, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._thread = thread
+        self._clock = clock
+
+    async def tonight(self) -> Overview:
+        """Verdict, incidents, and the last 24 hours of what matters."""
+        now = self._clock.now()
+        return await self._thread(lookup_pages.tonight, self._store, policy(self._settings), now)
+
+    async def job(self, instance: str, job_id: str, cursor: tuple[datetime, str] | None = None) -> JobFile:
+        """One job; ``cursor`` is (began, uid) of the run behind which its runs are shown. Raises
+        SettingsError if it was never known."""
+        now, key = self._clock.now(), (instance, job_id)
+        look = partial(lookup_pages.job_file, self._store, policy(self._settings), key, cursor, now)
+        return await self._thread(look)
+
+    async def jobs(
+        self, instance: str | None = None, text: str = "", after: str = "", limit: int = 100
+    ) -> JobList:
+        """A page of jobs."""
+        now, zone = self._clock.now(), self._settings.timezone
+        look = partial(lookup_pages.job_list, self._store, zone, instance, text, after, limit, now)
+        return await self._thread(look)
+
+    async def search(self, text: str) -> SearchResult:
+        """Jobs, incidents, actions and findings that have to do with a text."""
+        now, zone = self._clock.now(), self._settings.timezone
+        return await self._thread(lookup_pages.search, self._store, zone, text, now)
+
+    async def logs(self) -> LogPage:
+        """What the logs say, new and surging first."""
+        now, settings = self._clock.now(), self._settings
+        look = partial(
+            lookup_pages.log_page,
+            self._store,
+            settings.timezone,
+            list(settings.connectors),
+            settings.log_components,
+            now,
+        )
+        return await self._thread(look)

@@ -160,8 +160,8 @@ def unchanged(store: Store, unasked: Set[str], open_findings: Sequence[Finding])
     for finding in open_findings if unasked else ():
         proof = [evidence[id_] for id_ in finding.evidence if id_ in evidence]
         home = finding.subject.partition("/")[0]
-        elsewhere = f"{home}/" == COMPONENT and any(item.source.partition(":")[0] in unasked for item in proof)
-        if home in unasked or elsewhere:
+        tellers = {item.source.partition(":")[0] for item in proof}
+        if home in unasked or (f"{home}/" == COMPONENT and tellers & unasked):
             kept.cite(*proof)
             kept.add([finding])
     return kept

@@ -1,4 +1,4 @@
-"""How the store's parts reach the file: transactions, and the fence before everything that a round writes."""
+"""How the store's parts reach it: transactions, and the fence before everything that a round writes."""
 
 import sqlite3
 from collections.abc import Generator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from dogwatch.store import lease
-from dogwatch.store.file import translated, writer_of
+from dogwatch.store.ways import translated, writer_of
 
 ROUND = "round"
 """The lease that keeps rounds apart."""
@@ -24,7 +24,7 @@ class Access:
         """Of the round under way; 0 if there is none."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the database."""
         self._engine.dispose()
 
     @contextmanager

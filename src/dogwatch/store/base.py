@@ -4,41 +4,37 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.model import Delivery, Evidence, Finding, Job, JobState, Run, Source, Status
 from dogwatch.model.ledger import JobKey, Ledger
 from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
 from dogwatch.store.actions import Actions
+from dogwatch.store.attempts import RECORD, newest_of
 from dogwatch.store.calls import Calls
+from dogwatch.store.dialects import insert
 from dogwatch.store.doors import DoorBook
 from dogwatch.store.feeds import FeedName, Feeds
-from dogwatch.store.file import engine_of, translated, writer_of
 from dogwatch.store.habits import Habits
 from dogwatch.store.incidents import Casebook, Incidents
 from dogwatch.store.judged import Judged
 from dogwatch.store.logbooks import LogBooks
 from dogwatch.store.migrate import migrate
 from dogwatch.store.pictures import Pictures
-from dogwatch.store.rows import RUN_COLUMNS, RunFilter, run_from_row, run_from_text, run_row
+from dogwatch.store.rows import RunFilter, run_from_row, run_row
 from dogwatch.store.signals import Signals
+from dogwatch.store.ways import engine_of, is_address, translated, writer_of
 
 _CHUNK = 300
 """Keys in one IN list; SQLite allows 32,766 variables a statement."""
 _JOB = TypeAdapter(Job)
 _BODY = sa.cast(schema.job_versions.c.body, sa.Text).label("body")
 """A job as text: every round reads all of them, and pydantic reads JSON quicker than Python values."""
-_ROWS = 500
-"""Runs written by one statement: while it works, other threads do too, as Python lets go of its lock once a
-statement and not once a row."""
 _MAY_CHANGE = ("error_message", "job_name", "started_at", "ended_at", "url", "metadata")
 """What a platform may tell anew of an attempt without telling another time of change."""
 _SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
@@ -47,15 +43,17 @@ _DAY = timedelta(days=1)
 _GOOD = [status.value for status in Status if status.good]
 
 
-def open_store(path: Path) -> "Store":
-    """Open the SQLite file at ``path``, making it and its tables if need be.
+def open_store(where: Path | str, password: str = "") -> "Store":
+    """Open the SQLite file at a path or the database at ``postgresql://user@host/database``, making the file
+    and the tables if need be. An address needs no ``password`` where the server asks for none.
 
-    Raises StoreError if the file cannot be used or was made by a newer dogwatch.
+    Raises StoreError if it cannot be used or was made by a newer dogwatch.
     """
-    engine = engine_of(path)
+    engine = engine_of(where, password)
     try:
         with translated():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not is_address(where):
+                Path(where).parent.mkdir(parents=True, exist_ok=True)
             migrate(engine, writer_of(engine))
     except BaseException:
         engine.dispose()
@@ -74,14 +72,9 @@ class Store(Calls, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits,
         rows = [run_row(run, self._number) for run in runs]
         if not rows:
             return
-        whole = len(rows) - len(rows) % _ROWS
         with self._write() as connection:
             self._fence(connection)
-            for start in range(0, whole, _ROWS):
-                together = tuple(chain.from_iterable(rows[start : start + _ROWS]))
-                connection.exec_driver_sql(_RECORD_MANY, together)
-            if rows[whole:]:
-                connection.exec_driver_sql(_RECORD_ONE, rows[whole:])
+            RECORD(connection, rows)
 
     def runs(self, wanted: RunFilter) -> list[Run]:
         """Runs by filter, newest first."""
@@ -104,7 +97,7 @@ class Store(Calls, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits,
         table = schema.runs
         here = sa.and_(table.c.instance == instance, table.c.began_at >= since)
         ended_badly = sa.and_(here, schema.UNWELL, table.c.status.in_(["failed", "timed_out", "cancelled"]))
-        query = sa.union(
+        query = sa.union_all(
             sa.select(table).where(table.c.instance == instance, schema.OPEN),
             sa.select(table).where(ended_badly),
             sa.select(table).where(here, schema.REPAIRED),
@@ -172,14 +165,8 @@ class Store(Calls, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits,
 
     def histories(self, jobs: Iterable[JobKey], limit: int) -> dict[JobKey, list[Run]]:
         """The newest ``limit`` attempts of each (instance, job_id), oldest first."""
-        found: dict[JobKey, list[Run]] = {}
         with self._read() as connection:
-            cursor = connection.connection.cursor()
-            for key in jobs:
-                rows = cursor.execute(_NEWEST, (*key, limit)).fetchall()
-                if rows:
-                    found[key] = [run_from_text(row) for row in reversed(rows)]
-        return found
+            return newest_of(connection, jobs, limit)
 
     def runs_since(self, job: JobKey, moment: datetime) -> list[Run]:
         """All attempts of a job that began at or after a moment, oldest first."""
@@ -222,7 +209,7 @@ class Store(Calls, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits,
                 ended = closing.values(valid_to=now if last_seen is None else last_seen)
                 connection.execute(ended, [{"over": key} for key in over])
             if fresh:
-                statement = insert(table)
+                statement = insert(connection, table)
                 again = statement.on_conflict_do_update(
                     index_elements=["instance", "job_id", "valid_from"],
                     set_={name: statement.excluded[name] for name in ("valid_to", "digest", "body")},
@@ -259,7 +246,7 @@ class Store(Calls, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits,
         table = schema.job_versions
         after = table.c.body["after"]
         query = sa.select(table.c.instance, table.c.job_id, after.label("after")).where(
-            table.c.valid_to.is_(None), sa.func.json_array_length(table.c.body, "$.after") > 0
+            table.c.valid_to.is_(None), sa.func.json_array_length(after) > 0
         )
         with self._read() as connection:
             return {
@@ -327,13 +314,13 @@ class Store(Calls, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits,
     def save_source(self, source: Source) -> None:
         """Remember how far a platform was read. Call it only after what was read is recorded."""
         row = {**source.model_dump(), "caveats": list(source.caveats)}
-        statement = insert(schema.sources)
-        upsert = statement.on_conflict_do_update(
-            index_elements=["instance"],
-            set_={name: statement.excluded[name] for name in row if name != "instance"},
-        )
         with self._write() as connection:
             self._fence(connection)
+            statement = insert(connection, schema.sources)
+            upsert = statement.on_conflict_do_update(
+                index_elements=["instance"],
+                set_={name: statement.excluded[name] for name in row if name != "instance"},
+            )
             connection.execute(upsert, row)
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
@@ -443,40 +430,3 @@ def _digest(job: Job) -> str:
     """The same for the same job, whenever it was observed."""
     told = job.model_dump_json(exclude={"observed_at"})
     return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
-def _record_statements() -> tuple[str, str]:
-    """The upsert of one run and of ``_ROWS`` as SQL text; parameters are the columns of ``runs`` in order."""
-    table = schema.runs
-    statement = insert(table)
-    new = statement.excluded
-    incoming, stored = (
-        sa.tuple_(new.version_at, new.terminal),
-        sa.tuple_(table.c.version_at, table.c.terminal),
-    )
-    as_telling = sa.or_(new.error_message.is_not(None), table.c.error_message.is_(None))
-    news = sa.or_(
-        incoming > stored,
-        new.status != table.c.status,
-        new.metrics != table.c.metrics,
-        *(new[name].is_distinct_from(table.c[name]) for name in _MAY_CHANGE),
-    )
-    upsert = statement.on_conflict_do_update(
-        index_elements=["uid"],
-        set_={
-            **{column.name: new[column.name] for column in table.columns if column.name != "uid"},
-            "changed_in": sa.case((news, new.changed_in), else_=table.c.changed_in),
-        },
-        where=sa.or_(incoming > stored, sa.and_(incoming == stored, as_telling)),
-    )
-    one = str(upsert.compile(dialect=sqlite.dialect(paramstyle="qmark")))
-    values = f"({', '.join('?' for _ in table.columns)})"
-    return one, one.replace(values, ", ".join([values] * _ROWS), 1)
-
-
-_RECORD_ONE, _RECORD_MANY = _record_statements()
-_NEWEST = (
-    f"SELECT {', '.join(RUN_COLUMNS)} FROM runs WHERE instance = ? AND job_id = ?"  # noqa: S608  # our columns
-    " ORDER BY began_at DESC, attempt DESC LIMIT ?"
-)
-"""One job's newest runs, straight from its index: a window over many jobs would read all they ever ran."""

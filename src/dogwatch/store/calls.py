@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.model import Alert
 from dogwatch.model.call import Call, PushedAlert, WaitingCall, Watcher
 from dogwatch.store import lease, schema
 from dogwatch.store.access import Access
+from dogwatch.store.dialects import insert
 
 WATCH = "watch"
 """The lease of the watcher that makes the rounds."""
@@ -32,12 +32,12 @@ class Calls(Access):
         """
         new: list[bool] = []
         with self._write_through() as connection:
+            keep, keep_alert = _statements(connection)
             for call in calls:
-                new.append(connection.execute(_KEEP, _call_row(call)).rowcount == 1)
+                new.append(connection.execute(keep, _call_row(call)).rowcount == 1)
                 if call.alerts:
-                    connection.execute(
-                        _KEEP_ALERT, [_alert_row(one, call.received_at) for one in call.alerts]
-                    )
+                    alerts = [_alert_row(one, call.received_at) for one in call.alerts]
+                    connection.execute(keep_alert, alerts)
         return new
 
     def waiting_calls(self, limit: int = 10_000) -> list[WaitingCall]:
@@ -123,9 +123,9 @@ class Calls(Access):
     def save_watcher(self, watcher: Watcher) -> None:
         """Remember a sign of life."""
         row = watcher.model_dump()
-        statement = insert(schema.watchers)
-        values = {name: statement.excluded[name] for name in row if name != "name"}
         with self._write() as connection:
+            statement = insert(connection, schema.watchers)
+            values = {name: statement.excluded[name] for name in row if name != "name"}
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values), row)
 
     def watchers(self, since: datetime) -> list[Watcher]:
@@ -181,11 +181,11 @@ def _alert_row(pushed: PushedAlert, now: datetime) -> dict[str, Any]:
     }
 
 
-def _statements() -> tuple[sa.Executable, sa.Executable]:
+def _statements(connection: sa.Connection) -> tuple[sa.Executable, sa.Executable]:
     """The upserts of a call and of an alert. An alert that is over begins again only with a later start: an
     old call that comes once more, or out of order, changes nothing."""
-    calls = insert(schema.calls)
-    alerts = insert(schema.pushed_alerts)
+    calls = insert(connection, schema.calls)
+    alerts = insert(connection, schema.pushed_alerts)
     told, new = schema.pushed_alerts.c, alerts.excluded
     later = sa.or_(
         new.began_at > told.began_at, sa.and_(new.began_at == told.began_at, told.ends_at.is_(None))
@@ -196,6 +196,3 @@ def _statements() -> tuple[sa.Executable, sa.Executable]:
         where=later,
     )
     return calls.on_conflict_do_nothing(index_elements=["key"]), upsert
-
-
-_KEEP, _KEEP_ALERT = _statements()

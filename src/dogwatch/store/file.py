@@ -1,13 +1,10 @@
 """The SQLite file under the store: how it is opened, how transactions begin, and what its errors mean."""
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
 
 from dogwatch.errors import StoreError
 
@@ -68,20 +65,8 @@ def _start(connection: sa.Connection) -> None:
     )
 
 
-@contextmanager
-def translated() -> Generator[None]:
-    """Within it, errors of the database and of the file become StoreError, with what to do about them."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise _store_error(str(error.orig)) from error
-    except OSError as error:
-        raise StoreError(
-            f"cannot use the store: {error.strerror or error}", "check the path `store`"
-        ) from error
-
-
-def _store_error(said: str) -> StoreError:
+def store_error(said: str) -> StoreError:
+    """What SQLite complains of, and what to do about it."""
     hints = {
         "locked": "another process holds the store; wait for it or stop it",
         "full": "free some disk space; nothing that was recorded is lost",

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.pipelines.habits import Habit
 from dogwatch.store import schema
 from dogwatch.store.access import Access
+from dogwatch.store.dialects import insert
 
 
 class Habits(Access):
@@ -25,12 +25,12 @@ class Habits(Access):
         ]
         if not rows:
             return
-        statement = insert(schema.habits)
-        upsert = statement.on_conflict_do_update(
-            index_elements=["downstream"],
-            set_={"looked_at": statement.excluded.looked_at, "body": statement.excluded.body},
-        )
         with self._write() as connection:
+            statement = insert(connection, schema.habits)
+            upsert = statement.on_conflict_do_update(
+                index_elements=["downstream"],
+                set_={"looked_at": statement.excluded.looked_at, "body": statement.excluded.body},
+            )
             connection.execute(upsert, rows)
 
     def habits(self) -> dict[str, Habit]:

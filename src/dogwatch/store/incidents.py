@@ -6,15 +6,19 @@ A version is compared and set: of two who change an incident at the same time on
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.errors import StoreError
 from dogwatch.model import Evidence, Finding, Incident, IncidentState, Status, Turn
 from dogwatch.store import schema
+from dogwatch.store.dialects import Bulk, insert
 from dogwatch.store.journal import Entry, Journal
-from dogwatch.store.rows import moment_text, sql_text
+from dogwatch.store.rows import moment_text
+
+if TYPE_CHECKING:
+    from dogwatch.store.dialects import Upsert
 
 _LIVE = [state.value for state in IncidentState if state.live]
 _GOOD = [status.value for status in Status if status.good]
@@ -66,7 +70,7 @@ class Incidents(Journal):
         """Those that were resolved after a moment, and those that a person resolved while something of them
         was still found."""
         table = schema.incidents
-        found = sa.func.json_array_length(table.c.body, "$.active") > 0
+        found = sa.func.json_array_length(table.c.body["active"]) > 0
         query = (
             sa.select(table.c.body)
             .where(table.c.state == IncidentState.resolved.value)
@@ -225,8 +229,8 @@ class Incidents(Journal):
             "body": body,
         }
         if turn.version == 1:
-            new = insert(table).values(number=incident.number, **row).on_conflict_do_nothing()
-            done = connection.execute(new).rowcount
+            new = insert(connection, table).values(number=incident.number, **row)
+            done = connection.execute(new.on_conflict_do_nothing()).rowcount
         else:
             was = table.update().where(table.c.number == incident.number, table.c.version == turn.version - 1)
             done = connection.execute(was.values(**row)).rowcount
@@ -235,7 +239,7 @@ class Incidents(Journal):
                 f"{incident.name} was changed by somebody else meanwhile", "look at it again and repeat"
             )
         connection.execute(
-            insert(schema.incident_turns).values(**{**turn.model_dump(mode="python"), "body": body})
+            schema.incident_turns.insert().values(**{**turn.model_dump(mode="python"), "body": body})
         )
 
     def _keep(self, connection: sa.Connection, book: Casebook) -> None:
@@ -246,7 +250,7 @@ class Incidents(Journal):
             for one, cleared in parts
         ]
         if rows:
-            connection.exec_driver_sql(_KEEP, rows)
+            _KEEP(connection, rows)
         cited = {
             (number, id_)
             for number, parts in book.findings.items()
@@ -257,7 +261,7 @@ class Incidents(Journal):
             cited |= {(incident.number, id_) for id_ in incident.cites}
         if cited:
             connection.execute(
-                insert(schema.citations).on_conflict_do_nothing(),
+                insert(connection, schema.citations).on_conflict_do_nothing(),
                 [{"number": number, "evidence": id_} for number, id_ in sorted(cited)],
             )
 
@@ -272,10 +276,9 @@ def _is_as_stored(finding: Finding, body: Mapping[str, object]) -> bool:
     )
 
 
-def _keep_statement() -> str:
-    statement = insert(schema.incident_findings)
+def _kept(statement: "Upsert") -> "Upsert":
     new = {name: statement.excluded[name] for name in ("subject", "body", "cleared_at")}
-    return sql_text(statement.on_conflict_do_update(index_elements=["number", "fingerprint"], set_=new))
+    return statement.on_conflict_do_update(index_elements=["number", "fingerprint"], set_=new)
 
 
-_KEEP = _keep_statement()
+_KEEP = Bulk(schema.incident_findings, _kept)

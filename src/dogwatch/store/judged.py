@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.model import Basis, Evidence, Expectation, ExpectationState, Finding, Job
 from dogwatch.model.ledger import JobKey, Kept, Ledger, Look
 from dogwatch.store import schema
 from dogwatch.store.access import Access
-from dogwatch.store.rows import moment_text, sql_text
+from dogwatch.store.dialects import Bulk, insert
+from dogwatch.store.rows import moment_text
+
+if TYPE_CHECKING:
+    from dogwatch.store.dialects import Upsert
 
 _REMEMBERED = timedelta(days=35)
 """Slots older than this are forgotten, but for missed ones."""
@@ -38,7 +41,7 @@ class Judged(Access):
                 (one.fingerprint, one.rule, one.subject, one.model_dump_json(), seen, seen, None)
                 for one in findings
             ]
-            connection.exec_driver_sql(_SAVE_FINDING, rows)
+            _SAVE_FINDINGS(connection, rows)
         cleared = sorted(open_before - {finding.fingerprint for finding in findings})
         if cleared:
             clearing = table.update().where(table.c.fingerprint == sa.bindparam("was"))
@@ -74,7 +77,7 @@ class Judged(Access):
             rows = [
                 (item.id, item.subject, moment_text(item.at), item.model_dump_json()) for item in evidence
             ]
-            connection.exec_driver_sql(_SAVE_EVIDENCE, rows)
+            _SAVE_EVIDENCE(connection, rows)
 
     def evidence(self, ids: Iterable[str]) -> list[Evidence]:
         """The facts with these ids; an id that resolves to nothing is left out."""
@@ -170,7 +173,7 @@ class Judged(Access):
             connection.execute(table.delete().where(one), dropped)
         rows = [_slot_row(kept) for kept in ledger.slots]
         if rows:
-            statement = insert(table)
+            statement = insert(connection, table)
             known = ["instance", "job_id", "scheduled_for"]
             values = {name: statement.excluded[name] for name in rows[0] if name not in known}
             connection.execute(statement.on_conflict_do_update(index_elements=known, set_=values), rows)
@@ -192,7 +195,7 @@ class Judged(Access):
             if look is not None
         ]
         if rows:
-            statement = insert(table)
+            statement = insert(connection, table)
             values = {name: statement.excluded[name] for name in ("at", "slot")}
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["instance", "job_id"], set_=values), rows
@@ -243,24 +246,21 @@ def _kept(row: sa.Row[Any], job: Job) -> Kept:
     return Kept(slot, bool(row.told))
 
 
-def _save_statements() -> tuple[str, str]:
-    """The upserts of findings and of evidence as SQL text, for rows in the order of columns: a storm brings
-    ten thousand at a time."""
-    findings, evidence = schema.findings, schema.evidence
-    statement = insert(findings)
-    new = statement.excluded
-    upsert = statement.on_conflict_do_update(
+def _finding(statement: "Upsert") -> "Upsert":
+    """What is found again stays as old as it is, unless it was over meanwhile."""
+    table, new = schema.findings, statement.excluded
+    first = sa.case((table.c.cleared_at.is_(None), table.c.first_seen), else_=new.first_seen)
+    return statement.on_conflict_do_update(
         index_elements=["fingerprint"],
         set_={
             "body": new.body,
-            "first_seen": sa.case(
-                (findings.c.cleared_at.is_(None), findings.c.first_seen), else_=new.first_seen
-            ),
+            "first_seen": first,
             "last_seen": new.last_seen,
             "cleared_at": new.cleared_at,
         },
     )
-    return sql_text(upsert), sql_text(insert(evidence).on_conflict_do_nothing())
 
 
-_SAVE_FINDING, _SAVE_EVIDENCE = _save_statements()
+_SAVE_FINDINGS = Bulk(schema.findings, _finding)
+_SAVE_EVIDENCE = Bulk(schema.evidence, lambda statement: statement.on_conflict_do_nothing())
+"""A storm brings ten thousand at a time."""

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.errors import StoreError
 from dogwatch.store import schema
+from dogwatch.store.dialects import insert
 
 TTL = timedelta(seconds=60)
 """A holder that does not renew for this long is taken for dead."""
@@ -18,7 +18,7 @@ def claim(connection: sa.Connection, name: str, holder: str, now: datetime) -> s
     One statement decides (compare and set), so of any number of claimants exactly one succeeds.
     """
     table = schema.leases
-    statement = insert(table).values(name=name, holder=holder, expires_at=now + TTL)
+    statement = insert(connection, table).values(name=name, holder=holder, expires_at=now + TTL)
     mine_or_dead = sa.or_(table.c.holder == holder, table.c.expires_at <= now)
     taken = connection.execute(
         statement.on_conflict_do_update(

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.store import schema
 from dogwatch.store.access import Access
+from dogwatch.store.dialects import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class LogBooks(Access):
                 (schema.log_books, ["instance", "component"], rows),
             ):
                 if values:
-                    statement = insert(table)
+                    statement = insert(connection, table)
                     changed = {
                         column.name: statement.excluded[column.name]
                         for column in table.c

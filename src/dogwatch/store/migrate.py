@@ -14,7 +14,7 @@ def migrate(engine: sa.Engine, writer: sa.Engine) -> None:
 
     Raises StoreError for a store that a newer dogwatch made.
     """
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         found = _revision(connection)
     if found == HEAD:
         return

@@ -11,11 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic import JsonValue
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.model import Delivery, DeliveryState, Reach
 from dogwatch.model.delivery import FEEDS
 from dogwatch.store import schema
+from dogwatch.store.dialects import insert
 from dogwatch.store.journal import Entry, Journal
 
 ATTEMPT = timedelta(minutes=3)
@@ -37,7 +37,8 @@ class Outbox(Journal):
     def _post(self, connection: sa.Connection, deliveries: Iterable[Delivery]) -> None:
         rows = [_row(delivery) for delivery in deliveries]
         if rows:
-            connection.execute(insert(schema.outbox).on_conflict_do_nothing(index_elements=["key"]), rows)
+            statement = insert(connection, schema.outbox)
+            connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]), rows)
 
     def _repost(self, connection: sa.Connection, deliveries: Iterable[Delivery]) -> None:
         """Deliveries that were held become what is given here: released, or gathered."""
@@ -215,15 +216,15 @@ class Outbox(Journal):
     def save_reach(self, reach: Reach, now: datetime) -> None:
         """Remember how well a destination can be reached; that it is switched off or on goes on record."""
         row = reach.model_dump()
-        statement = insert(schema.reaches)
-        upsert = statement.on_conflict_do_update(
-            index_elements=["destination"],
-            set_={name: statement.excluded[name] for name in row if name != "destination"},
-        )
         table = schema.reaches
         was_dead = sa.select(table.c.dead_since).where(table.c.destination == reach.destination)
         with self._write() as connection:
             dead = connection.execute(was_dead).scalar() is not None
+            statement = insert(connection, table)
+            upsert = statement.on_conflict_do_update(
+                index_elements=["destination"],
+                set_={name: statement.excluded[name] for name in row if name != "destination"},
+            )
             connection.execute(upsert, row)
             if dead != (reach.dead_since is not None):
                 kind = "destination.on" if dead else "destination.off"

@@ -7,6 +7,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from dogwatch.store.fit import fit_text
+
 
 class Moment(sa.types.TypeDecorator[datetime]):
     """An aware UTC instant: ISO 8601 text of fixed width on SQLite, sortable; else timestamptz."""
@@ -33,36 +35,56 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
 
+class Words(sa.types.TypeDecorator[str]):
+    """Text as platforms and people write it. In PostgreSQL it is ordered by code points, as SQLite and Python
+    do, whatever the database's own order is; and what it cannot hold is replaced."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """The same type with an order of its own where there is one."""
+        plain = dialect.name == "sqlite"
+        return dialect.type_descriptor(sa.Text() if plain else sa.Text(collation="C"))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """To the database."""
+        return value if value is None or dialect.name == "sqlite" else fit_text(value)
+
+
+Count = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A number that grows for years; SQLite's integers are as long as they have to be."""
+
 metadata = sa.MetaData()
 
 OPEN = sa.text("terminal = 0")
 UNWELL = sa.text("status != 'success'")
 REPAIRED = sa.text("attempt > 1")
-"""What the small indexes hold. SQLite uses them only for queries that say it in the same words."""
+"""What the small indexes hold. Databases use them only for queries that say it in the same words."""
 
 runs = sa.Table(
     "runs",
     metadata,
     sa.Column("uid", sa.String(36), primary_key=True),
-    sa.Column("platform", sa.Text, nullable=False),
-    sa.Column("instance", sa.Text, nullable=False),
-    sa.Column("job_id", sa.Text, nullable=False),
-    sa.Column("job_name", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("native_run_id", sa.Text, nullable=False),
+    sa.Column("platform", Words, nullable=False),
+    sa.Column("instance", Words, nullable=False),
+    sa.Column("job_id", Words, nullable=False),
+    sa.Column("job_name", Words, nullable=False),
+    sa.Column("kind", Words, nullable=False),
+    sa.Column("native_run_id", Words, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("parent_uid", sa.String(36)),
-    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("trigger", Words, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("native_status", sa.Text, nullable=False),
+    sa.Column("native_status", Words, nullable=False),
     sa.Column("scheduled_for", Moment),
     sa.Column("queued_at", Moment),
     sa.Column("started_at", Moment),
     sa.Column("ended_at", Moment),
     sa.Column("updated_at", Moment),
-    sa.Column("error_message", sa.Text),
+    sa.Column("error_message", Words),
     sa.Column("metrics", sa.JSON, nullable=False),
-    sa.Column("url", sa.Text),
+    sa.Column("url", Words),
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("observed_at", Moment, nullable=False),
     # What ``Run.began_at`` and ``Run.version`` say, as columns so that SQL can order and compare by them.
@@ -73,17 +95,25 @@ runs = sa.Table(
     sa.Column("changed_in", sa.Integer, nullable=False),
     sa.Index("runs_by_job", "instance", "job_id", "began_at"),
     sa.Index("runs_by_time", "began_at"),
-    sa.Index("runs_open", "instance", "job_id", sqlite_where=OPEN),
-    sa.Index("runs_unwell", "instance", "job_id", "began_at", "status", sqlite_where=UNWELL),
-    sa.Index("runs_repaired", "instance", "began_at", sqlite_where=REPAIRED),
+    sa.Index("runs_open", "instance", "job_id", sqlite_where=OPEN, postgresql_where=OPEN),
+    sa.Index(
+        "runs_unwell",
+        "instance",
+        "job_id",
+        "began_at",
+        "status",
+        sqlite_where=UNWELL,
+        postgresql_where=UNWELL,
+    ),
+    sa.Index("runs_repaired", "instance", "began_at", sqlite_where=REPAIRED, postgresql_where=REPAIRED),
     sa.Index("runs_changed", "changed_in"),
 )
 
 job_versions = sa.Table(
     "job_versions",
     metadata,
-    sa.Column("instance", sa.Text, primary_key=True),
-    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("instance", Words, primary_key=True),
+    sa.Column("job_id", Words, primary_key=True),
     sa.Column("valid_from", Moment, primary_key=True),
     sa.Column("valid_to", Moment),
     sa.Column("digest", sa.String(16), nullable=False),
@@ -94,14 +124,14 @@ job_versions = sa.Table(
 sources = sa.Table(
     "sources",
     metadata,
-    sa.Column("instance", sa.Text, primary_key=True),
-    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("instance", Words, primary_key=True),
+    sa.Column("platform", Words, nullable=False),
     sa.Column("first_read_at", Moment),
     sa.Column("read_until", Moment),
     sa.Column("watermark", Moment),
     sa.Column("blind_since", Moment),
-    sa.Column("blind_reason", sa.Text, nullable=False),
-    sa.Column("blind_hint", sa.Text, nullable=False),
+    sa.Column("blind_reason", Words, nullable=False),
+    sa.Column("blind_hint", Words, nullable=False),
     sa.Column("skew_seconds", sa.Float),
     sa.Column("caveats", sa.JSON, nullable=False),
     sa.Column("judged_until", Moment),
@@ -110,8 +140,8 @@ sources = sa.Table(
 expectations = sa.Table(
     "expectations",
     metadata,
-    sa.Column("instance", sa.Text, primary_key=True),
-    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("instance", Words, primary_key=True),
+    sa.Column("job_id", Words, primary_key=True),
     sa.Column("scheduled_for", Moment, primary_key=True),
     sa.Column("basis", sa.String(16), nullable=False),
     sa.Column("confidence", sa.Float, nullable=False),
@@ -120,7 +150,7 @@ expectations = sa.Table(
     sa.Column("finish_by", Moment),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("run_uid", sa.String(36)),
-    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reason", Words, nullable=False),
     sa.Column("told", sa.Integer, nullable=False),
     sa.Index("expectations_by_time", "scheduled_for"),
 )
@@ -128,8 +158,8 @@ expectations = sa.Table(
 looks = sa.Table(
     "looks",
     metadata,
-    sa.Column("instance", sa.Text, primary_key=True),
-    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("instance", Words, primary_key=True),
+    sa.Column("job_id", Words, primary_key=True),
     # When somebody has to look whether a run came; the slot is the next one that is due.
     sa.Column("at", Moment, nullable=False),
     sa.Column("slot", Moment),
@@ -140,8 +170,8 @@ findings = sa.Table(
     "findings",
     metadata,
     sa.Column("fingerprint", sa.String(16), primary_key=True),
-    sa.Column("rule", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("rule", Words, nullable=False),
+    sa.Column("subject", Words, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
     sa.Column("first_seen", Moment, nullable=False),
     sa.Column("last_seen", Moment, nullable=False),
@@ -153,7 +183,7 @@ evidence = sa.Table(
     "evidence",
     metadata,
     sa.Column("id", sa.String(16), primary_key=True),
-    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("subject", Words, nullable=False),
     sa.Column("at", Moment, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
 )
@@ -161,33 +191,33 @@ evidence = sa.Table(
 rounds = sa.Table(
     "rounds",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", Count, primary_key=True, autoincrement=True),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),
     sa.Column("exit_code", sa.Integer),
     sa.Column("body", sa.JSON, nullable=False),
     # The instances that it asked, with commas between them; null for a round of everything.
-    sa.Column("scope", sa.Text),
+    sa.Column("scope", Words),
 )
 
 leases = sa.Table(
     "leases",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("name", Words, primary_key=True),
+    sa.Column("holder", Words, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
 )
 
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("destination", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("thread", sa.Text, nullable=False),
-    sa.Column("tag", sa.Text, nullable=False),
-    sa.Column("mark", sa.Text, nullable=False),
+    sa.Column("id", Count, primary_key=True, autoincrement=True),
+    sa.Column("kind", Words, nullable=False),
+    sa.Column("destination", Words, nullable=False),
+    sa.Column("key", Words, nullable=False),
+    sa.Column("thread", Words, nullable=False),
+    sa.Column("tag", Words, nullable=False),
+    sa.Column("mark", Words, nullable=False),
     sa.Column("payload", sa.JSON, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
@@ -196,10 +226,10 @@ outbox = sa.Table(
     sa.Column("next_at", Moment, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
-    sa.Column("landed", sa.Text, nullable=False),
-    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("landed", Words, nullable=False),
+    sa.Column("error", Words, nullable=False),
     # Who is sending it, and until when that counts; after that the attempt is doubtful.
-    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("holder", Words, nullable=False),
     sa.Column("held_until", Moment),
     sa.Index("outbox_keys", "key", unique=True),
     sa.Index("outbox_by_thread", "destination", "thread", "id"),
@@ -213,12 +243,12 @@ calls = sa.Table(
     metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("key", sa.String(64), nullable=False),
-    sa.Column("hook", sa.Text, nullable=False),
+    sa.Column("hook", Words, nullable=False),
     sa.Column("received_at", Moment, nullable=False),
     sa.Column("touches", sa.JSON, nullable=False),
     sa.Column("everything", sa.Boolean, nullable=False),
-    sa.Column("says", sa.Text, nullable=False),
-    sa.Column("reply_to", sa.Text, nullable=False),
+    sa.Column("says", Words, nullable=False),
+    sa.Column("reply_to", Words, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("finished_at", Moment),
     sa.Index("calls_by_key", "key", unique=True),
@@ -228,7 +258,7 @@ calls = sa.Table(
 pushed_alerts = sa.Table(
     "pushed_alerts",
     metadata,
-    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("key", Words, primary_key=True),
     sa.Column("began_at", Moment, nullable=False),
     sa.Column("ends_at", Moment),
     # When it was told last; an alert that nobody repeats is over.
@@ -239,8 +269,8 @@ pushed_alerts = sa.Table(
 watchers = sa.Table(
     "watchers",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("name", Words, primary_key=True),
+    sa.Column("holder", Words, nullable=False),
     sa.Column("began_at", Moment, nullable=False),
     sa.Column("seen_at", Moment, nullable=False),
     sa.Column("stopped_at", Moment),
@@ -251,11 +281,11 @@ watchers = sa.Table(
 reaches = sa.Table(
     "reaches",
     metadata,
-    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("destination", Words, primary_key=True),
     sa.Column("dead_since", Moment),
     sa.Column("failing_since", Moment),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("hint", sa.Text, nullable=False),
+    sa.Column("reason", Words, nullable=False),
+    sa.Column("hint", Words, nullable=False),
     sa.Column("last_sent_at", Moment),
 )
 
@@ -263,8 +293,8 @@ changes = sa.Table(
     "changes",
     metadata,
     sa.Column("uid", sa.String(16), primary_key=True),
-    sa.Column("instance", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("instance", Words, nullable=False),
+    sa.Column("subject", Words, nullable=False),
     sa.Column("at", Moment, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
     sa.Index("changes_by_time", "at"),
@@ -286,7 +316,7 @@ incidents = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("key", sa.String(16), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("culprit", sa.Text, nullable=False),
+    sa.Column("culprit", Words, nullable=False),
     sa.Column("opened_at", Moment, nullable=False),
     sa.Column("resolved_at", Moment),
     sa.Column("version", sa.Integer, nullable=False),
@@ -300,11 +330,11 @@ incident_turns = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", Moment, nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("actor", Words, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("was", sa.String(16)),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("why", Words, nullable=False),
     # The incident as it was from then on.
     sa.Column("body", sa.JSON, nullable=False),
 )
@@ -314,7 +344,7 @@ incident_findings = sa.Table(
     metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("fingerprint", sa.String(16), primary_key=True),
-    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("subject", Words, nullable=False),
     # A copy: the same trouble may come again and be another incident.
     sa.Column("body", sa.JSON, nullable=False),
     sa.Column("cleared_at", Moment),
@@ -331,22 +361,34 @@ citations = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", Count, primary_key=True, autoincrement=False),
     sa.Column("at", Moment, nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("actor", Words, nullable=False),
+    sa.Column("kind", Words, nullable=False),
+    sa.Column("subject", Words, nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
     sa.Column("previous", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Index("events_by_subject", "subject", "seq"),
 )
-for _verb in ("UPDATE", "DELETE"):  # the record is append-only, whoever opens the file with whatever program
-    _refusal = sa.DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy left the types out
-        f"CREATE TRIGGER events_no_{_verb.lower()} BEFORE {_verb} ON events"
+# The record is append-only, whoever opens the store with whatever program.
+APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER events_no_{verb.lower()} BEFORE {verb} ON events"
         " BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
-    )
-    event.listen(events, "after_create", _refusal.execute_if(dialect="sqlite"))
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        """CREATE FUNCTION events_append_only() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN RAISE EXCEPTION ''events are append-only''; END'""",
+        """CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON events
+        EXECUTE FUNCTION events_append_only()""",
+    ],
+}
+for _dialect, _statements in APPEND_ONLY.items():
+    for _statement in _statements:
+        _refusal = sa.DDL(_statement)  # type: ignore[no-untyped-call]  # SQLAlchemy left the types out
+        event.listen(events, "after_create", _refusal.execute_if(dialect=_dialect))
 
 actions = sa.Table(
     "actions",
@@ -355,7 +397,7 @@ actions = sa.Table(
     sa.Column("id", sa.String(32), nullable=False),
     sa.Column("digest", sa.String(16), nullable=False),
     sa.Column("incident", sa.Integer, nullable=False),
-    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("target", Words, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("proposed_at", Moment, nullable=False),
@@ -370,8 +412,8 @@ actions = sa.Table(
 switches = sa.Table(
     "switches",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("name", Words, primary_key=True),
+    sa.Column("by", Words, nullable=False),
     sa.Column("at", Moment, nullable=False),
 )
 
@@ -379,7 +421,7 @@ switches = sa.Table(
 habits = sa.Table(
     "habits",
     metadata,
-    sa.Column("downstream", sa.Text, primary_key=True),
+    sa.Column("downstream", Words, primary_key=True),
     sa.Column("looked_at", Moment, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
 )
@@ -388,19 +430,19 @@ habits = sa.Table(
 log_cursors = sa.Table(
     "log_cursors",
     metadata,
-    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("instance", Words, primary_key=True),
     # Where the connector goes on, in its own words.
-    sa.Column("cursor", sa.Text, nullable=False),
+    sa.Column("cursor", Words, nullable=False),
     sa.Column("read_until", Moment),
     # Lines counted so far.
-    sa.Column("lines", sa.Integer, nullable=False),
+    sa.Column("lines", Count, nullable=False),
 )
 
 log_books = sa.Table(
     "log_books",
     metadata,
-    sa.Column("instance", sa.Text, primary_key=True),
-    sa.Column("component", sa.Text, primary_key=True),
+    sa.Column("instance", Words, primary_key=True),
+    sa.Column("component", Words, primary_key=True),
     # Packed JSON.
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
@@ -411,10 +453,10 @@ tokens = sa.Table(
     metadata,
     sa.Column("id", sa.String(16), primary_key=True),
     sa.Column("secret", sa.String(64), nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", Words, nullable=False),
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("made_at", Moment, nullable=False),
-    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Column("made_by", Words, nullable=False),
     sa.Column("expires_at", Moment),
     sa.Column("revoked_at", Moment),
     sa.Index("tokens_by_secret", "secret", unique=True),
@@ -425,7 +467,7 @@ sessions = sa.Table(
     metadata,
     sa.Column("cookie", sa.String(64), primary_key=True),
     sa.Column("token", sa.String(16), nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", Words, nullable=False),
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("csrf", sa.String(64), nullable=False),
     sa.Column("opened_at", Moment, nullable=False),

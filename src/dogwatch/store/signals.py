@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from dogwatch.model import Change
 from dogwatch.store import schema
 from dogwatch.store.access import Access
+from dogwatch.store.dialects import insert
 
 _CHUNK = 300
 
@@ -30,13 +30,13 @@ class Signals(Access):
         ]
         if not rows:
             return
-        statement = insert(schema.changes)
-        upsert = statement.on_conflict_do_update(
-            index_elements=["uid"],
-            set_={name: statement.excluded[name] for name in ("subject", "at", "body")},
-        )
         with self._write() as connection:
             self._fence(connection)
+            statement = insert(connection, schema.changes)
+            upsert = statement.on_conflict_do_update(
+                index_elements=["uid"],
+                set_={name: statement.excluded[name] for name in ("subject", "at", "body")},
+            )
             connection.execute(upsert, rows)
 
     def changes(self, since: datetime, until: datetime) -> list[Change]:
@@ -59,7 +59,7 @@ class Signals(Access):
         with self._write() as connection:
             self._fence(connection)
             if rows:
-                statement = insert(table)
+                statement = insert(connection, table)
                 again = statement.on_conflict_do_update(
                     index_elements=["key", "at"], set_={"value": statement.excluded.value}
                 )

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import Count, Moment, Words
 
 revision = "0001"
 down_revision = None
@@ -14,25 +14,25 @@ def upgrade() -> None:
     op.create_table(
         "runs",
         sa.Column("uid", sa.String(36), primary_key=True),
-        sa.Column("platform", sa.Text, nullable=False),
-        sa.Column("instance", sa.Text, nullable=False),
-        sa.Column("job_id", sa.Text, nullable=False),
-        sa.Column("job_name", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("native_run_id", sa.Text, nullable=False),
+        sa.Column("platform", Words, nullable=False),
+        sa.Column("instance", Words, nullable=False),
+        sa.Column("job_id", Words, nullable=False),
+        sa.Column("job_name", Words, nullable=False),
+        sa.Column("kind", Words, nullable=False),
+        sa.Column("native_run_id", Words, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("parent_uid", sa.String(36)),
-        sa.Column("trigger", sa.Text, nullable=False),
+        sa.Column("trigger", Words, nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
-        sa.Column("native_status", sa.Text, nullable=False),
+        sa.Column("native_status", Words, nullable=False),
         sa.Column("scheduled_for", Moment),
         sa.Column("queued_at", Moment),
         sa.Column("started_at", Moment),
         sa.Column("ended_at", Moment),
         sa.Column("updated_at", Moment),
-        sa.Column("error_message", sa.Text),
+        sa.Column("error_message", Words),
         sa.Column("metrics", sa.JSON, nullable=False),
-        sa.Column("url", sa.Text),
+        sa.Column("url", Words),
         sa.Column("metadata", sa.JSON, nullable=False),
         sa.Column("observed_at", Moment, nullable=False),
         sa.Column("began_at", Moment, nullable=False),
@@ -48,11 +48,11 @@ def upgrade() -> None:
         ("runs_unwell", ["instance", "job_id", "began_at", "status"], "status != 'success'"),
         ("runs_repaired", ["instance", "began_at"], "attempt > 1"),
     ):
-        op.create_index(name, "runs", columns, sqlite_where=sa.text(where))
+        op.create_index(name, "runs", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     op.create_table(
         "job_versions",
-        sa.Column("instance", sa.Text, primary_key=True),
-        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("instance", Words, primary_key=True),
+        sa.Column("job_id", Words, primary_key=True),
         sa.Column("valid_from", Moment, primary_key=True),
         sa.Column("valid_to", Moment),
         sa.Column("digest", sa.String(16), nullable=False),
@@ -61,22 +61,22 @@ def upgrade() -> None:
     op.create_index("jobs_now", "job_versions", ["instance", "valid_to"])
     op.create_table(
         "sources",
-        sa.Column("instance", sa.Text, primary_key=True),
-        sa.Column("platform", sa.Text, nullable=False),
+        sa.Column("instance", Words, primary_key=True),
+        sa.Column("platform", Words, nullable=False),
         sa.Column("first_read_at", Moment),
         sa.Column("read_until", Moment),
         sa.Column("watermark", Moment),
         sa.Column("blind_since", Moment),
-        sa.Column("blind_reason", sa.Text, nullable=False),
-        sa.Column("blind_hint", sa.Text, nullable=False),
+        sa.Column("blind_reason", Words, nullable=False),
+        sa.Column("blind_hint", Words, nullable=False),
         sa.Column("skew_seconds", sa.Float),
         sa.Column("caveats", sa.JSON, nullable=False),
         sa.Column("judged_until", Moment),
     )
     op.create_table(
         "expectations",
-        sa.Column("instance", sa.Text, primary_key=True),
-        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("instance", Words, primary_key=True),
+        sa.Column("job_id", Words, primary_key=True),
         sa.Column("scheduled_for", Moment, primary_key=True),
         sa.Column("basis", sa.String(16), nullable=False),
         sa.Column("confidence", sa.Float, nullable=False),
@@ -85,14 +85,14 @@ def upgrade() -> None:
         sa.Column("finish_by", Moment),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("run_uid", sa.String(36)),
-        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("reason", Words, nullable=False),
         sa.Column("told", sa.Integer, nullable=False),
     )
     op.create_index("expectations_by_time", "expectations", ["scheduled_for"])
     op.create_table(
         "looks",
-        sa.Column("instance", sa.Text, primary_key=True),
-        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("instance", Words, primary_key=True),
+        sa.Column("job_id", Words, primary_key=True),
         sa.Column("at", Moment, nullable=False),
         sa.Column("slot", Moment),
     )
@@ -100,8 +100,8 @@ def upgrade() -> None:
     op.create_table(
         "findings",
         sa.Column("fingerprint", sa.String(16), primary_key=True),
-        sa.Column("rule", sa.Text, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("rule", Words, nullable=False),
+        sa.Column("subject", Words, nullable=False),
         sa.Column("body", sa.JSON, nullable=False),
         sa.Column("first_seen", Moment, nullable=False),
         sa.Column("last_seen", Moment, nullable=False),
@@ -111,13 +111,13 @@ def upgrade() -> None:
     op.create_table(
         "evidence",
         sa.Column("id", sa.String(16), primary_key=True),
-        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("subject", Words, nullable=False),
         sa.Column("at", Moment, nullable=False),
         sa.Column("body", sa.JSON, nullable=False),
     )
     op.create_table(
         "rounds",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("id", Count, primary_key=True, autoincrement=True),
         sa.Column("started_at", Moment, nullable=False),
         sa.Column("ended_at", Moment),
         sa.Column("exit_code", sa.Integer),
@@ -125,8 +125,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "leases",
-        sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("name", Words, primary_key=True),
+        sa.Column("holder", Words, nullable=False),
         sa.Column("expires_at", Moment, nullable=False),
     )
 

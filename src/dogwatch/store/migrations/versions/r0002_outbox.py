@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import Count, Moment, Words
 
 revision = "0002"
 down_revision = "0001"
@@ -13,13 +13,13 @@ def upgrade() -> None:
     """Make both tables."""
     op.create_table(
         "outbox",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("destination", sa.Text, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("thread", sa.Text, nullable=False),
-        sa.Column("tag", sa.Text, nullable=False),
-        sa.Column("mark", sa.Text, nullable=False),
+        sa.Column("id", Count, primary_key=True, autoincrement=True),
+        sa.Column("kind", Words, nullable=False),
+        sa.Column("destination", Words, nullable=False),
+        sa.Column("key", Words, nullable=False),
+        sa.Column("thread", Words, nullable=False),
+        sa.Column("tag", Words, nullable=False),
+        sa.Column("mark", Words, nullable=False),
         sa.Column("payload", sa.JSON, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
@@ -28,9 +28,9 @@ def upgrade() -> None:
         sa.Column("next_at", Moment, nullable=False),
         sa.Column("created_at", Moment, nullable=False),
         sa.Column("finished_at", Moment),
-        sa.Column("landed", sa.Text, nullable=False),
-        sa.Column("error", sa.Text, nullable=False),
-        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("landed", Words, nullable=False),
+        sa.Column("error", Words, nullable=False),
+        sa.Column("holder", Words, nullable=False),
         sa.Column("held_until", Moment),
     )
     op.create_index("outbox_keys", "outbox", ["key"], unique=True)
@@ -39,11 +39,11 @@ def upgrade() -> None:
     op.create_index("outbox_by_time", "outbox", ["destination", "created_at"])
     op.create_table(
         "reaches",
-        sa.Column("destination", sa.Text, primary_key=True),
+        sa.Column("destination", Words, primary_key=True),
         sa.Column("dead_since", Moment),
         sa.Column("failing_since", Moment),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("hint", sa.Text, nullable=False),
+        sa.Column("reason", Words, nullable=False),
+        sa.Column("hint", Words, nullable=False),
         sa.Column("last_sent_at", Moment),
     )
 

@@ -7,7 +7,7 @@ Revises: 0002
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import Moment, Words
 
 revision = "0003"
 down_revision = "0002"
@@ -20,8 +20,8 @@ def upgrade() -> None:
     op.create_table(
         "changes",
         sa.Column("uid", sa.String(16), primary_key=True),
-        sa.Column("instance", sa.Text, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("instance", Words, nullable=False),
+        sa.Column("subject", Words, nullable=False),
         sa.Column("at", Moment, nullable=False),
         sa.Column("body", sa.JSON, nullable=False),
     )

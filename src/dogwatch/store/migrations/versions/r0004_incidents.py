@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import APPEND_ONLY, Count, Moment, Words
 
 revision = "0004"
 down_revision = "0003"
@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("key", sa.String(16), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("culprit", sa.Text, nullable=False),
+        sa.Column("culprit", Words, nullable=False),
         sa.Column("opened_at", Moment, nullable=False),
         sa.Column("resolved_at", Moment),
         sa.Column("version", sa.Integer, nullable=False),
@@ -28,18 +28,18 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("at", Moment, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("actor", Words, nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("was", sa.String(16)),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("why", sa.Text, nullable=False),
+        sa.Column("why", Words, nullable=False),
         sa.Column("body", sa.JSON, nullable=False),
     )
     op.create_table(
         "incident_findings",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("fingerprint", sa.String(16), primary_key=True),
-        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("subject", Words, nullable=False),
         sa.Column("body", sa.JSON, nullable=False),
         sa.Column("cleared_at", Moment),
     )
@@ -50,23 +50,18 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("seq", Count, primary_key=True, autoincrement=False),
         sa.Column("at", Moment, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("actor", Words, nullable=False),
+        sa.Column("kind", Words, nullable=False),
+        sa.Column("subject", Words, nullable=False),
         sa.Column("detail", sa.JSON, nullable=False),
         sa.Column("previous", sa.String(64), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
     )
     op.create_index("events_by_subject", "events", ["subject", "seq"])
-    # The record is append-only, whoever opens the file with whatever program.
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER events_no_{verb.lower()} BEFORE {verb} ON events"
-                " BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
-            )
+    for statement in APPEND_ONLY[op.get_bind().dialect.name]:
+        op.execute(statement)
 
 
 def downgrade() -> None:

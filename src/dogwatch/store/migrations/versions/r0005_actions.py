@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import Moment, Words
 
 revision = "0005"
 down_revision = "0004"
@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(32), nullable=False),
         sa.Column("digest", sa.String(16), nullable=False),
         sa.Column("incident", sa.Integer, nullable=False),
-        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("target", Words, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("proposed_at", Moment, nullable=False),
@@ -30,8 +30,8 @@ def upgrade() -> None:
     op.create_index("actions_by_incident", "actions", ["incident", "number"])
     op.create_table(
         "switches",
-        sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("name", Words, primary_key=True),
+        sa.Column("by", Words, nullable=False),
         sa.Column("at", Moment, nullable=False),
     )
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import Moment, Words
 
 revision = "0006"
 down_revision = "0005"
@@ -13,7 +13,7 @@ def upgrade() -> None:
     """Make the table."""
     op.create_table(
         "habits",
-        sa.Column("downstream", sa.Text, primary_key=True),
+        sa.Column("downstream", Words, primary_key=True),
         sa.Column("looked_at", Moment, nullable=False),
         sa.Column("body", sa.JSON, nullable=False),
     )

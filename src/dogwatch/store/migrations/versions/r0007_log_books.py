@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import Count, Moment, Words
 
 revision = "0007"
 down_revision = "0006"
@@ -13,15 +13,15 @@ def upgrade() -> None:
     """Make the tables."""
     op.create_table(
         "log_cursors",
-        sa.Column("instance", sa.Text, primary_key=True),
-        sa.Column("cursor", sa.Text, nullable=False),
+        sa.Column("instance", Words, primary_key=True),
+        sa.Column("cursor", Words, nullable=False),
         sa.Column("read_until", Moment),
-        sa.Column("lines", sa.Integer, nullable=False),
+        sa.Column("lines", Count, nullable=False),
     )
     op.create_table(
         "log_books",
-        sa.Column("instance", sa.Text, primary_key=True),
-        sa.Column("component", sa.Text, primary_key=True),
+        sa.Column("instance", Words, primary_key=True),
+        sa.Column("component", Words, primary_key=True),
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import Moment, Words
 
 revision = "0008"
 down_revision = "0007"
@@ -15,10 +15,10 @@ def upgrade() -> None:
         "tokens",
         sa.Column("id", sa.String(16), primary_key=True),
         sa.Column("secret", sa.String(64), nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("name", Words, nullable=False),
         sa.Column("scopes", sa.JSON, nullable=False),
         sa.Column("made_at", Moment, nullable=False),
-        sa.Column("made_by", sa.Text, nullable=False),
+        sa.Column("made_by", Words, nullable=False),
         sa.Column("expires_at", Moment),
         sa.Column("revoked_at", Moment),
     )
@@ -27,7 +27,7 @@ def upgrade() -> None:
         "sessions",
         sa.Column("cookie", sa.String(64), primary_key=True),
         sa.Column("token", sa.String(16), nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("name", Words, nullable=False),
         sa.Column("scopes", sa.JSON, nullable=False),
         sa.Column("csrf", sa.String(64), nullable=False),
         sa.Column("opened_at", Moment, nullable=False),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from dogwatch.store.schema import Moment
+from dogwatch.store.schema import Moment, Words
 
 revision = "0009"
 down_revision = "0008"
@@ -11,17 +11,17 @@ down_revision = "0008"
 
 def upgrade() -> None:
     """Make the tables; rounds remember what they were about."""
-    op.add_column("rounds", sa.Column("scope", sa.Text))
+    op.add_column("rounds", sa.Column("scope", Words))
     op.create_table(
         "calls",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("key", sa.String(64), nullable=False),
-        sa.Column("hook", sa.Text, nullable=False),
+        sa.Column("hook", Words, nullable=False),
         sa.Column("received_at", Moment, nullable=False),
         sa.Column("touches", sa.JSON, nullable=False),
         sa.Column("everything", sa.Boolean, nullable=False),
-        sa.Column("says", sa.Text, nullable=False),
-        sa.Column("reply_to", sa.Text, nullable=False),
+        sa.Column("says", Words, nullable=False),
+        sa.Column("reply_to", Words, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("finished_at", Moment),
     )
@@ -29,7 +29,7 @@ def upgrade() -> None:
     op.create_index("calls_by_state", "calls", ["state", "number"])
     op.create_table(
         "pushed_alerts",
-        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("key", Words, primary_key=True),
         sa.Column("began_at", Moment, nullable=False),
         sa.Column("ends_at", Moment),
         sa.Column("seen_at", Moment, nullable=False),
@@ -37,8 +37,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "watchers",
-        sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("name", Words, primary_key=True),
+        sa.Column("holder", Words, nullable=False),
         sa.Column("began_at", Moment, nullable=False),
         sa.Column("seen_at", Moment, nullable=False),
         sa.Column("stopped_at", Moment),

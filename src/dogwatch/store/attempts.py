@@ -1,0 +1,80 @@
+"""The two hot paths of a round: run attempts written by batches, and the newest of many jobs read."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from dogwatch.model import Run
+from dogwatch.model.ledger import JobKey
+from dogwatch.store import schema
+from dogwatch.store.dialects import SQLITE, Bulk
+from dogwatch.store.rows import RUN_COLUMNS, run_from_text, run_from_values
+
+if TYPE_CHECKING:
+    from dogwatch.store.dialects import Upsert
+
+_ROWS = 500
+"""Runs written by one statement: while it works, other threads do too, as Python lets go of its lock once a
+statement and not once a row."""
+_COLUMNS = ", ".join(RUN_COLUMNS)
+_NEWEST = (
+    f"SELECT {_COLUMNS} FROM runs WHERE instance = ? AND job_id = ?"  # noqa: S608  # our columns
+    " ORDER BY began_at DESC, attempt DESC LIMIT ?"
+)
+"""One job's newest runs, straight from its index: a window over many jobs would read all they ever ran."""
+_NEWEST_OF_MANY = (
+    f"SELECT {_COLUMNS} FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS k(i, j, place)"  # noqa: S608
+    " CROSS JOIN LATERAL (SELECT * FROM runs WHERE instance = k.i AND job_id = k.j"
+    " ORDER BY began_at DESC, attempt DESC LIMIT %s) AS newest"
+    " ORDER BY place, began_at, attempt"
+)
+"""The same for a server, which is asked once for many jobs: each question is a way there and back."""
+_JOBS = 1_000
+"""So many at once."""
+
+
+def _newer(statement: "Upsert") -> "Upsert":
+    """Of two states of one attempt the newer wins; of two answers on one state that which tells more."""
+    table, new = schema.runs, statement.excluded
+    incoming = sa.tuple_(new.version_at, new.terminal)
+    stored = sa.tuple_(table.c.version_at, table.c.terminal)
+    as_telling = sa.or_(new.error_message.is_not(None), table.c.error_message.is_(None))
+    news = sa.or_(
+        incoming > stored,
+        new.status != table.c.status,
+        sa.cast(new.metrics, sa.Text) != sa.cast(table.c.metrics, sa.Text),
+        new.error_message.is_distinct_from(table.c.error_message),
+    )
+    return statement.on_conflict_do_update(
+        index_elements=["uid"],
+        set_={
+            **{column.name: new[column.name] for column in table.columns if column.name != "uid"},
+            "changed_in": sa.case((news, new.changed_in), else_=table.c.changed_in),
+        },
+        where=sa.or_(incoming > stored, sa.and_(incoming == stored, as_telling)),
+    )
+
+
+RECORD = Bulk(schema.runs, _newer, _ROWS)
+"""Writes what ``run_row`` makes."""
+
+
+def newest_of(connection: sa.Connection, jobs: Iterable[JobKey], limit: int) -> dict[JobKey, list[Run]]:
+    """The newest ``limit`` attempts of each (instance, job id), oldest first; who has none is left out."""
+    found: dict[JobKey, list[Run]] = {}
+    cursor = connection.connection.cursor()
+    if connection.dialect.name == SQLITE:
+        for key in jobs:
+            rows = cursor.execute(_NEWEST, (*key, limit)).fetchall()
+            if rows:
+                found[key] = [run_from_text(row) for row in reversed(rows)]
+        return found
+    wanted = list(jobs)
+    for start in range(0, len(wanted), _JOBS):
+        some = wanted[start : start + _JOBS]
+        cursor.execute(_NEWEST_OF_MANY, ([key[0] for key in some], [key[1] for key in some], limit))
+        for row in cursor.fetchall():
+            run = run_from_values(row)
+            found.setdefault((run.instance, run.job_id), []).append(run)
+    return found

@@ -1,0 +1,59 @@
+"""The way to the database, a SQLite file or a PostgreSQL server, and what its errors mean."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from dogwatch.errors import StoreError
+from dogwatch.store import file
+from dogwatch.store.dialects import SQLITE
+
+
+def engine_of(where: Path | str, password: str = "") -> sa.Engine:
+    """The way for readers to the file at a path, or to the database at an address (``postgresql://…``).
+
+    Raises StoreError if the driver for it is not installed.
+    """
+    if is_address(where):
+        from dogwatch.store import server  # and with it what only a server needs
+
+        return server.engine_of(str(where), password)
+    return file.engine_of(Path(where))
+
+
+def is_address(where: Path | str) -> bool:
+    """Whether this is a server's address, and no path."""
+    return isinstance(where, str) and where.startswith(("postgresql://", "postgres://"))
+
+
+def writer_of(engine: sa.Engine) -> sa.Engine:
+    """The same way for those who are going to write: of them one at a time does."""
+    if engine.dialect.name == SQLITE:
+        return file.writer_of(engine)
+    from dogwatch.store import server
+
+    return server.writer_of(engine)
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Within it, errors of the database and of the file become StoreError, with what to do about them."""
+    try:
+        yield
+    except DBAPIError as error:
+        said = str(error.orig)
+        if type(error.orig).__module__.partition(".")[0] == "sqlite3":
+            raise file.store_error(said) from error
+        from dogwatch.store import server
+
+        raise server.store_error(error.orig or error, said) from error
+    except PoolTimeout as error:
+        raise StoreError("the store has no connection left", "another part holds all of them") from error
+    except OSError as error:
+        raise StoreError(
+            f"cannot use the store: {error.strerror or error}", "check the path `store`"
+        ) from error

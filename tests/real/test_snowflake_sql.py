@@ -3,7 +3,7 @@
 ``SHOW TASKS`` and ``TASK_HISTORY()`` do not exist there: those the twin answers in the vendor's shape.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -87,7 +87,7 @@ def test_the_account_usage_query_runs_and_tells_the_same_as_the_twin(host: Host,
     seed(cursor, staged.twin)
     executed: list[str] = []
 
-    def execute(statement: str) -> Table:
+    def execute(statement: str, texts: Sequence[str]) -> Table:
         executed.append(statement)
         cursor.execute(statement)
         names = [column[0] for column in cursor.description]

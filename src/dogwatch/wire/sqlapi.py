@@ -67,23 +67,28 @@ class SqlApi:
         self._warehouse = warehouse
         self._role = role
 
-    def query(self, statement: str) -> AsyncIterator[Sequence[Row]]:
+    def query(self, statement: str, bindings: Sequence[str] = ()) -> AsyncIterator[Sequence[Row]]:
         """The rows of one statement, partition by partition. Sent again it is not run twice (requestId).
 
-        Raises a ConnectorError; for rows that make no sense an UnexpectedAnswer, after all others.
+        ``bindings`` are texts for the question marks in it. Raises a ConnectorError; for rows that make no
+        sense an UnexpectedAnswer, after all others.
         """
-        return self._rows(statement, reads=True)
+        return self._rows(statement, bindings, reads=True)
 
     def command(self, statement: str) -> AsyncIterator[Sequence[Row]]:
         """The same for a statement that changes something: sent once, never again by itself."""
-        return self._rows(statement, reads=False)
+        return self._rows(statement, (), reads=False)
 
-    async def _rows(self, statement: str, *, reads: bool) -> AsyncIterator[Sequence[Row]]:
+    async def _rows(
+        self, statement: str, bindings: Sequence[str], *, reads: bool
+    ) -> AsyncIterator[Sequence[Row]]:
         request = {
             "statement": statement,
             "timeout": int(LONGEST),
             "warehouse": self._warehouse,
             "role": self._role,
+            "bindings": {str(at): {"type": "TEXT", "value": text} for at, text in enumerate(bindings, 1)}
+            or None,
             "parameters": {"timezone": "UTC", "query_tag": "dogwatch"},
         }
         body = {key: value for key, value in request.items() if value is not None}

@@ -66,7 +66,7 @@ _CANCEL = re.compile(r"SELECT SYSTEM\$CANCEL_QUERY\('(?P<query>[0-9a-f-]+)'\)")
 _LITERAL = re.compile(r"'([^']+)'::timestamp_ltz")
 
 
-class _Refused(Exception):
+class SqlRefused(Exception):
     """A statement that does not compile or is not allowed."""
 
     def __init__(self, code: str, state: str, message: str) -> None:
@@ -87,8 +87,9 @@ class Snowflake(Twin):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.execute: Callable[[str], Table] | None = None
-        """Runs the statements that the twin does not know itself."""
+        self.execute: Callable[[str, Sequence[str]], Table] | None = None
+        """Runs the statements that the twin does not know itself, with the texts bound to them; what it
+        refuses it raises as SqlRefused."""
         self.accepts: Callable[[str, str], bool] = lambda kind, token: False
         """Whether a token of another kind than ours is good (kind as in the token type header)."""
         self.polls = 0
@@ -166,8 +167,11 @@ class Snowflake(Twin):
         if handle is None:
             handle = str(uuid.UUID(native_uuid(request_id)))
             try:
-                self._done[handle] = self._run(json.loads(await request.body())["statement"])
-            except _Refused as error:
+                asked = json.loads(await request.body())
+                bound = asked.get("bindings", {})
+                texts = [bound[str(at)]["value"] for at in range(1, len(bound) + 1)]
+                self._done[handle] = self._run(asked["statement"], texts)
+            except SqlRefused as error:
                 return JSONResponse(error.body, 422)
             self._requests[request_id] = handle
             self._pending[handle] = self.polls
@@ -224,7 +228,7 @@ class Snowflake(Twin):
 
     # ── statements ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _run(self, statement: str) -> Table:
+    def _run(self, statement: str, texts: Sequence[str]) -> Table:
         text = " ".join(statement.split())
         if match := _SHOW.fullmatch(text):
             return self._show_tasks(int(match.group(1)), (match.group(2) or "").replace("''", "'"))
@@ -235,10 +239,10 @@ class Snowflake(Twin):
         if match := _CANCEL.fullmatch(text):
             return self._cancel_query(match["query"])
         if self.execute is not None:
-            return self.execute(statement)
+            return self.execute(statement, texts)
         if match := _USAGE.fullmatch(text):
             return self._account_usage(_columns(match["columns"]), match["where"])
-        raise _Refused("001003", "42000", f"SQL compilation error: unexpected '{text[:40]}'.")
+        raise SqlRefused("001003", "42000", f"SQL compilation error: unexpected '{text[:40]}'.")
 
     def _told_to(self, verb: str, name: str, rest: str) -> Table:
         """EXECUTE TASK and ALTER TASK."""
@@ -246,21 +250,21 @@ class Snowflake(Twin):
             (job for job in self.world.jobs_of(self.platform) if _quoted(self.job_id(job.job)) == name), None
         )
         if job is None:
-            raise _Refused("002003", "02000", f"Task '{name}' does not exist or not authorized.")
+            raise SqlRefused("002003", "02000", f"Task '{name}' does not exist or not authorized.")
         now = self.world.now
         if verb == "ALTER":
             wish = Wish.pause if rest == "SUSPEND" else Wish.resume
             self.world.ask(Asked(now, job.job, wish))
             return ["status"], [["Statement executed successfully."]]
         if job.after:
-            raise _Refused("091438", "22023", f"Cannot execute task {name}: it is not a root task.")
+            raise SqlRefused("091438", "22023", f"Cannot execute task {name}: it is not a root task.")
         if rest != "RETRY LAST":
             self.world.ask(Asked(now, job.job, Wish.run))
             return ["status"], [[f"Task {_name(job.job)} is scheduled to run immediately."]]
         last = next((run for run in reversed(self.world.runs_of(self.platform)) if run.job == job.job), None)
         bad = {Outcome.failed, Outcome.cancelled, Outcome.timed_out}
         if last is None or last.ended_at(now) is None or last.attempts_at(now)[-1].outcome not in bad:
-            raise _Refused("091457", "22023", f"There is no suitable run of task {name} to retry.")
+            raise SqlRefused("091457", "22023", f"There is no suitable run of task {name} to retry.")
         self.world.ask(Asked(now, job.job, Wish.repair, last.created))
         return ["status"], [[f"Task {_name(job.job)} is scheduled to retry."]]
 
@@ -281,7 +285,7 @@ class Snowflake(Twin):
         start = self._moment(given.get("scheduled_time_range_start"), now - _DAYS)
         end = self._moment(given.get("scheduled_time_range_end"), now)
         if start < now - _DAYS or end < now - _DAYS:
-            raise _Refused(
+            raise SqlRefused(
                 "002036",
                 "22023",
                 "SQL compilation error: Time range must be within the last 7 days for TASK_HISTORY.",
@@ -296,7 +300,7 @@ class Snowflake(Twin):
 
     def _account_usage(self, columns: list[str], where: str) -> Table:
         if not self.usage_granted:
-            raise _Refused(
+            raise SqlRefused(
                 "002003",
                 "02000",
                 "SQL compilation error: Database 'SNOWFLAKE' does not exist or not authorized.",
@@ -461,7 +465,7 @@ def _columns(text: str) -> list[str]:
 def _picked(rows: list[dict[str, Any]], columns: list[str]) -> list[list[str | None]]:
     unknown = [column for column in columns if rows and column not in rows[0]]
     if unknown:
-        raise _Refused("000904", "42000", f"SQL compilation error: invalid identifier '{unknown[0]}'")
+        raise SqlRefused("000904", "42000", f"SQL compilation error: invalid identifier '{unknown[0]}'")
     return [[row[column] for column in columns] for row in rows]
 
 

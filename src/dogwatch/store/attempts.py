@@ -14,6 +14,11 @@ from dogwatch.store.rows import RUN_COLUMNS, run_from_text, run_from_values
 if TYPE_CHECKING:
     from dogwatch.store.dialects import Upsert
 
+_MAY_CHANGE = (
+    *("status", "error_message", "job_name", "started_at", "ended_at", "queued_at", "scheduled_for"),
+    *("native_status", "url", "kind", "trigger", "parent_uid"),
+)
+"""What a platform may tell anew of an attempt without telling another time of change."""
 _ROWS = 500
 """Runs written by one statement: while it works, other threads do too, as Python lets go of its lock once a
 statement and not once a row."""
@@ -42,9 +47,8 @@ def _newer(statement: "Upsert") -> "Upsert":
     as_telling = sa.or_(new.error_message.is_not(None), table.c.error_message.is_(None))
     news = sa.or_(
         incoming > stored,
-        new.status != table.c.status,
-        sa.cast(new.metrics, sa.Text) != sa.cast(table.c.metrics, sa.Text),
-        new.error_message.is_distinct_from(table.c.error_message),
+        *(new[name].is_distinct_from(table.c[name]) for name in _MAY_CHANGE),
+        *(sa.cast(new[name], sa.Text) != sa.cast(table.c[name], sa.Text) for name in ("metrics", "metadata")),
     )
     return statement.on_conflict_do_update(
         index_elements=["uid"],

@@ -35,8 +35,6 @@ _CHUNK = 300
 _JOB = TypeAdapter(Job)
 _BODY = sa.cast(schema.job_versions.c.body, sa.Text).label("body")
 """A job as text: every round reads all of them, and pydantic reads JSON quicker than Python values."""
-_MAY_CHANGE = ("error_message", "job_name", "started_at", "ended_at", "url", "metadata")
-"""What a platform may tell anew of an attempt without telling another time of change."""
 _SETTLED = [status.value for status in Status if not status.open and status is not Status.skipped]
 _TROUBLES = ["failed", "timed_out", "cancelled", "skipped"]
 _DAY = timedelta(days=1)

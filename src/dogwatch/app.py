@@ -30,6 +30,7 @@ from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.settings import ConnectorConfig, Settings
 from dogwatch.store import StoreThread, lease, open_store
+from dogwatch.store.holders import new_holder
 from dogwatch.store.incidents import IncidentFilter
 from dogwatch.store.rows import RunFilter
 from dogwatch.wire.clock import Clock, SystemClock
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
     from dogwatch.steward import Steward
+    from dogwatch.watchkeeping import Watchkeeping
 
 _PATIENCE = timedelta(minutes=10)
 """How long a round waits for another one to end."""
@@ -102,7 +104,7 @@ class Dogwatch:
             pace=pace,
         )
         self._thread = StoreThread()
-        self._holder = holder or f"{socket.gethostname()} pid {os.getpid()} {uuid.uuid4().hex[:8]}"
+        self._holder = holder or new_holder()
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "Dogwatch":
@@ -122,17 +124,32 @@ class Dogwatch:
         """Close everything."""
         await self._open.aclose()
 
-    async def check(self, progress: "Progress" = _silent) -> CheckReport:
+    async def check(
+        self, progress: "Progress" = _silent, *, only: frozenset[str] | None = None
+    ) -> CheckReport:
         """One round over all platforms: read, record, detect, correlate; then people are told of it. Waits
         while another round is under way.
 
-        Raises SettingsError or StoreError only.
+        ``only`` are the connectors that are asked; what is known of the others stays as it is. Raises
+        SettingsError or StoreError only.
         """
         async with AsyncExitStack() as stack:
             messenger = self._messenger(stack)
-            report = await self._round(messenger, progress)
+            report = await self._round(messenger, progress, only)
             await messenger.deliver(self._holder, self._doors.rng, self.asks)
             return report
+
+    async def deliver(self) -> int:
+        """Send what waits to be sent; returns how much was. Raises StoreError only."""
+        async with AsyncExitStack() as stack:
+            sent = await self._messenger(stack).deliver(self._holder, self._doors.rng, self.asks)
+            return sent.sent
+
+    def watchkeeping(self) -> "Watchkeeping":
+        """Calls from outside, the lead among watchers, and how old what we know is."""
+        from dogwatch.watchkeeping import Watchkeeping
+
+        return Watchkeeping(self.settings, self._doors, self._store, self._thread, self._holder)
 
     async def notify_test(self, name: str) -> TrialReport:
         """Send a test message by one channel. Raises SettingsError or StoreError only."""
@@ -149,7 +166,9 @@ class Dogwatch:
 
         return Messenger(self.settings, self._doors, self._store, self._thread, stack)
 
-    async def _round(self, messenger: "Messenger", progress: "Progress") -> CheckReport:
+    async def _round(
+        self, messenger: "Messenger", progress: "Progress", only: frozenset[str] | None
+    ) -> CheckReport:
         """One round; nobody else makes one meanwhile."""
         from dogwatch.gather_lineage import steps_in
         from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
@@ -176,6 +195,10 @@ class Dogwatch:
                 lineage=partial(steps_in, self.settings.lineage),
                 telling=messenger.plan,
                 log_components=self.settings.log_components,
+                asked=only,
+                pushed=await self._thread(
+                    self._store.pushed_alerts, self._clock.now(), self.settings.watch.alerts_stay
+                ),
                 progress=progress,
             ).run()
             steward = self._steward()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dogwatch.detect import Detection
+from dogwatch.detect.silent import FORGOTTEN, silent_watchers
 from dogwatch.incidents import Correlation
 from dogwatch.model import Evidence, Incident, Message, Occasion
 from dogwatch.notify.decide import HOUR, KIND, Decision, decide
@@ -33,6 +34,11 @@ def channel_findings(plan: Plan, store: Store, now: datetime) -> Detection:
     found.cite(*evidence)
     found.add(findings)
     return found
+
+
+def watcher_findings(store: Store, now: datetime) -> Detection:
+    """What is wrong with those who keep the watch."""
+    return silent_watchers(store.watchers(now - FORGOTTEN), now)
 
 
 def telling(

@@ -15,7 +15,7 @@ from dogwatch.gather import Agenda, agenda, first_looks, matter, with_leaders, w
 from dogwatch.gather_cases import Scene, conclude
 from dogwatch.gather_graph import pipeline_graph
 from dogwatch.gather_health import health
-from dogwatch.gather_telling import channel_findings, telling
+from dogwatch.gather_telling import channel_findings, telling, watcher_findings
 from dogwatch.incidents import Correlation
 from dogwatch.logwatch import LogSight, judge_logs, read_logs
 from dogwatch.model import Alert, Finding, HealthAssessment, Run, Severity, Source, job_subject
@@ -155,6 +155,7 @@ class Round:
             unasked = {one.name for one in self._connectors} - self._asked
             found.merge(await self._thread(unchanged, self._store, unasked, plan.open_findings))
         found.merge(await self._thread(channel_findings, self._telling, self._store, now))
+        found.merge(await self._thread(watcher_findings, self._store, now))
         jobs = await self._thread(self._store.job_counts)
         scene = await self._scene(readings, found, now)
         well = await self._thread(health, self._store, scene.findings, scene.titles, self._pipelines, now)

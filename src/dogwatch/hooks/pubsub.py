@@ -20,10 +20,6 @@ class PubsubSettings(HookSettings):
     """Objects whose names do not begin so are nobody's business."""
 
 
-KIND = "gcs"
-"""The kind of connectors that its events concern."""
-
-
 class Pubsub(Hook[PubsubSettings]):
     """Takes what Cloud Storage says of new objects."""
 

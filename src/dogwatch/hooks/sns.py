@@ -12,9 +12,6 @@ from urllib.parse import unquote_plus, urlsplit
 from dogwatch.hooks.base import Heard, Hook, HookSettings, Post, Refused, read_object
 from dogwatch.model.text import one_line
 
-KIND = "s3"
-"""The kind of connectors that its events concern."""
-
 
 class SnsSettings(HookSettings):
     """Who may call."""

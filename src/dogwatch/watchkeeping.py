@@ -1,0 +1,161 @@
+"""What keeps the watch together: calls from outside, the lead among watchers, signs of life, staleness."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from dogwatch.detect.silent import FORGOTTEN
+from dogwatch.errors import ConnectorError
+from dogwatch.hooks.base import Heard
+from dogwatch.model import content_id
+from dogwatch.model.call import Call, Pulse, WaitingCall, Watcher
+from dogwatch.settings import Settings
+from dogwatch.store import Store, StoreThread
+from dogwatch.store.holders import certainly_dead
+from dogwatch.wire.http import Doors, Pace
+
+_PACE = Pace(per_second=0, concurrency=1, tries=2, timeout=10.0, patience=15.0, longest_wait=5.0)
+_ONE_TRY = Pace(per_second=0, concurrency=1, tries=1, timeout=10.0, patience=10.0)
+
+
+class Watchkeeping:
+    """Knows what waits, who watches and since when nobody looked."""
+
+    def __init__(
+        self, settings: Settings, doors: Doors, store: Store, thread: StoreThread, holder: str
+    ) -> None:
+        self._settings = settings
+        self._doors = doors
+        self._clock = doors.clock
+        self._store = store
+        self._thread = thread
+        self.holder = holder
+
+    # ── calls ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def call(self, hook: str, heard: Heard) -> Call:
+        """What a hook heard, as it is kept. A call that names no connector concerns those of its own kind, or
+        everything. Raises LookupError for a connector that is not there."""
+        named = heard.connectors
+        if named is not None and (strange := set(named) - self._settings.connectors.keys()):
+            raise LookupError(min(strange))
+        config = self._settings.hooks[hook]
+        chosen = config.settings.connectors if named is None else named
+        if chosen is None:
+            chosen = tuple(
+                name
+                for name, one in self._settings.connectors.items()
+                if one.kind == _KINDS.get(config.kind, config.kind)
+            )
+            everything = not chosen
+        else:
+            everything = False
+        return Call(
+            key=content_id([hook, heard.key]),
+            hook=hook,
+            received_at=self._clock.now(),
+            touches=tuple(sorted(set(chosen) & self._settings.connectors.keys())),
+            everything=everything,
+            says=heard.says,
+            reply_to=heard.reply_to,
+            alerts=heard.alerts,
+        )
+
+    async def keep(self, calls: Sequence[Call]) -> list[bool]:
+        """Write calls down, on the disk when this returns; for each whether it is new."""
+        return await self._thread(self._store.keep_calls, calls)
+
+    async def waiting(self) -> list[WaitingCall]:
+        """What no round has looked at."""
+        return await self._thread(self._store.waiting_calls)
+
+    async def done(self, upto: int) -> None:
+        """A round that began after these came has ended."""
+        await self._thread(self._store.calls_done, upto, self._clock.now())
+
+    async def reply(self, call: WaitingCall, text: str) -> str:
+        """Answer a call where it wants it, once. Returns what went wrong, or nothing.
+
+        That it is about to be sent is written down first: after a crash nobody is told twice.
+        """
+        if not await self._thread(self._store.take_reply, call.number, self._clock.now()):
+            return ""
+        where = urlsplit(call.reply_to)
+        http = self._doors.open(f"{where.scheme}://{where.netloc}", login=None, pace=_ONE_TRY)
+        try:
+            await http.send(where.path, {"response_type": "ephemeral", "text": text})
+        except ConnectorError as error:
+            return error.message
+        finally:
+            await http.aclose()
+        await self._thread(self._store.reply_done, call.number, self._clock.now())
+        return ""
+
+    # ── the lead, and signs of life ─────────────────────────────────────────────────────────────────────
+
+    async def bury(self) -> list[str]:
+        """Take its leases from whoever is dead for certain, so that nobody waits for them. Returns who."""
+        held = await self._thread(self._store.holders)
+        dead = sorted({one for one in held.values() if certainly_dead(one)})
+        for one in dead:
+            await self._thread(self._store.bury, one)
+        return dead
+
+    async def lead(self) -> str | None:
+        """Take or keep the lead; None, or who has it."""
+        return await self._thread(self._store.lead, self.holder, self._clock.now())
+
+    async def resign(self) -> None:
+        """Let another one lead."""
+        await self._thread(self._store.release_lead, self.holder)
+
+    async def sign(self, watcher: Watcher) -> None:
+        """Give a sign of life."""
+        await self._thread(self._store.save_watcher, watcher)
+
+    async def beat(self, suffix: str = "") -> str:
+        """Tell the dead man's switch that the watch is kept. Returns what went wrong, or nothing."""
+        secret = self._settings.watch.heartbeat_url
+        if secret is None:
+            return ""
+        self._doors.secrets.add(secret.get_secret_value())
+        return await self._visit(secret.get_secret_value(), suffix)
+
+    async def visit(self, url: str) -> str:
+        """Ask an address for nothing but a 2xx. Returns what went wrong, or nothing."""
+        return await self._visit(url, "")
+
+    async def _visit(self, url: str, suffix: str) -> str:
+        where = urlsplit(url)
+        http = self._doors.open(f"{where.scheme}://{where.netloc}", login=None, pace=_PACE)
+        try:
+            query = f"?{where.query}" if where.query else ""
+            await http.get(f"{where.path.rstrip('/')}{suffix}{query}")
+        except ConnectorError as error:
+            return self._doors.secrets.scrub(error.message)
+        finally:
+            await http.aclose()
+        return ""
+
+    # ── how things are ──────────────────────────────────────────────────────────────────────────────────
+
+    async def pulse(self) -> Pulse:
+        """How old what we know is, and who is awake."""
+        return await self._thread(self._pulse, self._clock.now())
+
+    def _pulse(self, now: datetime) -> Pulse:
+        last = self._store.last_whole_round()
+        limit = self._settings.watch.too_old(self._settings.timezone, now)
+        return Pulse(
+            at=now,
+            last_round_at=last[0] if last else None,
+            exit_code=last[1] if last else None,
+            stale_after_seconds=limit.total_seconds(),
+            stale=last is None or now - last[0] > limit,
+            watchers=tuple(self._store.watchers(now - FORGOTTEN)),
+            waiting_calls=len(self._store.waiting_calls()),
+        )
+
+
+_KINDS: Mapping[str, str] = {"pubsub": "gcs", "sns": "s3"}
+"""Hooks that concern connectors of another kind than their own name."""

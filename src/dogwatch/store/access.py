@@ -7,17 +7,18 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from dogwatch.store import lease
-from dogwatch.store.ways import translated, writer_of
+from dogwatch.store.ways import reader_of, translated, writer_of
 
 ROUND = "round"
 """The lease that keeps rounds apart."""
 
 
 class Access:
-    """An engine, its writing half, and the round that this process makes."""
+    """An engine, its two halves, and the round that this process makes."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._reader = reader_of(engine)
         self._writer = writer_of(engine)
         self._holder: str | None = None
         self._number = 0
@@ -29,7 +30,7 @@ class Access:
 
     @contextmanager
     def _read(self) -> Generator[sa.Connection]:
-        with translated(), self._engine.begin() as connection:
+        with translated(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager

@@ -78,10 +78,10 @@ class Bulk:
 
         dialect = PGDialect(paramstyle="format")  # type: ignore[no-untyped-call]  # SQLAlchemy left it out
         said = str(self._say(postgresql.insert(self._table)).compile(dialect=dialect))
-        values = f"VALUES ({', '.join('%s' for _ in self._table.columns)})"
+        head, _, tail = said.partition(" VALUES (")
+        conflict = tail[tail.index(" ON CONFLICT ") :]
         arrays = ", ".join(f"%s::{_element(column)}[]" for column in self._table.columns)
-        assert values in said
-        return said.replace(values, f"SELECT * FROM unnest({arrays})", 1)  # noqa: S608  # our columns
+        return f"{head} SELECT * FROM unnest({arrays}){conflict}"  # noqa: S608  # our columns
 
     @cached_property
     def _keys(self) -> tuple[int, ...]:

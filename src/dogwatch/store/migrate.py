@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from dogwatch.errors import StoreError
 from dogwatch.store import schema
+from dogwatch.store.ways import make_room
 
 HEAD = "0009"
 """The newest revision in ``migrations/versions`` (a test compares)."""
@@ -24,6 +25,7 @@ def migrate(engine: sa.Engine, writer: sa.Engine) -> None:
             "upgrade dogwatch, or use another store",
         )
     with writer.begin() as connection:
+        make_room(connection)
         found = _revision(connection)  # somebody may have been quicker
         if found is None and not sa.inspect(connection).get_table_names():
             build(connection)

@@ -34,7 +34,7 @@ _WAIT_MS = 45_000
 
 
 def engine_of(address: str, password: str = "") -> sa.Engine:
-    """The way to the database at ``postgresql://user@host:port/database`` for readers; see ``writer_of``.
+    """The way to the database at ``postgresql://user@host:port/database``; see ``reader_of``, ``writer_of``.
 
     Nothing is opened yet. Raises StoreError if the driver is not installed.
     """
@@ -62,13 +62,17 @@ def engine_of(address: str, password: str = "") -> sa.Engine:
         ) from error
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _start)
+    return engine
+
+
+def reader_of(engine: sa.Engine) -> sa.Engine:
+    """The same way for those who only read: each of their transactions sees the store at one moment."""
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def writer_of(engine: sa.Engine) -> sa.Engine:
     """The same way for those who are going to write: their transactions take the store for themselves."""
-    options: dict[str, Any] = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
-    return engine.execution_options(**options, **{_WRITES: True})
+    return engine.execution_options(**{_WRITES: True})
 
 
 def _prepare(connection: "psycopg.Connection[Any]", _record: object) -> None:

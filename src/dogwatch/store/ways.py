@@ -14,7 +14,7 @@ from dogwatch.store.dialects import SQLITE
 
 
 def engine_of(where: Path | str, password: str = "") -> sa.Engine:
-    """The way for readers to the file at a path, or to the database at an address (``postgresql://…``).
+    """The way to the file at a path, or to the database at an address (``postgresql://…``).
 
     Raises StoreError if the driver for it is not installed.
     """
@@ -30,6 +30,15 @@ def is_address(where: Path | str) -> bool:
     return isinstance(where, str) and where.startswith(("postgresql://", "postgres://"))
 
 
+def reader_of(engine: sa.Engine) -> sa.Engine:
+    """The same way for those who only read: they wait for nobody."""
+    if engine.dialect.name == SQLITE:
+        return engine
+    from dogwatch.store import server
+
+    return server.reader_of(engine)
+
+
 def writer_of(engine: sa.Engine) -> sa.Engine:
     """The same way for those who are going to write: of them one at a time does."""
     if engine.dialect.name == SQLITE:
@@ -37,6 +46,14 @@ def writer_of(engine: sa.Engine) -> sa.Engine:
     from dogwatch.store import server
 
     return server.writer_of(engine)
+
+
+def make_room(connection: sa.Connection) -> None:
+    """What has to be there before tables are made."""
+    if connection.dialect.name != SQLITE:
+        from dogwatch.store import server
+
+        server.make_room(connection)
 
 
 @contextmanager

@@ -1,10 +1,7 @@
 """The verbs that every surface shares: one class, made from settings, used within ``async with``."""
 
 import asyncio
-import os
 import random
-import socket
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta

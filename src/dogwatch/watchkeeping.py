@@ -1,14 +1,22 @@
 """What keeps the watch together: calls from outside, the lead among watchers, signs of life, staleness."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from dogwatch import connectors
 from dogwatch.detect.silent import FORGOTTEN
 from dogwatch.errors import ConnectorError
 from dogwatch.hooks.base import Heard
+from dogwatch.lookup_overview import last_told
+from dogwatch.lookup_vitals import vitals
+from dogwatch.messenger import Messenger
 from dogwatch.model import content_id
 from dogwatch.model.call import Call, Pulse, WaitingCall, Watcher
+from dogwatch.model.channels import ChannelsReport
+from dogwatch.report.exposition import Metric
 from dogwatch.settings import Settings
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.holders import certainly_dead
@@ -142,6 +150,22 @@ class Watchkeeping:
     async def pulse(self) -> Pulse:
         """How old what we know is, and who is awake."""
         return await self._thread(self._pulse, self._clock.now())
+
+    async def metrics(self) -> list[Metric]:
+        """Figures about the estate and about dogwatch itself."""
+        async with AsyncExitStack() as stack:
+            messenger = Messenger(self._settings, self._doors, self._store, self._thread, stack)
+            channels = await messenger.status()
+        return await self._thread(self._vitals, channels, self._clock.now())
+
+    def _vitals(self, channels: ChannelsReport, now: datetime) -> list[Metric]:
+        _, platforms, _ = last_told(self._store)
+        paces: dict[str, float] = {}
+        for name, config in self._settings.connectors.items():
+            pace = getattr(sys.modules[connectors.load(config.kind).__module__], "PACE", None)
+            if isinstance(pace, Pace):
+                paces[name] = pace.per_second
+        return vitals(self._store, self._pulse(now), channels, platforms, paces, now)
 
     def _pulse(self, now: datetime) -> Pulse:
         last = self._store.last_whole_round()

@@ -28,6 +28,7 @@ from dogwatch.store.migrate import migrate
 from dogwatch.store.pictures import Pictures
 from dogwatch.store.rows import RunFilter, run_from_row, run_row
 from dogwatch.store.signals import Signals
+from dogwatch.store.vitals import Vitals
 from dogwatch.store.ways import engine_of, is_address, translated, writer_of
 
 _CHUNK = 300
@@ -59,7 +60,7 @@ def open_store(where: Path | str, password: str = "") -> "Store":
     return Store(engine)
 
 
-class Store(Calls, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBooks, Pictures):
+class Store(Calls, Vitals, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBooks, Pictures):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

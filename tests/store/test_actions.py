@@ -1,23 +1,22 @@
 """Actions in the store: consent is bound, single, and in time; of several who begin an action one does."""
 
-import sqlite3
 import threading
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from dogwatch.errors import ConsentError
 from dogwatch.model import Action, ActionState
 from dogwatch.store import Store, open_store
 from support.actions import NOW, an_action
+from support.stores import Where, meddle, unguard
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(tmp_path / "dogwatch.db")
+def store(where: Where) -> Store:
+    return open_store(where)
 
 
 def waiting(store: Store, **changes: Any) -> Action:
@@ -126,10 +125,9 @@ def test_nothing_is_begun_while_everything_is_halted(store: Store) -> None:
     assert store.claim_action(done, "policy", NOW) is not None
 
 
-def test_of_eight_that_begin_an_action_at_once_one_does(tmp_path: Path) -> None:
-    path = tmp_path / "dogwatch.db"
-    action = approve(open_store(path), waiting(open_store(path)))
-    stores = [open_store(path) for _ in range(8)]
+def test_of_eight_that_begin_an_action_at_once_one_does(where: Where) -> None:
+    action = approve(open_store(where), waiting(open_store(where)))
+    stores = [open_store(where) for _ in range(8)]
     gate, got = threading.Barrier(8), list[Action | None]()
 
     def begin(store: Store) -> None:
@@ -145,10 +143,9 @@ def test_of_eight_that_begin_an_action_at_once_one_does(tmp_path: Path) -> None:
     assert kinds(stores[0]).count("action.claimed") == 1
 
 
-def test_of_two_people_who_decide_at_once_one_is_told_that_it_was_too_late(tmp_path: Path) -> None:
-    path = tmp_path / "dogwatch.db"
-    action = waiting(open_store(path))
-    stores = [open_store(path) for _ in range(6)]
+def test_of_two_people_who_decide_at_once_one_is_told_that_it_was_too_late(where: Where) -> None:
+    action = waiting(open_store(where))
+    stores = [open_store(where) for _ in range(6)]
     gate, outcomes = threading.Barrier(6), list[str]()
 
     def decide(number: int) -> None:
@@ -205,18 +202,14 @@ def test_every_step_is_in_the_record(store: Store) -> None:
         "UPDATE events SET seq = 30 - seq WHERE seq IN (3, 4)",
     ],
 )
-def test_an_edit_of_the_record_shows(tmp_path: Path, edit: str) -> None:
-    path = tmp_path / "dogwatch.db"
-    store = open_store(path)
+def test_an_edit_of_the_record_shows(where: Where, edit: str) -> None:
+    store = open_store(where)
     approve(store, waiting(store))
     waiting(store, target="airbyte/payments")
-    with closing(sqlite3.connect(path, isolation_level=None)) as file:
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            file.execute(edit)
-        for verb in ("update", "delete"):
-            file.execute(f"DROP TRIGGER events_no_{verb}")
-        file.execute(edit)
-    file.close()
+    with pytest.raises(DBAPIError, match="append-only"):
+        meddle(where, edit)
+    unguard(where)
+    meddle(where, edit)
     assert store.broken_event() == 3
 
 

@@ -1,12 +1,10 @@
 """Incidents in the store: versions compared and set, evidence kept, a record that shows any later edit."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from dogwatch.incidents import lifecycle
 from dogwatch.model import IncidentState
@@ -14,19 +12,15 @@ from dogwatch.store import Store, open_store
 from dogwatch.store.incidents import Casebook, IncidentFilter, Outrun
 from support.cast import NOON
 from support.incidents import AUTH, Told, Watch, told
+from support.stores import Where, meddle, unguard
 
 ANA = "user:ana"
 FAILED = told("failed", "airbyte/orders", 0, AUTH)
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "dogwatch.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    opened = open_store(path)
+def store(where: Where) -> Iterator[Store]:
+    opened = open_store(where)
     yield opened
     opened.close()
 
@@ -110,16 +104,15 @@ def test_incidents_are_found_by_state_platform_and_time(store: Store) -> None:
     assert numbers(IncidentFilter(limit=1)) == [2]
 
 
-def test_the_record_is_a_chain_that_no_program_can_edit(store: Store, path: Path) -> None:
+def test_the_record_is_a_chain_that_no_program_can_edit(store: Store, where: Where) -> None:
     ends(store, Watch(), 10, FAILED)
     store.log(NOON, ANA, "incident.noted", "INC-1", {"text": "“quoted” é"})
     kinds = [event.kind for event in store.events("INC-1")]
     assert kinds == ["incident.opened", "incident.noted"]
     assert store.broken_event() is None
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        for verb in ("UPDATE events SET actor = 'nobody'", "DELETE FROM events WHERE seq = 2"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                other.execute(verb)
+    for verb in ("UPDATE events SET actor = 'nobody'", "DELETE FROM events WHERE seq = 2"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            meddle(where, verb)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +125,10 @@ def test_the_record_is_a_chain_that_no_program_can_edit(store: Store, path: Path
     ],
 )
 def test_a_forgery_breaks_the_chain_where_it_was_made(
-    store: Store, path: Path, forgery: str, first: int
+    store: Store, where: Where, forgery: str, first: int
 ) -> None:
     for number in range(4):
         store.log(NOON, ANA, "incident.noted", "INC-1", {"text": f"note {number}"})
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        for verb in ("update", "delete"):
-            other.execute(f"DROP TRIGGER events_no_{verb}")
-        other.execute(forgery)
+    unguard(where)
+    meddle(where, forgery)
     assert store.broken_event() == first

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -10,6 +9,7 @@ from dogwatch.errors import StoreError
 from dogwatch.model import Source
 from dogwatch.store import Store, lease, open_store
 from support.cast import NOON, a_job, a_run
+from support.stores import Where
 
 LATER = NOON + lease.TTL
 
@@ -24,9 +24,9 @@ WRITES: dict[str, Callable[[Store], object]] = {
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Iterator[tuple[Store, Store]]:
-    """Alice's and Bob's way to the same file."""
-    alice, bob = (open_store(tmp_path / "dogwatch.db") for _ in range(2))
+def stores(where: Where) -> Iterator[tuple[Store, Store]]:
+    """Alice's and Bob's way to the same store."""
+    alice, bob = (open_store(where) for _ in range(2))
     yield alice, bob
     alice.close()
     bob.close()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,14 @@ from dogwatch.model import Delivery, DeliveryState, Reach
 from dogwatch.store import Store, open_store
 from dogwatch.store.outbox import ATTEMPT
 from support.clock import NOON
+from support.stores import Where
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path / "outbox.db")
+def store(where: Where) -> Iterator[Store]:
+    opened = open_store(where)
     yield opened
     opened.close()
 

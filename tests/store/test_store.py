@@ -22,13 +22,14 @@ from dogwatch.store.file import engine_of, writer_of
 from dogwatch.store.migrate import HEAD, build, upgrade
 from dogwatch.store.rows import RunFilter, run_row
 from support.cast import NOON, a_job, a_run
+from support.stores import Where
 
 ALL = RunFilter(limit=1000)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path / "dogwatch.db")
+def store(where: Where) -> Iterator[Store]:
+    opened = open_store(where)
     yield opened
     opened.close()
 
@@ -221,8 +222,8 @@ def test_evidence_resolves_by_id(store: Store) -> None:
     assert store.evidence([item.id, "f" * 16]) == [item]
 
 
-def test_only_one_of_two_gets_the_round(store: Store, tmp_path: Path) -> None:
-    other = open_store(tmp_path / "dogwatch.db")
+def test_only_one_of_two_gets_the_round(store: Store, where: Where) -> None:
+    other = open_store(where)
     assert store.claim_round("alice", NOON) is None
     assert store.claim_round("alice", NOON) is None
     assert other.claim_round("bob", NOON + timedelta(seconds=59)) == "alice"
@@ -231,8 +232,8 @@ def test_only_one_of_two_gets_the_round(store: Store, tmp_path: Path) -> None:
     other.close()
 
 
-def test_a_dead_holder_loses_the_round_and_its_late_results_are_dropped(store: Store, tmp_path: Path) -> None:
-    other = open_store(tmp_path / "dogwatch.db")
+def test_a_dead_holder_loses_the_round_and_its_late_results_are_dropped(store: Store, where: Where) -> None:
+    other = open_store(where)
     number = store.start_round(NOON)
     store.claim_round("alice", NOON)
     assert other.claim_round("bob", NOON + lease.TTL) is None
@@ -247,9 +248,9 @@ def test_a_dead_holder_loses_the_round_and_its_late_results_are_dropped(store: S
     other.close()
 
 
-def test_a_reader_is_not_blocked_by_a_writer(store: Store, tmp_path: Path) -> None:
+def test_a_reader_is_not_blocked_by_a_writer(store: Store, where: Where) -> None:
     store.record([a_run(1)])
-    reader = open_store(tmp_path / "dogwatch.db")
+    reader = open_store(where)
     with store._writer.connect() as writing:
         writing.exec_driver_sql("DELETE FROM runs")
         assert reader.runs(ALL) == [a_run(1)]
@@ -322,7 +323,8 @@ def test_a_folder_in_place_of_the_file_is_a_clear_error(tmp_path: Path) -> None:
         open_store(tmp_path)
 
 
-def test_a_full_disk_loses_nothing_that_was_recorded(store: Store) -> None:
+def test_a_full_disk_loses_nothing_that_was_recorded(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "dogwatch.db")
     store.record([a_run(1)])
     with store._engine.connect() as connection:
         pages = connection.execute(sa.text("PRAGMA page_count")).scalar_one()

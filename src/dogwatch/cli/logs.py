@@ -2,35 +2,30 @@
 
 import gc
 import json
-import os
 import shutil
-import sys
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dogwatch.cli.logs_reading import SinceType, Wanted, each_batch, iso, settings_if_any
 from dogwatch.cli.shell import tell
 from dogwatch.errors import SettingsError
-from dogwatch.logs.events import Batch, Events
+from dogwatch.logs.events import Batch
 from dogwatch.logs.miner import Miner
-from dogwatch.logs.read import BLOCK, Tally, blocks
+from dogwatch.logs.read import BLOCK, Tally
 
 if TYPE_CHECKING:
     from dogwatch.logs.book import Book, Entry
     from dogwatch.logs.trend import Baseline, Change
 
-_STDIN = "-"
 _SPOOLED = 16 << 20
 _WIDEST = 200
-_POLL_SECONDS = 1.0
-
-Take = Callable[[Batch], None]
 
 format_option = click.option(
     "--format",
@@ -43,6 +38,13 @@ format_option = click.option(
 log_format_option = click.option(
     "--log-format", metavar="NAME", help="How the lines are written.  [default: by the first lines]"
 )
+since_option = click.option(
+    "--since",
+    type=SinceType(),
+    metavar="DURATION",
+    help="Leave out files and objects not written in the last 90s, 10m, 2h or 3d; of Cloud Logging, "
+    "entries.  [default: all; of Cloud Logging 1h]",
+)
 paths_argument = click.argument("paths", nargs=-1, required=True)
 
 
@@ -51,7 +53,8 @@ paths_argument = click.argument("paths", nargs=-1, required=True)
 def command(ctx: click.Context) -> None:
     """Turn log files into a page of templates: what is said, how often, and what is new.
 
-    PATH is a file, packed or not, a directory, a pattern in quotes, or - for what is piped in.
+    PATH is a file, packed or not, a directory, a pattern in quotes, - for what is piped in, or a place:
+    gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, logging://PROJECT (Cloud Logging).
     """
     gc.disable()  # millions of objects are made here, and none of them in a circle
     ctx.call_on_close(gc.enable)
@@ -67,14 +70,21 @@ def command(ctx: click.Context) -> None:
 )
 @format_option
 @log_format_option
-def mine(paths: tuple[str, ...], assign: Path | None, output: str, log_format: str | None) -> None:
+@since_option
+def mine(
+    paths: tuple[str, ...],
+    assign: Path | None,
+    output: str,
+    log_format: str | None,
+    since: timedelta | None,
+) -> None:
     """The templates with their counts, when they were seen, and how bad they are."""
-    tally = Tally()
+    tally, wanted = Tally(), Wanted(paths, log_format, since)
     if assign is not None:
-        _assign(paths, assign, log_format, tally)
+        _assign(wanted, assign, tally)
         _say_bad(tally)
         return
-    book = _read(paths, log_format, tally)
+    book = _read(wanted, tally)
     entries = [entry for entry in book.entries() if entry.lines]
     if output == "json":
         tell(
@@ -87,7 +97,7 @@ def mine(paths: tuple[str, ...], assign: Path | None, output: str, log_format: s
     _say_bad(tally)
 
 
-def _assign(paths: Iterable[str], assign: Path, log_format: str | None, tally: Tally) -> None:
+def _assign(wanted: Wanted, assign: Path, tally: Tally) -> None:
     """One template per line of the files, in their order. The numbers of the leaves wait in a file."""
     from tempfile import SpooledTemporaryFile
 
@@ -100,7 +110,7 @@ def _assign(paths: Iterable[str], assign: Path, log_format: str | None, tally: T
                 leaves = [leaf for leaf, n in zip(leaves, batch.lines, strict=True) for _ in range(n)]
             spool.write(array("I", leaves).tobytes())
 
-        _each_batch(paths, log_format, tally, take, details=False)
+        each_batch(wanted, tally, take, details=False)
         mined = miner.mine()
         texts = [template.text.replace("\n", " ").encode("utf-8", "replace") for template in mined.templates]
         of_leaf = [texts[number] + b"\n" for number in mined.of_leaf]
@@ -127,20 +137,24 @@ def _assign(paths: Iterable[str], assign: Path, log_format: str | None, tally: T
     "components",
     metavar="NAME=PATTERN",
     multiple=True,
-    help="A part of the pipeline, by what its lines look like (RE2).",
+    help="A part of the pipeline, by what its lines look like (RE2).  [default: log_components in "
+    "dogwatch.yaml]",
 )
+@since_option
 def triage(
     paths: tuple[str, ...],
     output: str,
     log_format: str | None,
     baseline: Path | None,
     components: tuple[str, ...],
+    since: timedelta | None,
 ) -> None:
     """What went wrong: the errors, worst first, and what is new, surging or gone."""
     from dogwatch.logs import triage as report
 
     tally = Tally()
-    book = _read(paths, log_format, tally, components, hourly=baseline is not None)
+    wanted = Wanted(paths, log_format, since)
+    book = _read(wanted, tally, _patterns(components), hourly=baseline is not None)
     changes: list[Change] = []
     if baseline is not None:
         changes, remembered = _load_baseline(baseline).compare(book)
@@ -182,13 +196,15 @@ def _save(path: Path, text: str) -> None:
 @click.argument("after")
 @format_option
 @log_format_option
-def diff(before: str, after: str, output: str, log_format: str | None) -> None:
+@since_option
+def diff(before: str, after: str, output: str, log_format: str | None, since: timedelta | None) -> None:
     """What is new, gone, more and less in AFTER, compared with BEFORE."""
     from dogwatch.logs.diff import difference
     from dogwatch.logs.page import fit
 
     tally = Tally()
-    rows = difference(_read([before], log_format, tally), _read([after], log_format, tally))
+    books = [_read(Wanted((path,), log_format, since), tally) for path in (before, after)]
+    rows = difference(*books)
     if output == "json":
         tell(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return
@@ -205,131 +221,54 @@ def diff(before: str, after: str, output: str, log_format: str | None) -> None:
 
 
 @command.command()
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("path")
 @log_format_option
-def tail(path: Path, log_format: str | None) -> None:
-    """Follow a file: each kind of message is shown once, when it is first said. Ends with Ctrl-C."""
+@since_option
+def tail(path: str, log_format: str | None, since: timedelta | None) -> None:
+    """Follow a file, or logging://PROJECT: each kind of message is shown once, when it is first said.
+
+    A file that is moved away or emptied is followed under its name. Ends with Ctrl-C.
+    """
+    from dogwatch.cli.logs_reading import following
     from dogwatch.logs.tail import Tail
 
     width = _width()
     live = Tail(time.time(), log_format)
-    with path.open("rb") as file:
-        for line in live.known(_chunks(file)):
+    with following(path, since) as (fresh, seconds):
+        for line in live.known(fresh()):
             tell(line)
         while True:
-            for line in live.more(_chunks(file), width):
+            for line in live.more(fresh(), width):
                 tell(line)
-            time.sleep(_POLL_SECONDS)
+            time.sleep(seconds)
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _read(
-    paths: Iterable[str],
-    log_format: str | None,
-    tally: Tally,
-    components: Iterable[str] = (),
-    *,
-    hourly: bool = False,
+    wanted: Wanted, tally: Tally, patterns: Mapping[str, str] | None = None, *, hourly: bool = False
 ) -> "Book":
     from dogwatch.logs.book import Book
     from dogwatch.logs.judge import Components
 
+    book = Book(Components(patterns or {}), hourly=hourly)
+    each_batch(wanted, tally, book.add, details=True)
+    return book
+
+
+def _patterns(options: tuple[str, ...]) -> Mapping[str, str]:
+    """The patterns of components: those of the command line, else those of dogwatch.yaml."""
+    if not options:
+        settings = settings_if_any()
+        return settings.log_components if settings is not None else {}
     patterns: dict[str, str] = {}
-    for option in components:
+    for option in options:
         name, equals, pattern = option.partition("=")
         if not equals:
             raise SettingsError(f"--component {option} names no pattern", "write it as NAME=PATTERN")
         patterns[name] = pattern
-    book = Book(Components(patterns), hourly=hourly)
-    _each_batch(paths, log_format, tally, book.add, details=True)
-    return book
-
-
-def _each_batch(
-    paths: Iterable[str], log_format: str | None, tally: Tally, take: Take, *, details: bool
-) -> None:
-    files = list(_files(paths))
-    now = time.time()
-    with Progress(sum(file.stat().st_size for file in files if file is not None)) as progress:
-        for file in files:
-            events = Events(now, tally, log_format, details=details)
-            with _open(file) as stream:
-                for block in blocks(progress.watch(_chunks(stream)), tally):
-                    batch = events.feed(block)
-                    if batch.events:
-                        take(batch)
-            batch = events.finish()
-            if batch.events:
-                take(batch)
-
-
-def _files(paths: Iterable[str]) -> Iterator[Path | None]:
-    """The files that are meant; None for standard input. Raises SettingsError if there is none."""
-    for given in paths:
-        path = Path(given)
-        if given == _STDIN:
-            yield None
-        elif path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        elif path.exists():
-            yield path
-        else:
-            import glob
-
-            matching = sorted(Path(p) for p in glob.glob(given, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
-            if not matching:
-                raise SettingsError(
-                    f"there is no file {given}", "name a file, a directory or a pattern in quotes"
-                )
-            yield from matching
-
-
-def _open(file: Path | None) -> IO[bytes]:
-    try:
-        return sys.stdin.buffer if file is None else file.open("rb", buffering=0)
-    except OSError as error:
-        raise SettingsError(f"cannot read {file}: {error.strerror}") from error
-
-
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    while data := stream.read(BLOCK):
-        yield data
-
-
-class Progress:
-    """One line on stderr with the rate and the time left, gone when all is read."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._done = 0
-        self._shown = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._started = self._last = time.monotonic()
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
-
-    def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The chunks as they are, counted."""
-        for chunk in chunks:
-            yield chunk
-            self._done += len(chunk)
-            now = time.monotonic()
-            if self._shown and now - self._last > 0.2:
-                self._last = now
-                self._draw(now - self._started)
-
-    def _draw(self, seconds: float) -> None:
-        rate = self._done / seconds
-        left = f" · {(self._size - self._done) / rate:.0f} s left" if self._size > self._done else ""
-        sys.stderr.write(f"\r\x1b[2Kreading · {self._done / 1e6:,.0f} MB · {rate / 1e6:,.0f} MB/s{left}")
-        sys.stderr.flush()
+    return patterns
 
 
 # ── telling ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -366,12 +305,8 @@ def _as_json(entry: "Entry") -> dict[str, Any]:
         "severity": entry.severity,
         "severities": dict(entry.severities),
         "components": {name: lines for name, lines in entry.components.items() if name},
-        "first": _iso(entry.first),
-        "last": _iso(entry.last),
+        "first": iso(entry.first),
+        "last": iso(entry.last),
         "trend": sorted(entry.buckets.items()) if entry.first is not None else [],
         "samples": [sample.text for sample in entry.samples],
     }
-
-
-def _iso(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()

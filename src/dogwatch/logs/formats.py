@@ -82,7 +82,7 @@ _TEXT_FORMATS = (
     Format(
         "syslog",
         b"<" + _MONTHS + _DIGITS,
-        rb"(?:<(?P<priority>\d{1,3})>)?(?P<time>~SYSLOG~|~STAMP~) (?!~CAPITAL~ )[\w.:-]+ "
+        rb"(?:<(?P<priority>\d{1,3})>)?(?P<time>~SYSLOG~|~STAMP~) (?!~CAPITAL~ )[\w:][\w.:-]* "
         rb"(?P<component>[\w./()@ -]{1,64}?)(?:\[\d+\])?: ",
     ),
     Format("airflow", b"[", rb"\[(?P<time>~STAMP~)\] \{(?P<component>[\w./-]+:\d+)\} ~LEVEL~ - "),

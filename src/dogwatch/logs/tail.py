@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dogwatch.logs.book import Book, Entry
 from dogwatch.logs.events import Events
 from dogwatch.logs.page import fit
-from dogwatch.logs.read import Tally, blocks
+from dogwatch.logs.read import LONGEST_LINE, Tally, blocks
 from dogwatch.logs.triage import many
 
 _MARKS = {"INFO": "○", "WARNING": "◐", "ERROR": "●", "CRITICAL": "●"}
@@ -40,13 +40,16 @@ class Tail:
 
         The last event waits until a call brings nothing more, because its stack trace may be on its way.
         """
-        more = b"".join(chunks)
-        data, newline, self._rest = (self._rest + more).rpartition(b"\n")
-        before = self._book.events
-        if newline:
-            for block in blocks([data], self.tally):
-                self._book.add(self._events.feed(block))
-        if all_of_it or not more:
+        before, quiet = self._book.events, True
+        for chunk in chunks:
+            quiet = False
+            data, newline, self._rest = (self._rest + chunk).rpartition(b"\n")
+            if len(self._rest) > LONGEST_LINE:
+                data, newline, self._rest = data + newline + self._rest, b"\n", b""
+            if newline:
+                for block in blocks([data], self.tally):
+                    self._book.add(self._events.feed(block))
+        if all_of_it or quiet:
             self._book.add(self._events.finish())
         if self._book.events == before:
             return []

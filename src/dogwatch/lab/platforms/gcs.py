@@ -53,10 +53,10 @@ class Export:
         self._lines = Lines(world)
         self._hour = lru_cache(maxsize=128)(self._written)
 
-    def objects(self, start: datetime, now: datetime) -> Iterator[Exported]:
-        """The objects of the hours since ``start`` that are there now, by hour."""
+    def objects(self, start: datetime, now: datetime, end: datetime | None = None) -> Iterator[Exported]:
+        """The objects of the hours from ``start`` to ``end`` that are there now, by hour."""
         hour = max(start, self._world.start or start).replace(minute=0, second=0, microsecond=0)
-        while hour < now:
+        while hour < min(now, end or now):
             yield from (one for one in self._hour(hour) if one.created <= now)
             hour += _HOUR
 
@@ -155,9 +155,7 @@ class Gcs(Twin):
         for told in (prefix, first if one_log else ""):
             start = max(start, _day_of(told) or start)
         end = _day_after(prefix) or now
-        for one in self._export.objects(start, now):
-            if one.created <= now and _hour_of(one.name) < end:
-                yield one
+        yield from self._export.objects(start, now, end)
 
     def _find(self, request: Request) -> Exported | None:
         name = request.path_params["name"]
@@ -167,9 +165,9 @@ class Gcs(Twin):
             hour = _hour_of(name)
         except ValueError:
             return None
-        now = self.world.now
+        end = hour + _HOUR
         return next(
-            (one for one in self._export.objects(hour, min(now, hour + _HOUR)) if one.name == name), None
+            (one for one in self._export.objects(hour, self.world.now, end) if one.name == name), None
         )
 
     def _get(self, request: Request) -> Response:

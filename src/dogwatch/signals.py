@@ -177,4 +177,4 @@ def known_changes(store: Store, since: datetime, until: datetime) -> list[Change
 
 def _series(one: MetricSeries, names: Mapping[str, str]) -> Series:
     name = called(one.subject, names)
-    return Series(one.metric, one.subject, one.samples, one.instance, one.labels, one.url, name)
+    return Series(one.metric, one.subject, one.samples, one.instance, one.labels, one.url, name, one.said)

@@ -39,7 +39,8 @@ class Call:
     @property
     def login(self) -> bool:
         """Whether it asks for a token instead of carrying one."""
-        return not self.headers.get("authorization", "").startswith("Bearer ")
+        given = self.headers.get("authorization", "")
+        return not given.startswith("Bearer ") and not (self.method == "GET" and given.startswith("Basic "))
 
 
 class Way:

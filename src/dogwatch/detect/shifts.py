@@ -192,6 +192,8 @@ def _tell(
         "hours_known": usual.known,
         "samples": [[at.isoformat(), sample] for at, sample in recent[:_CITED]],
     }
+    if one.said:
+        content["message"] = one.said
     evidence = Evidence.of(
         EvidenceKind.metric, source=one.instance, subject=one.subject, content=content, at=since, url=one.url
     )

@@ -36,6 +36,8 @@ class Series:
     url: str | None = None
     name: str = ""
     """What people call the subject; empty: as it is written."""
+    said: str = ""
+    """What the platform says beside the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ def _tell(one: Series, limit: Threshold, since: datetime, now: datetime, found: 
         "since": since.isoformat(),
         "samples": [[at.isoformat(), sample] for at, sample in recent],
     }
+    if one.said:
+        content["message"] = one.said
     evidence = Evidence.of(
         EvidenceKind.metric, source=one.source, subject=one.subject, content=content, at=since, url=one.url
     )

@@ -53,11 +53,13 @@ _WEEKEND = 0.85
 class Meters:
     """Reads the meters of a world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, traced: bool = False) -> None:
         self._world = world
         shifted = [fault.on for fault in world.other_faults if fault.kind == "metric_shift"]
-        self.places = sorted({*world.components, *shifted} - {""})
-        """Everything that is measured: components, and the jobs and platforms whose metrics move."""
+        own = world.traced
+        self.places = own if traced else sorted({*world.components, *shifted} - {"", *own})
+        """Everything that is measured: components, and the jobs and platforms whose metrics move; or those
+        that are traced instead."""
         self._faults = {place: _concerning(world.other_faults, place) for place in self.places}
         self._levels: dict[tuple[str, str], float] = {}
         self.value = lru_cache(maxsize=200_000)(self._value)

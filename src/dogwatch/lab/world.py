@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dogwatch.lab.estate import Component
     from dogwatch.lab.faults import Fault
 
+TRACES = "langfuse"
+"""The platform of components that are traced: pipelines of language models."""
+
 
 class LabClock(Protocol):
     """Where the simulated present stands."""
@@ -258,6 +261,11 @@ class World:
         told |= {"prometheus"} if self.components or "metric_shift" in kinds else set()
         told |= {"github"} if self.components or "deploy" in kinds else set()
         return told
+
+    @property
+    def traced(self) -> list[str]:
+        """Components that write no logs and are not measured, but traced in Langfuse; sorted."""
+        return sorted(name for name, part in self.components.items() if part.platform == TRACES)
 
     def jobs_of(self, platform: str) -> list[LabJob]:
         """The platform's jobs that exist now, as they stand now, in the order of the estate file."""

@@ -29,6 +29,8 @@ class MetricSeries(Noun):
     """The question that the platform answered."""
     samples: tuple[tuple[UtcTime, float], ...] = ()
     """Finite numbers only."""
+    said: str = ""
+    """What the platform says beside the numbers: of an error rate, the commonest error."""
     url: str | None = None
 
     @property

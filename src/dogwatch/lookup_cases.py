@@ -42,6 +42,7 @@ def dossier(store: Store, number: int, timezone: str, now: datetime) -> Dossier:
         evidence=tuple(store.incident_evidence(number)),
         turns=tuple(turns),
         timeline=timeline(incident, findings, cleared, turns, events),
+        actions=tuple(store.actions(incident=number)),
     )
 
 

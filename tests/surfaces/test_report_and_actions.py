@@ -136,6 +136,22 @@ def test_what_waits_for_consent_is_shown_with_what_to_type() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_an_incident_shows_what_was_proposed_to_mend_it() -> None:
+    (waiting,) = [
+        one
+        for one in json.loads(run("actions", "--format", "json").stdout)["actions"]
+        if one["state"] == "waiting"
+    ]
+    name = f"INC-{waiting['incident']}"
+    told = run("incident", "show", name).stdout
+    assert f"dogwatch actions approve {waiting['id']}" in told
+    assert f"{waiting['verb']} {waiting['target_name']} (waiting until " in " ".join(told.split())
+    assert waiting["id"] in run("incident", "show", name, "--format", "md").stdout
+    shown = json.loads(run("incident", "show", name, "--format", "json").stdout)
+    assert [one["id"] for one in shown["actions"]] == [waiting["id"]]
+
+
+@pytest.mark.usefixtures("here")
 def test_consent_to_another_digest_is_refused() -> None:
     found = json.loads(run("actions", "--format", "json").stdout)
     told = run("actions", "approve", found["actions"][0]["id"], "--digest", "f" * 16, "--by", "ana")

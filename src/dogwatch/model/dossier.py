@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from dogwatch.model.action import Action
 from dogwatch.model.base import Noun, UtcTime
 from dogwatch.model.evidence import Evidence
 from dogwatch.model.finding import Finding
@@ -51,3 +52,5 @@ class Dossier(Noun):
     turns: tuple[Turn, ...] = ()
     timeline: tuple[Happening, ...] = ()
     """What happened, what was found and what was decided, in order."""
+    actions: tuple[Action, ...] = ()
+    """What was proposed to mend it and what came of that, the newest first."""

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
-from dogwatch.model import Evidence, Incident, IncidentState, Severity
+from dogwatch.model import Action, ActionState, Evidence, Incident, IncidentState, Severity
 from dogwatch.model.dossier import Dossier, Happening, IncidentList
 from dogwatch.model.report import CheckReport
 from dogwatch.model.text import one_line, plural
@@ -149,6 +149,7 @@ def full(told: Dossier, width: int, program: str = "dogwatch") -> Text:
     for key, said in _more(incident):
         lines += detail(key, wrap(said, width - KEY))
     lines += [*steps(next_steps(told, program), width, program), Text()]
+    lines += _section("actions", [_action(one, told.at, zone, width) for one in told.actions])
     lines += _section("timeline", [_moment(one, told.at, zone, width) for one in told.timeline])
     lines += _section("evidence", [_item(item, told.at, zone, width) for item in _cited(told)])
     return page(lines)
@@ -174,6 +175,7 @@ def next_steps(told: Dossier, program: str) -> list[str]:
         return [f"{program} incident postmortem {incident.name}"]
     advised = [step for finding in told.findings[:1] for step in words.next_steps(finding.next_step, program)]
     advised += [words.explain(finding, program) for finding in told.findings[:1]]
+    advised += [f"{program} actions approve {one.id}" for one in told.actions if _waits(one)]
     if incident.state is IncidentState.open:
         advised.append(f"{program} incident ack {incident.name}")
     return list(dict.fromkeys(advised))
@@ -187,6 +189,24 @@ def _section(name: str, items: Sequence[Sequence[Text]]) -> list[Text]:
 def _moment(one: Happening, now: datetime, zone: ZoneInfo, width: int) -> list[Text]:
     said = wrap(f"{one.said}{actor(one)}", width - _MOMENT)
     return hanging(Text(f" {words.clock(one.at, now, zone)}", style="dim"), said, _MOMENT)
+
+
+def _waits(action: Action) -> bool:
+    return action.state is ActionState.waiting
+
+
+def proposal(action: Action, now: datetime, zone: ZoneInfo) -> str:
+    """``rerun orders (waiting until 04:30)  2a73ff0399-1``."""
+    state = action.state.value.replace("_", " ")
+    until = f" until {words.clock(action.expires_at, now, zone)}" if _waits(action) else ""
+    return f"{action.verb} {one_line(action.target_name, 120)} ({state}{until})  {action.id}"
+
+
+def _action(action: Action, now: datetime, zone: ZoneInfo, width: int) -> list[Text]:
+    """What was proposed, and why it stands as it does."""
+    said = proposal(action, now, zone)
+    why = [Text(" " * LABEL + line, style="dim") for line in wrap(one_line(action.why, 300), width - LABEL)]
+    return [*hanging(Text(" "), wrap(said, width - LABEL), LABEL), *why]
 
 
 def actor(one: Happening) -> str:

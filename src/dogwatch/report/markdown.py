@@ -110,6 +110,9 @@ def dossier(told: Dossier, program: str = "dogwatch") -> str:
         f"- {label}: {plain(said, 800)}" for label, said in incident.facts(one, evidence, zone, told.at)
     ]
     lines += [f"- next: {step_told(step, program)}" for step in incident.next_steps(told, program)]
+    if told.actions:
+        lines += ["", "## Actions", ""]
+        lines += [f"- {plain(incident.proposal(act, told.at, zone))}" for act in told.actions]
     lines += ["", "## Timeline", ""]
     for happened in told.timeline:
         when, who = words.clock(happened.at, told.at, zone), plain(incident.actor(happened))

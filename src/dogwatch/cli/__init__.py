@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "init": "Write dogwatch.yaml and .env.example, or add platforms to them.",
     "doctor": "Say whether each platform can be reached and read, and what to do if not.",
     "check": "Ask all platforms, remember every run, and say what is broken.",
+    "watch": "Keep the watch: rounds by the clock and by events, until stopped.",
     "incidents": "List incidents, worst first.",
     "incident": "Show one incident, take it on, mute, resolve or reopen it, or write it up.",
     "notify": "Channels to people: how each one is, and a test message.",

@@ -13,12 +13,18 @@ SILENT = timedelta(minutes=3)
 FORGOTTEN = timedelta(days=7)
 """After so long nobody waits for it any more."""
 RULE = "silent_watcher"
+PEER = "peer"
+"""The holder of those that watch another store."""
 
 
 def silent_watchers(watchers: Sequence[Watcher], now: datetime) -> Detection:
     """A finding for each watcher that ended without saying so; worse if nobody took over."""
     found = Detection()
-    awake = [one.name for one in watchers if one.stopped_at is None and now - one.seen_at <= SILENT]
+    awake = [
+        one.name
+        for one in watchers
+        if one.stopped_at is None and one.holder != PEER and now - one.seen_at <= SILENT
+    ]
     for one in watchers:
         quiet = now - one.seen_at
         if one.stopped_at is not None or not SILENT < quiet <= FORGOTTEN:

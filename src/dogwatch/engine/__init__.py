@@ -1,0 +1,1 @@
+"""The night shift itself: when rounds are made, by whom, and what wakes them."""

@@ -1,0 +1,372 @@
+"""The loop of ``dogwatch watch``: the clock, what others tell, rounds, and what happens between them.
+
+All that must survive is a row: who is killed at any instant and started again goes on with what the rows say.
+Of several watchers on one store one leads; the others stand by, and one of them takes over when it is silent.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from dogwatch.app import Dogwatch
+from dogwatch.detect.silent import PEER
+from dogwatch.engine.face import Face
+from dogwatch.engine.folders import Folders
+from dogwatch.engine.schedule import Timer
+from dogwatch.errors import DogwatchError, SettingsError, StoreError
+from dogwatch.model.call import WaitingCall, Watcher
+from dogwatch.model.report import CheckReport
+from dogwatch.report.answer import answer, for_slack
+from dogwatch.settings import Settings
+from dogwatch.watchkeeping import Watchkeeping
+from dogwatch.wire.clock import Clock
+
+POLL = 1.0
+"""Seconds between two looks at what is due."""
+GRACE = 25.0
+"""Seconds that what is under way has to come to its end when we have to stop."""
+_SIGN = timedelta(seconds=10)
+_DELIVER = timedelta(seconds=30)
+_LOOK = timedelta(seconds=5)
+_PEERS = timedelta(seconds=60)
+_TROUBLE = (timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=5))
+"""After a round that the store did not let us finish, when it is tried again."""
+
+
+class Say(Protocol):
+    """Takes one line of the log."""
+
+    def __call__(self, event: str, /, **fields: object) -> None:
+        """An event in two words and what belongs to it."""
+        ...
+
+
+class House:
+    """What the loop needs from whoever started it."""
+
+    def __init__(
+        self,
+        reread: Callable[[], Settings],
+        opened: Callable[[Settings], Dogwatch],
+        clock: Clock,
+        say: Say,
+        *,
+        changed: Callable[[], object] = lambda: None,
+        listener: Callable[[Settings], Face | None] = lambda settings: None,
+        rng: random.Random | None = None,
+        poll: float = POLL,
+    ) -> None:
+        """``reread`` reads the configuration (raises SettingsError), ``opened`` makes dogwatch of it,
+        ``changed`` gives another value whenever a file of the configuration is another one, ``listener``
+        is the process that listens if any does."""
+        self.reread, self.opened, self.clock, self.say = reread, opened, clock, say
+        self.changed, self.listener, self.poll = changed, listener, poll
+        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+
+
+class Watch:
+    """One watcher."""
+
+    def __init__(self, house: House, name: str) -> None:
+        """``name``: as others know it; the same after it was started again."""
+        self._house = house
+        self._name = name
+        self.stopping = asyncio.Event()
+        self.reload = asyncio.Event()
+
+    async def run(self, settings: Settings) -> None:
+        """Watch until ``stopping`` is set; a configuration that changes is taken over in between.
+
+        Raises SettingsError or StoreError if it cannot even begin.
+        """
+        good: Settings | None = None
+        while not self.stopping.is_set():
+            try:
+                fresh = await self._keep(settings)
+            except DogwatchError as error:
+                if good is None or good is settings:
+                    raise
+                self._house.say("configuration refused", why=error.message, hint=error.hint)
+                fresh, good = good, None
+            else:
+                good = settings
+            settings = fresh
+
+    async def _keep(self, settings: Settings) -> Settings:
+        """Watch with one configuration until there is another one, or until we have to stop."""
+        known = self._house.changed()
+        async with AsyncExitStack() as stack:
+            shift = _Shift(self._house, self._name, settings, self.stopping)
+            await shift.begin(stack)
+            fresh: Settings | None = None
+            while not self.stopping.is_set() and fresh is None:
+                await self._whole(shift.step())
+                found = self._house.changed()
+                if self.reload.is_set() or found != known:
+                    self.reload.clear()
+                    known = found
+                    fresh = self._reread(settings)
+                if fresh is None:
+                    await self._pause()
+            await shift.end(over=fresh is None)
+        return fresh or settings
+
+    async def _whole(self, work: Coroutine[None, None, None]) -> None:
+        """Let the work come to its end. If we have to stop it has ``GRACE`` for that: what is cut off then
+        is done again by whoever comes next."""
+        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                await asyncio.wait({task}, timeout=GRACE)
+            if task.done():
+                task.result()
+        finally:
+            for one in (task, stop):
+                one.cancel()
+                with suppress(asyncio.CancelledError, StoreError):
+                    await one
+
+    def _reread(self, old: Settings) -> Settings | None:
+        """The configuration as it is now; None, and the old one stays, if it is wrong or the same."""
+        try:
+            fresh = self._house.reread()
+        except SettingsError as error:
+            self._house.say("configuration refused", why=error.message, hint=error.hint)
+            return None
+        self._house.say("configuration read", changed=fresh != old)
+        return None if fresh == old else fresh
+
+    async def _pause(self) -> None:
+        """Until the next look, or until somebody wants us to stop."""
+        nap = asyncio.ensure_future(self._house.clock.sleep(self._house.poll))
+        stop = asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({nap, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (nap, stop):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+
+class _Shift:
+    """The watch with one configuration."""
+
+    def __init__(self, house: House, name: str, settings: Settings, stopping: asyncio.Event) -> None:
+        self._house, self._name, self._settings, self._stopping = house, name, settings, stopping
+        self._clock, self._say = house.clock, house.say
+        self._timer = Timer(settings.watch, settings.timezone, house.rng)
+        self._folders = Folders(Path(settings.home), settings.watch.directories)
+        self._face = house.listener(settings)
+        self._leads: bool | None = None
+        self._trouble = 0
+        self._begun: datetime
+        self._last: dict[str, datetime] = {}
+        """When each thing that is done every so often was done last."""
+
+    async def begin(self, stack: AsyncExitStack) -> None:
+        """Open the store, let go of what the dead hold. Raises SettingsError or StoreError."""
+        self._app = await stack.enter_async_context(self._house.opened(self._settings))
+        if self._face is not None:
+            stack.callback(self._face.stop)
+        self._keeping: Watchkeeping = self._app.watchkeeping()
+        for dead in await self._keeping.bury():
+            self._say("took over from the dead", holder=dead)
+        self._begun = self._clock.now()
+        await self._meet_peers()
+        pulse = await self._keeping.pulse()
+        self._timer.begin(self._begun, pulse.last_round_at)
+        self._say(
+            "watch begins",
+            watcher=self._name,
+            next_at=self._timer.next_at,
+            last_round_at=pulse.last_round_at,
+            waiting_calls=pulse.waiting_calls,
+        )
+
+    async def end(self, *, over: bool) -> None:
+        """Say that this is no accident."""
+        with suppress(StoreError):
+            if over:
+                await self._sign(stopped=True)
+                await self._keeping.resign()
+        if over:
+            self._say("watch ends", watcher=self._name)
+
+    async def step(self) -> None:
+        """Do what is due, the clock's round first: no flood of events can keep it from its turn."""
+        now = self._clock.now()
+        if self._face is not None and (told := self._face.look(now)):
+            self._say("listener", told=told)
+        back = self._timer.jumped(now)
+        if back:
+            self._say("clock went back", seconds=-back.total_seconds())
+            self._last.clear()
+        try:
+            if self._is_time("sign", _SIGN, now):
+                await self._lead()
+            if self._leads:
+                await self._duties(now)
+            self._trouble = 0
+        except StoreError as error:
+            await self._stumbled(error)
+        except SettingsError as error:
+            self._say("round failed", why=error.message, hint=error.hint)
+            self._timer.done(self._clock.now())
+
+    async def _duties(self, now: datetime) -> None:
+        if self._is_time("folders", _LOOK, now):
+            calls = await asyncio.to_thread(self._folders.look, now)
+            if calls:
+                await self._keeping.keep(calls)
+        if self._timer.due(now):
+            await self._round(None)
+        elif (scope := self._called(await self._keeping.waiting(), now)) is not None:
+            await self._round(scope)
+        if self._is_time("deliver", _DELIVER, now):
+            sent = await self._app.deliver()
+            if sent:
+                self._say("delivered", messages=sent)
+        if self._is_time("peers", _PEERS, now):
+            await self._ask_peers()
+
+    # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _called(self, waiting: list[WaitingCall], now: datetime) -> frozenset[str] | None:
+        """The connectors that waiting events concern, if it is time for a round of them. All that come
+        within a moment go together, and rounds keep apart from each other, so that a flood makes few."""
+        if not waiting:
+            return None
+        asked = any(call.reply_to for call in waiting)
+        ended = self._last.get("round")
+        rested = ended is None or now >= ended + self._settings.watch.apart or now < ended
+        oldest = waiting[0].received_at
+        gathered = now >= oldest + self._settings.watch.gather or now < oldest
+        if not asked and not (rested and gathered):
+            return None
+        if any(call.everything for call in waiting):
+            return frozenset(self._settings.connectors)
+        return frozenset(name for call in waiting for name in call.touches) & self._settings.connectors.keys()
+
+    async def _round(self, scope: frozenset[str] | None) -> None:
+        """One round, and the answers that somebody waits for."""
+        waiting = await self._keeping.waiting()
+        began = self._clock.now()
+        whole = scope is None or scope >= self._settings.connectors.keys()
+        self._say("round begins", scope="all" if whole else sorted(scope or ()), calls=len(waiting))
+        report = await self._with_signs(self._app.check(only=None if whole else scope))
+        self._last["round"] = self._clock.now()
+        if whole:
+            self._timer.done(began)
+        self._tell(report, whole)
+        for call in waiting:
+            if call.reply_to:
+                text = for_slack(answer(report, None if whole else scope))
+                problem = await self._keeping.reply(call, text)
+                self._say("answered", hook=call.hook, problem=problem)
+        if waiting:
+            await self._keeping.done(waiting[-1].number)
+        if whole and (problem := await self._keeping.beat()):
+            self._say("heartbeat failed", why=problem)
+
+    async def _with_signs(self, work: Awaitable[CheckReport]) -> CheckReport:
+        """Give signs of life while a long round is under way."""
+        task = asyncio.ensure_future(work)
+        try:
+            while True:
+                done, _ = await asyncio.wait({task}, timeout=_SIGN.total_seconds())
+                if done:
+                    return task.result()
+                with suppress(StoreError):
+                    await self._lead()
+        finally:
+            task.cancel()
+
+    def _tell(self, report: CheckReport, whole: bool) -> None:
+        self._say(
+            "round ended",
+            scope="all" if whole else "part",
+            exit_code=report.exit_code,
+            seconds=report.wall_seconds,
+            incidents=len(report.wrong),
+            blind=[one.instance for one in report.blind],
+            new=len(report.new),
+            messages=len(report.messages),
+            next_at=self._timer.next_at,
+        )
+
+    async def _stumbled(self, error: DogwatchError) -> None:
+        """The store is full, locked or gone: nothing is lost by waiting."""
+        wait = _TROUBLE[min(self._trouble, len(_TROUBLE) - 1)]
+        self._trouble += 1
+        self._say("store failed", why=error.message, hint=error.hint, again_in=wait.total_seconds())
+        if self._trouble == 1:
+            await self._keeping.beat("/fail")
+        until = self._clock.now() + wait
+        while self._clock.now() < until and not self._stopping.is_set():
+            await self._clock.sleep(min(1.0, wait.total_seconds()))
+
+    # ── who watches ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def _lead(self) -> None:
+        """Keep the lead or try to take it, and give a sign of life."""
+        other = await self._keeping.lead()
+        leads = other is None
+        if leads is not self._leads:
+            if not leads:
+                self._say("stands by", watcher=self._name, leader=other)
+            elif self._leads is False:
+                self._say("takes over", watcher=self._name)
+                pulse = await self._keeping.pulse()
+                self._timer.begin(self._clock.now(), pulse.last_round_at)
+            self._leads = leads
+        await self._sign()
+
+    async def _sign(self, *, stopped: bool = False) -> None:
+        now = self._clock.now()
+        await self._keeping.sign(
+            Watcher(
+                name=self._name,
+                holder=self._keeping.holder,
+                began_at=self._begun,
+                seen_at=now,
+                stopped_at=now if stopped else None,
+                leads=bool(self._leads) and not stopped,
+                next_at=self._timer.next_at if self._leads else None,
+            )
+        )
+
+    async def _meet_peers(self) -> None:
+        """A peer that was never heard counts as heard now: it has some time to answer."""
+        known = {one.name for one in (await self._keeping.pulse()).watchers}
+        for name in self._settings.watch.peers:
+            if f"{PEER} {name}" not in known:
+                await self._heard(name)
+
+    async def _ask_peers(self) -> None:
+        for name, url in self._settings.watch.peers.items():
+            try:
+                problem = await self._keeping.visit(url)
+            except SettingsError as error:
+                problem = error.message
+            if problem:
+                self._say("peer is silent", peer=name, why=problem)
+            else:
+                await self._heard(name)
+
+    async def _heard(self, name: str) -> None:
+        now = self._clock.now()
+        await self._keeping.sign(Watcher(name=f"{PEER} {name}", holder=PEER, began_at=now, seen_at=now))
+
+    def _is_time(self, what: str, every: timedelta, now: datetime) -> bool:
+        """Whether so much time has passed since this was done last; notes that it is done."""
+        last = self._last.get(what)
+        if last is not None and last <= now < last + every:
+            return False
+        self._last[what] = now
+        return True

@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 break
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require_real() -> bool:
     """True if a missing real part must fail the test instead of skipping it."""
     return REQUIRE_REAL

@@ -130,7 +130,7 @@ class LogSource:
 @contextmanager
 def open_source(
     url: str, settings: Settings | None, environ: Mapping[str, str], since: timedelta | None, clock: Clock
-) -> Iterator[LogSource]:
+) -> Generator[LogSource]:
     """The place that a URL names. ``settings`` are those of dogwatch.yaml, if there are any.
 
     Raises SettingsError if it cannot be reached with what is known.

@@ -1,26 +1,34 @@
-"""Logs in buckets, as other people's code keeps them: the Cloud Storage emulator, read by our connector."""
+"""Logs in buckets, as other people's code keeps them: the Cloud Storage emulator and moto's S3, filled over
+HTTP and by boto3, read by our connectors."""
 
 import asyncio
+import gzip
 import json
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx2
 import pytest
 
 from dogwatch.connectors import load
+from dogwatch.errors import Unreachable
 from dogwatch.logwatch import LogSight, read_logs
 from dogwatch.store import Store, StoreThread, open_store
 from dogwatch.wire.connector import AnyConnector
 from dogwatch.wire.http import Doors
+from support.cli import run
 from support.clock import JumpingClock
 
 pytestmark = pytest.mark.real
@@ -34,41 +42,100 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def emulator(require_real: bool) -> Iterator[str]:
-    program = shutil.which("gcp-storage-emulator", path=str(Path(sys.executable).parent))
-    if program is None:
-        assert not require_real, "gcp-storage-emulator is missing: uv sync --group real"
-        pytest.skip("gcp-storage-emulator is not installed: uv sync --group real")
-    port = free_port()
-    server = subprocess.Popen(
-        [
-            program,
-            "start",
-            "--port",
-            str(port),
-            "--host",
-            "127.0.0.1",
-            "--in-memory",
-            "--default-bucket",
-            "logs",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of somebody else's making."""
+
+    kind: str
+    name: str
+    url: str
+    put: Callable[[str, bytes], None]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a user would have configured."""
+        if self.kind == "gcs":
+            return {"bucket": self.name, "url": self.url, "logs": [LOG]}
+        keys = {"access_key_id": "AKIAMOTO", "secret_access_key": "moto-takes-any-key"}
+        layout = "{log}/{yyyy}/{mm}/{dd}/"
+        return {"bucket": self.name, "url": self.url, "logs": [LOG], "layout": layout, **keys}
+
+    @property
+    def address(self) -> str:
+        """As the command line calls it."""
+        return f"{'gs' if self.kind == 'gcs' else 's3'}://{self.name}/{LOG}/"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What opens it for the command line."""
+        told = {f"DOGWATCH_{self.kind.upper()}_URL": self.url}
+        if self.kind == "s3":
+            told |= {"AWS_ACCESS_KEY_ID": "AKIAMOTO", "AWS_SECRET_ACCESS_KEY": "moto-takes-any-key"}
+        return told
+
+
+@contextmanager
+def running(words: list[str], url: str) -> Iterator[None]:
+    """A server, from the moment it answers."""
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(200):
+        for _ in range(400):
             try:
-                if httpx2.get(f"{url}/storage/v1/b/logs").status_code == 200:
-                    break
+                httpx2.get(url)
+                break
             except httpx2.HTTPError:
-                pass
-            time.sleep(0.05)  # another program starts; there is nothing else to wait for
-        yield url
+                time.sleep(0.05)  # another program starts; there is nothing else to wait for
+        yield
     finally:
         server.terminate()
         server.wait(10)
+
+
+@pytest.fixture(scope="module", params=["gcs", "s3"])
+def served(request: pytest.FixtureRequest, require_real: bool) -> Iterator[tuple[str, str]]:
+    """(which store, where it answers)."""
+    names = {"gcs": "gcp-storage-emulator", "s3": "moto_server"}
+    program = shutil.which(names[request.param], path=str(Path(sys.executable).parent))
+    if program is None:
+        assert not require_real, f"{names[request.param]} is missing: uv sync --group real"
+        pytest.skip(f"{names[request.param]} is not installed: uv sync --group real")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    words = {
+        "gcs": [program, "start", "--port", str(port), "--host", "127.0.0.1", "--in-memory"],
+        "s3": [program, "-H", "127.0.0.1", "-p", str(port)],
+    }
+    with running(words[request.param], url):
+        yield request.param, url
+
+
+@pytest.fixture
+def bucket(served: tuple[str, str]) -> Bucket:
+    """An empty bucket."""
+    kind, url = served
+    name = f"logs-{uuid4().hex[:8]}"
+    if kind == "s3":
+        boto3 = import_module("boto3")
+        client = boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id="AKIAMOTO",
+            aws_secret_access_key="moto-takes-any-key",
+        )
+        client.create_bucket(Bucket=name)
+        return Bucket(kind, name, url, lambda key, body: client.put_object(Bucket=name, Key=key, Body=body))
+    assert httpx2.post(f"{url}/storage/v1/b", json={"name": name}).status_code == 200
+
+    def put(key: str, body: bytes) -> None:
+        answer = httpx2.post(
+            f"{url}/upload/storage/v1/b/{name}/o?uploadType=media&name={quote(key, safe='')}",
+            content=body,
+            headers={"Content-Type": "text/plain"},  # it would take JSON apart
+        )
+        assert answer.status_code == 200, answer.text
+
+    return Bucket(kind, name, url, put)
 
 
 def lines(hour: int, numbers: range) -> bytes:
@@ -89,55 +156,91 @@ def lines(hour: int, numbers: range) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in found)
 
 
-def put(url: str, name: str, body: bytes) -> None:
-    answer = httpx2.post(
-        f"{url}/upload/storage/v1/b/logs/o?uploadType=media&name={quote(name, safe='')}",
-        content=body,
-        headers={"Content-Type": "text/plain"},  # it would take JSON apart
-    )
-    assert answer.status_code == 200, answer.text
-
-
 def object_name(hour: int, shard: str = "S0") -> str:
     return f"{LOG}/{DAY:%Y/%m/%d}/{hour:02d}:00:00_{hour:02d}:59:59_{shard}.json"
 
 
-def round_at(url: str, store: Store, hour: float) -> LogSight:
-    """What a round reads."""
+class Cable(httpx2.AsyncHTTPTransport):
+    """The network, pulled out after so many requests."""
+
+    def __init__(self, requests: int) -> None:
+        super().__init__()
+        self.left = requests
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """As the network does, as long as it holds."""
+        self.left -= 1
+        if self.left < 0:
+            raise httpx2.ReadError("pulled")
+        return await super().handle_async_request(request)
+
+
+def round_at(bucket: Bucket, store: Store, hour: float, requests: int = 10_000) -> LogSight:
+    """What a round reads, with a network that holds for so many requests."""
 
     async def read() -> LogSight:
         clock = JumpingClock(DAY + timedelta(hours=hour))
-        gcs = load("gcs")
-        connector: AnyConnector = gcs(
-            "gcs", gcs.Settings.model_validate({"bucket": "logs", "url": url}), Doors(clock)
-        )
-        sight, thread = LogSight("gcs"), StoreThread()
+        kind = load(bucket.kind)
+        doors = Doors(clock, transport=Cable(requests))
+        connector: AnyConnector = kind(bucket.kind, kind.Settings.model_validate(bucket.settings), doors)
+        sight, thread = LogSight(bucket.kind), StoreThread()
         try:
             await read_logs(connector, store, thread, clock.now(), {}, sight)
         finally:
             await connector.aclose()
+            await doors.transport.aclose() if doors.transport else None
             thread.close()
         return sight
 
     return asyncio.run(read())
 
 
-def test_every_line_is_read_once_late_ones_included(emulator: str, tmp_path: Path) -> None:
+def test_every_line_is_read_once_late_ones_included(bucket: Bucket, tmp_path: Path) -> None:
     store = open_store(tmp_path / "logs.db")
-    put(emulator, object_name(2), lines(2, range(1_000)))
-    assert round_at(emulator, store, 3.5).lines == 1_000
-    assert round_at(emulator, store, 3.6).lines == 0
-    put(emulator, object_name(3), lines(3, range(500)))
-    put(emulator, object_name(2, "A0:1795140000"), lines(2, range(1_000, 1_007)))
-    assert round_at(emulator, store, 4.5).lines == 507
-    assert store.log_shelf("gcs").lines == 1_507
+    bucket.put(object_name(2), lines(2, range(1_000)))
+    assert round_at(bucket, store, 3.5).lines == 1_000
+    assert round_at(bucket, store, 3.6).lines == 0
+    bucket.put(object_name(3), lines(3, range(500)))
+    bucket.put(object_name(2, "A0:1795140000"), lines(2, range(1_000, 1_007)))
+    assert round_at(bucket, store, 4.5).lines == 507
+    assert store.log_shelf(bucket.kind).lines == 1_507
     store.close()
 
 
-def test_a_large_object_is_read_in_pieces(emulator: str, tmp_path: Path) -> None:
+def test_a_large_object_is_read_in_pieces(bucket: Bucket, tmp_path: Path) -> None:
     store = open_store(tmp_path / "logs.db")
-    body = lines(2, range(60_000))
-    assert len(body) > 10 << 20
-    put(emulator, object_name(2), body)
-    assert round_at(emulator, store, 3.5).lines == 60_000
+    body = lines(2, range(40_000))
+    assert len(body) > 9 << 20
+    bucket.put(object_name(2), body)
+    assert round_at(bucket, store, 3.5).lines == 40_000
     store.close()
+
+
+def test_what_was_interrupted_goes_on_without_a_line_lost_or_counted_twice(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    store = open_store(tmp_path / "logs.db")
+    for hour in range(6):
+        bucket.put(object_name(hour), gzip.compress(lines(hour, range(200))))
+    counted = [0]
+    for requests in (3, 5, 6, 7, 8, 8, 9, 9, 10_000):
+        with suppress(Unreachable):
+            round_at(bucket, store, 7, requests)
+        counted.append(store.log_shelf(bucket.kind).lines)
+    assert counted == sorted(counted)
+    assert len(set(counted)) > 3
+    assert counted[-1] == 1_200
+    assert all(lines % 200 == 0 for lines in counted)
+    store.close()
+
+
+def test_the_command_line_mines_the_same_wherever_the_files_are(bucket: Bucket, tmp_path: Path) -> None:
+    for hour in range(3):
+        bucket.put(object_name(hour), lines(hour, range(300)))
+        (tmp_path / f"{hour}.json").write_bytes(lines(hour, range(300)))
+    words = ["logs", "mine", "--format", "json"]
+    local = json.loads(run(*words, str(tmp_path)).stdout)
+    told = run(*words, bucket.address, env=bucket.environ)
+    assert told.exit_code == 0, told.stderr
+    assert json.loads(told.stdout) == local
+    assert local["lines"] == 900

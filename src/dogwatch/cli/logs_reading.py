@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -138,7 +138,7 @@ def _content(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def following(path: str, since: timedelta | None) -> Iterator[tuple[Callable[[], Iterator[bytes]], float]]:
+def following(path: str, since: timedelta | None) -> Generator[tuple[Callable[[], Iterator[bytes]], float]]:
     """What gives the bytes that came since it was called last, and how many seconds to wait between calls."""
     if "://" in path:
         from dogwatch.logsource import open_source

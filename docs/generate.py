@@ -75,6 +75,7 @@ def configuration() -> str:
         each = "" if key == "budget" else ": what may stand in each"
         tables += ["", f"### {key}{each}", "", *_table(found)]
     tables += ["", "### watch", "", *_table(scaffold.watch_rows())]
+    tables += ["", "### keep", "", *_table(scaffold.keep_rows())]
     for kind in hooks.names():
         heading = f"### hook {kind}: {hooks.load(kind).title}"
         tables += ["", heading, "", *_table(scaffold.hook_rows(kind))]

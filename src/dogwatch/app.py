@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -108,7 +107,11 @@ class Dogwatch:
         """Open the store. Raises StoreError."""
         self._open.callback(self._thread.close)
         try:
-            self._store = await self._thread(open_store, Path(self.settings.store))
+            password = self.settings.store_password
+            secret = "" if password is None else password.get_secret_value()
+            if secret:
+                self._doors.secrets.add(secret)
+            self._store = await self._thread(open_store, self.settings.store, secret)
         except BaseException:
             await self._open.aclose()
             raise

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from dogwatch.hooks.base import HookSettings
 from dogwatch.model.described import Described
 from dogwatch.notify.base import ChannelSettings
+from dogwatch.settings.keeping import Keeping, checked
 from dogwatch.settings.pipelines import Flows
 from dogwatch.settings.telling import Telling
 from dogwatch.settings.watch import Night
@@ -36,12 +37,20 @@ class General(Described):
     timezone: str = "UTC"
     """IANA zone in which people read times, such as Europe/Berlin. Left out: the zone of this machine."""
     store: str = Field(default="dogwatch.db", min_length=1)
-    """The SQLite file that remembers every run; a relative path begins at the folder of dogwatch.yaml."""
+    """The SQLite file that remembers every run, or a PostgreSQL database as postgresql://user@host/database
+    (extra postgres). A relative path begins at the folder of dogwatch.yaml."""
+    store_password: SecretStr | None = None
+    """The password of a PostgreSQL store, unless the server asks for none or ~/.pgpass has it."""
     history_days: int = Field(default=30, ge=1, le=365)
     """Days of the past to learn when a platform is seen for the first time, 1 to 365."""
     runbooks: str = ""
     """Folder of your own runbooks: Markdown files with job:, class: or label: at the top. A relative path
     begins at the folder of dogwatch.yaml. Left out: those that come with dogwatch."""
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        return checked(value)
 
     @field_validator("timezone")
     @classmethod
@@ -88,7 +97,7 @@ class HookConfig(Described):
     """An instance of that hook's own ``Settings``."""
 
 
-class Top(General, Watching, Flows, Telling, Night):
+class Top(General, Watching, Flows, Telling, Night, Keeping):
     """All that stands in dogwatch.yaml beside the connectors and channels."""
 
 

@@ -61,6 +61,8 @@ def schema() -> dict[str, Any]:
     }
     del definitions["WatchSettings"]["properties"]["heartbeat_url"]
     del top["properties"]["watch"]["default"]
+    del top["properties"]["keep"]["default"]
+    del top["properties"]["store_password"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **top,

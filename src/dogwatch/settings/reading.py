@@ -23,6 +23,7 @@ from dogwatch.settings.model import (
     Settings,
     prefix_of,
 )
+from dogwatch.settings.keeping import Keeping, KeepSettings, is_address, parted
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
 from dogwatch.settings.sources import Problem, Variables, YamlFile
 from dogwatch.settings.telling import (
@@ -56,6 +57,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     telling = _telling(reading)
     callers = [_hook(reading, name, given) for name, given in _blocks(reading, HOOKS)]
     watch = _watch(reading)
+    keep = _keep(reading)
     hook_secrets = _hook_secrets(reading, file.parent)
     _check_variables(reading)
     reading.finish()
@@ -64,9 +66,12 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     assert flows is not None
     assert telling is not None
     assert watch is not None
+    assert keep is not None
+    store, password = parted(general.store)
     return Settings(
         timezone=general.timezone,
-        store=str(file.parent / general.store),
+        store=store if is_address(store) else str(file.parent / store),
+        store_password=SecretStr(password) if password else general.store_password,
         history_days=general.history_days,
         runbooks=str(file.parent / general.runbooks) if general.runbooks else "",
         **{name: getattr(watching, name) for name in Watching.model_fields},
@@ -80,6 +85,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         channels={config.name: config for config in channels if config is not None},
         hooks={config.name: config for config in callers if config is not None},
         watch=watch,
+        keep=keep,
         home=str(file.parent),
         hook_secrets=hook_secrets,
     )
@@ -119,7 +125,7 @@ CHANNELS = _Section(
     "channels", "sort of channel", notify.names, lambda kind: notify.load(kind).Settings, False
 )
 HOOKS = _Section("hooks", "sort of hook", hooks.names, lambda kind: hooks.load(kind).Settings, False)
-_TOPS: tuple[type[BaseModel], ...] = (Watching, Flows, Telling, Night)
+_TOPS: tuple[type[BaseModel], ...] = (Watching, Flows, Telling, Night, Keeping)
 _OTHERS = (*(key for top in _TOPS for key in top.model_fields), "connectors", "channels", "hooks")
 
 
@@ -130,8 +136,24 @@ def _general(reading: Reading, environ: Mapping[str, str]) -> General | None:
         return None
     top = {key: value for key, value in cast("dict[str, Any]", given).items() if key not in _OTHERS}
     top.setdefault("timezone", local_zone(environ))
+    _hide_password(reading, top)
     part = Part(General, (), PREFIX, _OTHERS)
     return cast("General | None", fill(reading, part, top))
+
+
+def _hide_password(reading: Reading, top: dict[str, Any]) -> None:
+    """The password in an address is never quoted, and does not belong into the file."""
+    var = f"{PREFIX}STORE"
+    for store in (top.get("store"), reading.variables.values.get(var)):
+        try:
+            password = parted(str(store or ""))[1]
+        except ValueError:  # what is wrong with it is told when it is checked
+            continue
+        if password:
+            reading.secrets.add(password)
+            if store is top.get("store"):
+                fix = f"leave it out; put a new one into .env as {var}_PASSWORD, as this one counts as known"
+                reading.wrong(("store",), "a secret does not belong into this file", fix)
 
 
 def _watching(reading: Reading) -> Watching | None:
@@ -250,6 +272,17 @@ def _watch(reading: Reading) -> WatchSettings | None:
     block = cast("dict[str, Any]", given or {})
     part = Part(WatchSettings, ("watch",), f"{PREFIX}WATCH_")
     return cast("WatchSettings | None", fill(reading, part, block))
+
+
+def _keep(reading: Reading) -> KeepSettings | None:
+    """How long what is remembered stays; a variable may hold any of it."""
+    values: Any = reading.yaml.values
+    given: Any = cast("dict[str, Any]", values).get("keep") if isinstance(values, dict) else None
+    if given is not None and not isinstance(given, dict):
+        reading.wrong(("keep",), "is not a mapping of keys to values", "write runs: under it")
+        return None
+    part = Part(KeepSettings, ("keep",), f"{PREFIX}KEEP_")
+    return cast("KeepSettings | None", fill(reading, part, cast("dict[str, Any]", given or {})))
 
 
 def _named(

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from dogwatch import connectors, hooks, notify
 from dogwatch.model.described import descriptions
 from dogwatch.notify.base import ChannelSettings
+from dogwatch.settings.keeping import KeepSettings
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
 from dogwatch.settings.telling import (
@@ -122,6 +123,11 @@ def telling_parts() -> dict[str, list[Row]]:
 def watch_rows() -> list[Row]:
     """What is said of the watch under ``watch``."""
     return rows(WatchSettings, f"{PREFIX}WATCH_")
+
+
+def keep_rows() -> list[Row]:
+    """How long what is remembered stays, under ``keep``."""
+    return rows(KeepSettings, f"{PREFIX}KEEP_")
 
 
 def hook_rows(kind: str) -> list[Row]:

@@ -18,6 +18,7 @@ from dogwatch.cli import COMMANDS, dogwatch
 from dogwatch.settings import policy_text, scaffold
 
 DOCS = Path(__file__).parent
+WORKFLOW = "../.github/workflows/pipeline-monitoring.yml"
 _WIDTH = 88
 _BEGIN, _END = "<!-- begin: docs/generate.py -->", "<!-- end: docs/generate.py -->"
 
@@ -117,6 +118,16 @@ def _plain(rows: Sequence[scaffold.Row]) -> list[scaffold.Row]:
     return [replace(row, variable="", secret=False) for row in rows]
 
 
+def workflow() -> str:
+    """The scheduled workflow, with the secrets of all connectors and channels handed on."""
+    kinds = (*connectors.names(), *notify.names())
+    names = sorted({name for kind in kinds for name in scaffold.secret_variables(kind)})
+    begin, end = (f"          # {mark}: docs/generate.py" for mark in ("begin", "end"))
+    lines = [begin, *(f"          {name}: ${{{{ secrets.{name} }}}}" for name in names), end]
+    current = (DOCS / WORKFLOW).read_text(encoding="utf-8")
+    return re.sub(f"{begin}.*{end}", lambda _: "\n".join(lines), current, flags=re.DOTALL)
+
+
 def policy_schema() -> str:
     """docs/policy.schema.json."""
     return json.dumps(policy_text.policy_schema(), indent=2, ensure_ascii=False) + "\n"
@@ -150,6 +161,7 @@ def main(check: bool) -> int:
 
 
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
+    WORKFLOW: workflow,
     "actions.md": actions,
     "cli.md": cli_reference,
     "configuration.md": configuration,

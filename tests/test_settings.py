@@ -104,6 +104,13 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
     assert "connectors.lighthouse.token: is missing" in told
 
 
+def test_an_empty_variable_of_a_platform_that_is_not_watched_is_no_mistake(tmp_path: Path) -> None:
+    handed_on = {**WELL, "DOGWATCH_SNOWFLAKE_PRIVATE_KEY": "", "DOGWATCH_SLACK_BOT_TOKEN": ""}
+    assert set(load(tmp_path, BLOCK, handed_on).connectors) == {"lighthouse"}
+    with pytest.raises(SettingsError, match="unknown variable DOGWATCH_SNOWFLAKE"):
+        load(tmp_path, BLOCK, {**handed_on, "DOGWATCH_SNOWFLAKE_PRIVATE_KEY": "x"})
+
+
 def test_variables_fill_numbers_and_lists(tmp_path: Path) -> None:
     environ = {**WELL, "DOGWATCH_LIGHTHOUSE_METRES": "42", "DOGWATCH_LIGHTHOUSE_SHIPS": "Erika, Maria"}
     read = lighthouse(load(tmp_path, BLOCK, environ))

@@ -368,11 +368,18 @@ def _check_variables(reading: Reading) -> None:
     for name in sorted(reading.variables.origins):
         if not name.upper().startswith(PREFIX) or name in reading.claimed or name in _TESTS_ALONE:
             continue
-        if name.startswith(tuple(reading.unread)):
-            continue  # its connector is wrong, which has been said
+        if name.startswith(tuple(reading.unread)) or _unused(reading, name):
+            continue  # its connector is wrong, which has been said; or it says nothing to one that is not there
         reading.problems.append(
             Problem(reading.variables.origins[name], f"unknown variable {name}", _advice(reading, name))
         )
+
+
+def _unused(reading: Reading, name: str) -> bool:
+    """Whether it is empty and of a connector or channel that dogwatch has: a workflow may hand on what all
+    of them could need, and what a repository has no secret for is empty."""
+    kinds = [kind for section in (CONNECTORS, CHANNELS) for kind in section.names()]
+    return name not in reading.variables.values and name.startswith(tuple(prefix_of(kind) for kind in kinds))
 
 
 def _advice(reading: Reading, name: str) -> str:

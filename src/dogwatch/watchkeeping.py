@@ -1,5 +1,6 @@
 """What keeps the watch together: calls from outside, the lead among watchers, signs of life, staleness."""
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -110,8 +111,12 @@ class Watchkeeping:
         return dead
 
     async def lead(self) -> str | None:
-        """Take or keep the lead; None, or who has it."""
-        return await self._thread(self._store.lead, self.holder, self._clock.now())
+        """Take or keep the lead, also from one who is dead for certain; None, or who has it."""
+        other = await self._thread(self._store.lead, self.holder, self._clock.now())
+        if other is not None and await asyncio.to_thread(certainly_dead, other):
+            await self._thread(self._store.bury, other)
+            other = await self._thread(self._store.lead, self.holder, self._clock.now())
+        return other
 
     async def resign(self) -> None:
         """Let another one lead."""

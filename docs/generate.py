@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from dogwatch import connectors, hooks, notify, settings
+from dogwatch import connectors, hooks, hub, notify, settings
 from dogwatch.cli import COMMANDS, dogwatch
 from dogwatch.settings import policy_text, scaffold
 
@@ -80,6 +80,8 @@ def configuration() -> str:
     for kind in hooks.names():
         heading = f"### hook {kind}: {hooks.load(kind).title}"
         tables += ["", heading, "", *_table(scaffold.hook_rows(kind))]
+    for kind in hub.names():
+        tables += ["", f"### hub {kind}: {hub.load(kind).title}", "", *_table(scaffold.hub_rows(kind))]
     for kind in notify.names():
         tables += [
             "",
@@ -121,7 +123,9 @@ def _plain(rows: Sequence[scaffold.Row]) -> list[scaffold.Row]:
 def workflow() -> str:
     """The scheduled workflow, with the secrets of all connectors and channels handed on."""
     kinds = (*connectors.names(), *notify.names())
-    names = sorted({name for kind in kinds for name in scaffold.secret_variables(kind)})
+    found = {name for kind in kinds for name in scaffold.secret_variables(kind)}
+    found |= {row.variable for kind in hub.names() for row in scaffold.hub_rows(kind) if row.secret}
+    names = sorted(found)
     begin, end = (f"          # {mark}: docs/generate.py" for mark in ("begin", "end"))
     lines = [begin, *(f"          {name}: ${{{{ secrets.{name} }}}}" for name in names), end]
     current = (DOCS / WORKFLOW).read_text(encoding="utf-8")

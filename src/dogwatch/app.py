@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dogwatch.pages import Pages
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
+    from dogwatch.registrar import Registrar, Registration
     from dogwatch.steward import Steward
     from dogwatch.watchkeeping import Watchkeeping
 
@@ -135,9 +136,12 @@ class Dogwatch:
         """
         async with AsyncExitStack() as stack:
             messenger = self._messenger(stack)
-            report = await self._round(messenger, progress, only)
+            registrar = self._registrar(stack)
+            report = await self._round(messenger, registrar, progress, only)
             await messenger.deliver(self._holder, self._doors.rng, self.asks)
-            return report
+            if registrar is None:
+                return report
+            return report.model_copy(update={"hub": await registrar.sync(self._holder, self._doors.rng)})
 
     async def deliver(self) -> int:
         """Send what waits to be sent; returns how much was. Raises StoreError only."""
@@ -153,6 +157,12 @@ class Dogwatch:
 
     async def notify_test(self, name: str) -> TrialReport:
         """Send a test message by one channel. Raises SettingsError or StoreError only."""
+    def registration(self) -> "Registration":
+        """The copy of the audit trail in a warehouse: how it stands, made up to date, compared."""
+        from dogwatch.registrar import Registration
+
+        return Registration(self.settings, self._doors, self._store, self._thread, self._holder)
+
         async with AsyncExitStack() as stack:
             return await self._messenger(stack).trial(name)
 
@@ -167,7 +177,19 @@ class Dogwatch:
         return Messenger(self.settings, self._doors, self._store, self._thread, stack)
 
     async def _round(
-        self, messenger: "Messenger", progress: "Progress", only: frozenset[str] | None
+        self,
+        messenger: "Messenger",
+        registrar: "Registrar | None",
+        progress: "Progress",
+        only: frozenset[str] | None,
+    def _registrar(self, stack: AsyncExitStack) -> "Registrar | None":
+        """None if there is no hub: most estates need not even know what one is."""
+        if self.settings.hub is None:
+            return None
+        from dogwatch.registrar import Registrar
+
+        return Registrar(self.settings, self._doors, self._store, self._thread, stack)
+
     ) -> CheckReport:
         """One round; nobody else makes one meanwhile."""
         from dogwatch.gather_lineage import steps_in
@@ -196,6 +218,7 @@ class Dogwatch:
                 telling=messenger.plan,
                 log_components=self.settings.log_components,
                 asked=only,
+                feeds=() if registrar is None else registrar.feeds,
                 pushed=await self._thread(
                     self._store.pushed_alerts, self._clock.now(), self.settings.watch.alerts_stay
                 ),

@@ -9,14 +9,14 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
 from pydantic import JsonValue
 
 from dogwatch.errors import ConnectorError, RateLimited
 from dogwatch.model import Delivery, DeliveryState, Reach
 from dogwatch.store import Store, StoreThread
-from dogwatch.store.feeds import FeedName
+from dogwatch.store.feeds import FeedName, RunsAt
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.secrets import Secrets
 
@@ -41,12 +41,16 @@ class Batch:
 class Part(Protocol):
     """One sort of record that is copied."""
 
-    name: str
-    """By which its progress is remembered."""
+    @property
+    def name(self) -> str:
+        """By which its progress is remembered."""
+        ...
 
     async def send(self, at: JsonValue, upto: int) -> Batch | None:
-        """Send the next batch behind ``at`` (None: the first) of what rounds up to ``upto`` knew; returns once
-        it is confirmed, None if there is nothing left. Raises ConnectorError."""
+        """Send the next batch behind ``at`` (None: the first) of what rounds up to ``upto`` knew.
+
+        Returns once it is confirmed; None if there is nothing left. Raises ConnectorError.
+        """
         ...
 
 
@@ -179,3 +183,16 @@ class Feeder:
             since = known.failing_since or now
             reach = known.model_copy(update={"failing_since": since, **told})
         await self._thread(self._store.save_reach, reach, now)
+
+
+def runs_at(at: JsonValue) -> RunsAt:
+    """How far the run attempts were sent, as a feed remembers it."""
+    if not isinstance(at, list):
+        return RunsAt()
+    number, uid = cast("tuple[int, str]", at)
+    return RunsAt(number, uid)
+
+
+def number_at(at: JsonValue) -> int:
+    """The same for what is counted."""
+    return at if isinstance(at, int) else 0

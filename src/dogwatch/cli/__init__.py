@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "halt": "Stop every action everywhere at once, whatever was allowed or approved.",
     "audit": "Show the record of everything that was decided or done.",
     "report": "Write a report that people open: verdict, incidents, timeline, heat map, durations.",
+    "hub": "The copy of the audit trail in Snowflake or PostgreSQL: set it up, fill it, compare it.",
     "runs": "List remembered runs, newest first.",
     "schedule": "Show when jobs run next, and what became of their last slots.",
     "explain": "Show the numbers that a finding rests on, with a small picture.",

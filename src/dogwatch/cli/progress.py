@@ -34,12 +34,17 @@ class ProgressLine:
     def __call__(self, step: "Step") -> None:
         """Take note of one step."""
         runs = f"{step.runs:,} runs"
-        self._states[step.instance] = {
+        said = {
             "jobs": "asking for jobs",
             "runs": f"reading, {runs}",
             "read": f"{runs} read",
             "blind": "not readable",
         }.get(step.stage, step.stage)
+        self.note(step.instance, said)
+
+    def note(self, name: str, state: str) -> None:
+        """Show what is being done about something."""
+        self._states[name] = state
         self._draw()
 
     def _draw(self) -> None:

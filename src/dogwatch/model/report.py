@@ -12,6 +12,7 @@ from dogwatch.model.evidence import Evidence
 from dogwatch.model.expectation import Basis, ExpectationState
 from dogwatch.model.finding import Finding
 from dogwatch.model.health import HealthAssessment
+from dogwatch.model.hub import HubView
 from dogwatch.model.incident import Incident, Turn
 from dogwatch.model.message import Message
 from dogwatch.model.run import JobState, Status
@@ -89,6 +90,8 @@ class CheckReport(Noun):
     """What could be done, waits for consent or is under way after this round."""
     labels: Mapping[str, str] = Field(default_factory=dict[str, str])
     """By action id: what it would do, in words."""
+    hub: HubView | None = None
+    """How the copy of the audit trail stands; None if there is none."""
     wall_seconds: float = 0.0
 
     @property

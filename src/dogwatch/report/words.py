@@ -4,6 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from dogwatch.model import ActionState, Finding, Incident, RiskLevel, ScopeKind, Severity, TurnKind
+from dogwatch.model.hub import HubView
 from dogwatch.model.report import CheckReport, PlatformView
 from dogwatch.model.text import one_line, plural, span
 
@@ -145,7 +146,30 @@ def remarks(report: CheckReport) -> list[tuple[str, str]]:
             said.append(
                 ("clock", f"{title} is {span(skew)} {'ahead of' if skew > 0 else 'behind'} this machine")
             )
+    if report.hub is not None and report.hub.state in ("behind", "failing"):
+        said.append(("hub", hub(report.hub)))
     return said
+
+
+def hub(view: HubView) -> str:
+    """How the copy of the audit trail stands, in a sentence."""
+    zone = ZoneInfo(view.timezone)
+    waits = "the last round waits"
+    if view.waiting:
+        waits = f"{plural(view.waiting, 'run attempt')} {'waits' if view.waiting == 1 else 'wait'}"
+    if view.state == "none":
+        return "no hub is set up: everything is in the store, and nowhere else"
+    name = one_line(view.place or view.kind, 200)
+    if view.state == "failing":
+        start = "" if view.since is None else f" since {clock(view.since, view.at, zone)}"
+        wait = (
+            f"{waits}, and nothing is lost" if view.place else "nothing is lost: the store holds everything"
+        )
+        return f"{name} takes nothing{start}: {one_line(view.reason, 300)} · {wait}"
+    if view.state == "behind":
+        return f"{name} is behind: {waits}; the next round goes on"
+    whole = "" if view.whole_at is None else f", confirmed {since(view.whole_at, view.at, zone)}"
+    return f"{name} has everything{whole}"
 
 
 def gaps(report: CheckReport) -> list[str]:

@@ -64,7 +64,8 @@ class Part:
     """Keys that stand beside its own."""
 
     def variable(self, name: str) -> str:
-        return f"{self.prefix}{name.upper()}"
+        """The variable of a field; it is called as the field is in the file."""
+        return f"{self.prefix}{(self.model.model_fields[name].alias or name).upper()}"
 
     @property
     def keys(self) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, SecretStr, SerializeAsAny, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, field_validator
 from pydantic.fields import FieldInfo
 
 from dogwatch.hooks.base import HookSettings
@@ -97,6 +97,17 @@ class HookConfig(Described):
     """An instance of that hook's own ``Settings``."""
 
 
+class HubConfig(Described):
+    """Where a copy of the audit trail is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    """The file in ``hub/`` that writes there."""
+    settings: SerializeAsAny[BaseModel]
+    """An instance of that hub's own ``Settings``."""
+
+
 class Top(General, Watching, Flows, Telling, Night, Keeping):
     """All that stands in dogwatch.yaml beside the connectors and channels."""
 
@@ -110,6 +121,8 @@ class Settings(Top):
     """By name, in the order of dogwatch.yaml."""
     hooks: Mapping[str, HookConfig] = Field(default_factory=dict[str, HookConfig])
     """By name, in the order of dogwatch.yaml."""
+    hub: HubConfig | None = None
+    """None: there is no copy; the store holds everything anyway."""
     home: str = "."
     """The folder of dogwatch.yaml, where policy.yaml may stand."""
     hook_secrets: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dogwatch import connectors, hooks, notify
+from dogwatch import connectors, hooks, hub, notify
 from dogwatch.settings.model import FILE, NAME, Top, is_secret
 
 
@@ -63,6 +63,13 @@ def schema() -> dict[str, Any]:
     del top["properties"]["watch"]["default"]
     del top["properties"]["keep"]["default"]
     del top["properties"]["store_password"]
+    for kind in hub.names():
+        definitions |= _kind_schema(f"hub.{kind}", kind, hub.load(kind).Settings)
+    top["properties"]["hub"] = {
+        "description": "The warehouse that gets a copy of the audit trail. Left out: none.",
+        "oneOf": [{"const": "none"}, *({"$ref": f"#/$defs/hub.{kind}"} for kind in hub.names())],
+        "default": "none",
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **top,
@@ -76,11 +83,12 @@ def _kind_schema(key: str, kind: str, model: type[BaseModel]) -> dict[str, Any]:
     block = model.model_json_schema(ref_template=f"#/$defs/{key}.{{model}}")
     found = {f"{key}.{name}": value for name, value in block.pop("$defs", {}).items()}
     for name, info in model.model_fields.items():
+        known = info.alias or name
         if is_secret(info):
-            del block["properties"][name]
+            del block["properties"][known]
         else:
             for ours in ("environment", "written"):
-                block["properties"][name].pop(ours, None)
+                block["properties"][known].pop(ours, None)
     block.pop("required", None)
     block["properties"] = {
         "kind": {"const": kind, "description": f"The sort: {kind}."},

@@ -11,6 +11,7 @@ from dogwatch import connectors, hooks, notify
 from dogwatch.hooks.base import HookSettings
 from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.filling import Part, Reading, fill
+from dogwatch.settings.keeping import Keeping, KeepSettings, is_address, parted
 from dogwatch.settings.model import (
     FILE,
     NAME,
@@ -23,8 +24,9 @@ from dogwatch.settings.model import (
     Settings,
     prefix_of,
 )
-from dogwatch.settings.keeping import Keeping, KeepSettings, is_address, parted
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
+from dogwatch.settings.registering import KEY as HUB
+from dogwatch.settings.registering import hub_of
 from dogwatch.settings.sources import Problem, Variables, YamlFile
 from dogwatch.settings.telling import (
     BudgetSettings,
@@ -58,6 +60,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     callers = [_hook(reading, name, given) for name, given in _blocks(reading, HOOKS)]
     watch = _watch(reading)
     keep = _keep(reading)
+    hub = hub_of(reading)
     hook_secrets = _hook_secrets(reading, file.parent)
     _check_variables(reading)
     reading.finish()
@@ -86,6 +89,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         hooks={config.name: config for config in callers if config is not None},
         watch=watch,
         keep=keep,
+        hub=hub,
         home=str(file.parent),
         hook_secrets=hook_secrets,
     )
@@ -126,7 +130,7 @@ CHANNELS = _Section(
 )
 HOOKS = _Section("hooks", "sort of hook", hooks.names, lambda kind: hooks.load(kind).Settings, False)
 _TOPS: tuple[type[BaseModel], ...] = (Watching, Flows, Telling, Night, Keeping)
-_OTHERS = (*(key for top in _TOPS for key in top.model_fields), "connectors", "channels", "hooks")
+_OTHERS = (*(key for top in _TOPS for key in top.model_fields), "connectors", "channels", "hooks", HUB)
 
 
 def _general(reading: Reading, environ: Mapping[str, str]) -> General | None:
@@ -369,16 +373,16 @@ def _check_variables(reading: Reading) -> None:
         if not name.upper().startswith(PREFIX) or name in reading.claimed or name in _TESTS_ALONE:
             continue
         if name.startswith(tuple(reading.unread)) or _unused(reading, name):
-            continue  # its connector is wrong, which has been said; or it says nothing to one that is not there
+            continue  # its connector is wrong, which was said; or it says nothing to one that is not there
         reading.problems.append(
             Problem(reading.variables.origins[name], f"unknown variable {name}", _advice(reading, name))
         )
 
 
 def _unused(reading: Reading, name: str) -> bool:
-    """Whether it is empty and of a connector or channel that dogwatch has: a workflow may hand on what all
-    of them could need, and what a repository has no secret for is empty."""
-    kinds = [kind for section in (CONNECTORS, CHANNELS) for kind in section.names()]
+    """Whether it is empty and of a connector, a channel or a hub that dogwatch has: a workflow may hand on
+    what all of them could need, and what a repository has no secret for is empty."""
+    kinds = [*CONNECTORS.names(), *CHANNELS.names(), HUB]
     return name not in reading.variables.values and name.startswith(tuple(prefix_of(kind) for kind in kinds))
 
 

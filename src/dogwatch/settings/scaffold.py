@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dogwatch import connectors, hooks, notify
+from dogwatch import connectors, hooks, hub, notify
 from dogwatch.model.described import descriptions
 from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.keeping import KeepSettings
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
+from dogwatch.settings.registering import HUB_PREFIX
 from dogwatch.settings.telling import (
     BudgetSettings,
     EscalationSettings,
@@ -54,7 +55,7 @@ def rows(model: type[BaseModel], prefix: str) -> list[Row]:
         if other is not None:
             meaning += f" Also read from {other}."
         default = _literal(properties[key].get("default"))
-        variable = f"{prefix}{name.upper()}"
+        variable = f"{prefix}{key.upper()}"
         required = info.is_required()
         elsewhere = other is not None and not properties[key].get("written")
         found.append(Row(key, variable, is_secret(info), required, default, meaning, elsewhere))
@@ -134,6 +135,11 @@ def hook_rows(kind: str) -> list[Row]:
     """The settings of a hook of this kind that is named after it."""
     found = rows(hooks.load(kind).Settings, prefix_of(kind))
     return sorted(found, key=lambda row: (row.key != "secret", row.key == "connectors"))
+
+
+def hub_rows(kind: str) -> list[Row]:
+    """The settings of a hub of this kind, under ``hub``."""
+    return rows(hub.load(kind).Settings, HUB_PREFIX)
 
 
 def connector_rows(kind: str) -> list[Row]:

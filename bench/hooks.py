@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_SECRET = "a-secret-for-the-bench-0123456789"  # noqa: S105  # of nobody
+_SECRET = "a-secret-for-the-bench-0123456789"  # of nobody
 _LANES = 64
 _BARE = """
 import asyncio, sqlite3, sys, uvicorn

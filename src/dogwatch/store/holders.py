@@ -35,7 +35,7 @@ def certainly_dead(holder: str) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether it has ended and its parent has not noticed yet (proc_pid_stat(5): the state after the name)."""
+    """Whether it has ended and its parent has not noticed yet (proc_pid_stat(5), the state)."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -42,12 +42,14 @@ if TYPE_CHECKING:
     from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
+    from dogwatch.model.answer import Answer
+    from dogwatch.model.door import Pulse
     from dogwatch.model.message import Consent
     from dogwatch.model.overview import Overview
     from dogwatch.pages import Pages
+    from dogwatch.registrar import Registrar, Registration
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
-    from dogwatch.registrar import Registrar, Registration
     from dogwatch.steward import Steward
     from dogwatch.watchkeeping import Watchkeeping
 
@@ -155,14 +157,14 @@ class Dogwatch:
 
         return Watchkeeping(self.settings, self._doors, self._store, self._thread, self._holder)
 
-    async def notify_test(self, name: str) -> TrialReport:
-        """Send a test message by one channel. Raises SettingsError or StoreError only."""
     def registration(self) -> "Registration":
         """The copy of the audit trail in a warehouse: how it stands, made up to date, compared."""
         from dogwatch.registrar import Registration
 
         return Registration(self.settings, self._doors, self._store, self._thread, self._holder)
 
+    async def notify_test(self, name: str) -> TrialReport:
+        """Send a test message by one channel. Raises SettingsError or StoreError only."""
         async with AsyncExitStack() as stack:
             return await self._messenger(stack).trial(name)
 
@@ -176,12 +178,6 @@ class Dogwatch:
 
         return Messenger(self.settings, self._doors, self._store, self._thread, stack)
 
-    async def _round(
-        self,
-        messenger: "Messenger",
-        registrar: "Registrar | None",
-        progress: "Progress",
-        only: frozenset[str] | None,
     def _registrar(self, stack: AsyncExitStack) -> "Registrar | None":
         """None if there is no hub: most estates need not even know what one is."""
         if self.settings.hub is None:
@@ -190,6 +186,12 @@ class Dogwatch:
 
         return Registrar(self.settings, self._doors, self._store, self._thread, stack)
 
+    async def _round(
+        self,
+        messenger: "Messenger",
+        registrar: "Registrar | None",
+        progress: "Progress",
+        only: frozenset[str] | None,
     ) -> CheckReport:
         """One round; nobody else makes one meanwhile."""
         from dogwatch.gather_lineage import steps_in
@@ -216,9 +218,9 @@ class Dogwatch:
                 runbooks=runbooks_of(self.settings.runbooks),
                 lineage=partial(steps_in, self.settings.lineage),
                 telling=messenger.plan,
+                feeds=() if registrar is None else registrar.feeds,
                 log_components=self.settings.log_components,
                 asked=only,
-                feeds=() if registrar is None else registrar.feeds,
                 pushed=await self._thread(
                     self._store.pushed_alerts, self._clock.now(), self.settings.watch.alerts_stay
                 ),
@@ -381,8 +383,8 @@ class Dogwatch:
 
         return Pages(self.settings, self._store, self._thread, self._clock)
 
-    async def pulse(self) -> str:
-        """Another text whenever something was found, decided or done."""
+    async def pulse(self) -> "Pulse":
+        """Another value whenever something was found, decided or done."""
         return await self._thread(self._store.pulse)
 
     # ── actions ─────────────────────────────────────────────────────────────────────────────────────────
@@ -411,6 +413,12 @@ class Dogwatch:
         """Somebody's press of a button, which the caller knows to come from Slack; what it approves is
         done at once. Raises ConsentError."""
         return await self._steward().press(payload, self._named)
+
+    async def ask(self, question: str, before: Sequence[str] = ()) -> "Answer":
+        """The answer to a question by rules; ``before``: what the one before was about. Asks no platform."""
+        from dogwatch.answering import answer
+
+        return await answer(self.settings, self._store, self._thread, self.desk(), question, before)
 
     def desk(self) -> "Desk":
         """What agents and their like may ask for: ``agents.tools`` is called with it."""

@@ -1,34 +1,59 @@
-"""What a round found out, in the few lines that fit into a chat."""
+"""What ``dogwatch ask`` says: sentences, what they rest on, what to do."""
 
-from dogwatch.model.report import CheckReport
-from dogwatch.model.text import one_line, plural
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
-_MOST = 5
+from rich.text import Text
+
+from dogwatch.model.answer import Answer
+from dogwatch.report import words
+from dogwatch.report.explain import fact
+from dogwatch.report.lines import hanging, page, wrap
+from dogwatch.report.markdown import code, plain
+
+_LABEL = 10
 
 
-def answer(report: CheckReport, asked: frozenset[str] | None) -> str:
-    """Plain text; nothing in it is markup, a mention or a link, whatever platforms said."""
-    wrong = report.wrong
-    if wrong:
-        head = f"{plural(len(wrong), 'incident')} open."
-    elif report.blind:
-        head = (
-            f"Blind: {plural(len(report.blind), 'platform')} could not be read, nothing else is known wrong."
-        )
-    else:
-        head = "All is well."
-    lines = [head]
-    for incident in wrong[:_MOST]:
-        lines.append(f"• {incident.name} {incident.severity.value}: {one_line(incident.title, 160)}")
-    if len(wrong) > _MOST:
-        lines.append(f"… and {len(wrong) - _MOST} more")
-    for platform in report.blind:
-        lines.append(f"• {one_line(platform.title, 60)} cannot be read: {one_line(platform.reason, 120)}")
-    read = "everything" if asked is None else ", ".join(sorted(asked)) or "nothing"
-    lines.append(f"Read: {read}, in {report.wall_seconds:.0f} s.")
+def answer(told: Answer, width: int, program: str = "dogwatch") -> Text:
+    """The answer for a terminal ``width`` columns wide."""
+    lines: list[Text] = []
+    for one in told.statements:
+        cited = " ".join(f"[{id_[:8]}]" for id_ in one.cites)
+        first, *rest = wrap(f"{one.said} {cited}".strip(), width - 2)
+        lines += [Text(first), *(Text(f"  {line}") for line in rest)]
+    if not told.understood:
+        lines += [Text(_opening(told)), *(Text(f"  {text}") for text in told.suggestions)]
+    zone = ZoneInfo(told.timezone)
+    proof = [f"{one.id[:8]} {fact(one, told.at, zone)}" for one in told.evidence]
+    lines += _rows("rests on", [line for said in proof for line in wrap(said, width - _LABEL)])
+    lines += _rows("next", [_called(step, program) for step in told.next])
+    return page(lines)
+
+
+def markdown(told: Answer, program: str = "dogwatch") -> str:
+    """The same for tickets and chat."""
+    zone = ZoneInfo(told.timezone)
+    lines = [
+        f"- {plain(one.said, 600)}" + "".join(f" `{id_[:8]}`" for id_ in one.cites) for one in told.statements
+    ]
+    if not told.understood:
+        lines += [_opening(told), "", *(f"- {plain(text, 200)}" for text in told.suggestions)]
+    if told.evidence:
+        lines += ["", "Rests on:", ""]
+        lines += [f"- `{one.id[:8]}` {plain(fact(one, told.at, zone), 600)}" for one in told.evidence]
+    if told.next:
+        lines += ["", "Next:", "", *(f"- {code(_called(step, program))}" for step in told.next)]
     return "\n".join(lines)
 
 
-def for_slack(text: str) -> str:
-    """The same as Slack has to get it: its three special characters written out."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _opening(told: Answer) -> str:
+    return "These can be answered:" if told.understood else "That was not understood. Ask:"
+
+
+def _called(step: str, program: str) -> str:
+    (first,) = words.next_steps(step, program)[:1] or [step]
+    return first
+
+
+def _rows(label: str, said: Sequence[str]) -> list[Text]:
+    return [Text(), *hanging(Text(label, style="dim"), list(said), _LABEL)] if said else []

@@ -40,7 +40,7 @@ _IN_FULL = 15
 """Incidents that a digest tells with their titles, worst first; of all others it tells the numbers."""
 _NUMBERS = 100
 """Numbers in one field of a digest: at most 800 characters."""
-_HARM = {
+HARM = {
     Harm.failed: "failed",
     Harm.skipped: "skipped",
     Harm.late: "late",
@@ -269,7 +269,7 @@ def hits(affected: Sequence[Affected], evidence: Mapping[str, Evidence]) -> str:
         for hit in affected
         if hit.harm is Harm.threatened or any(cited in evidence for cited in hit.cites)
     ]
-    told = [f"{one_line(hit.name, 80)} {_HARM[hit.harm]}" for hit in shown[:_HIT]]
+    told = [f"{one_line(hit.name, 80)} {HARM[hit.harm]}" for hit in shown[:_HIT]]
     more = len(shown) - _HIT
     return " · ".join([*told, *([f"{more} more"] if more > 0 else [])])
 

@@ -1,0 +1,42 @@
+"""``dogwatch ask``: a question in plain words, answered from what is remembered. Asks no platform."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from dogwatch.cli.shell import format_option, program, read_settings, show, tell
+
+if TYPE_CHECKING:
+    from dogwatch.model.answer import Answer
+
+
+@click.command("ask")
+@click.argument("question", nargs=-1)
+@format_option
+@click.pass_context
+def command(ctx: click.Context, question: tuple[str, ...], output: str) -> None:
+    """Answer a question such as "why was yesterday's sales late?".
+
+    The answer follows by rules from what the last rounds found, and cites it. Without a QUESTION, and where
+    one is not understood, the questions that can be answered are listed. Asks no platform.
+    """
+    settings = read_settings(ctx)
+
+    from dogwatch.app import Dogwatch
+
+    async def asked() -> "Answer":
+        async with Dogwatch(settings) as app:
+            return await app.ask(" ".join(question) or "help")
+
+    found = asyncio.run(asked())
+    if output == "json":
+        tell(found.model_dump_json(indent=2))
+        return
+    from dogwatch.report import answer
+
+    called = program(ctx)
+    if output == "md":
+        tell(answer.markdown(found, called))
+    else:
+        show(lambda width: answer.answer(found, width, called))

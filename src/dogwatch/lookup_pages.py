@@ -183,7 +183,8 @@ def _errors(runs: Sequence[Run]) -> tuple[ErrorGroup, ...]:
     lines = [one_line(redact(run.error_message or ""), 2_000) or "-" for run in told]
     book = Book()
     times: list[float | None] = [run.began_at.timestamp() for run in told]
-    book.add(Batch("\n".join(lines).encode("utf-8", "replace"), len(lines), times))
+    none = [""] * len(lines)
+    book.add(Batch("\n".join(lines).encode("utf-8", "replace"), len(lines), times, none, none))
     return tuple(
         ErrorGroup(
             template=bounded(entry.template.text, 600),
@@ -341,7 +342,7 @@ def _course_of(entry: Entry, by_leaf: Mapping[int, Counter[int]], last: int) -> 
     """Lines in each of the last hours."""
     hours = [0] * _HOURS
     for leaf in entry.leaves:
-        for hour, lines in by_leaf.get(leaf, {}).items():
+        for hour, lines in by_leaf.get(leaf, Counter[int]()).items():
             if 0 <= last - hour < _HOURS:
                 hours[_HOURS - 1 - (last - hour)] += lines
     return tuple(hours)

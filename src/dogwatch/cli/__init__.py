@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {
     "audit": "Show the record of everything that was decided or done.",
     "hub": "The copy of the audit trail in Snowflake or PostgreSQL: set it up, fill it, compare it.",
     "report": "Write a report that people open: verdict, incidents, timeline, heat map, durations.",
+    "serve": "Serve the page that you open at 3 a.m., and the API, until interrupted.",
+    "token": "List, make and revoke the tokens with which people and programs come in by web.",
     "runs": "List remembered runs, newest first.",
     "schedule": "Show when jobs run next, and what became of their last slots.",
     "explain": "Show the numbers that a finding rests on, with a small picture.",

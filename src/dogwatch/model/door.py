@@ -1,7 +1,7 @@
 """Who may look and who may act by web: tokens, their scopes, and what the store shows as changed."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dogwatch.model.base import Noun, UtcTime
 
@@ -56,3 +56,15 @@ class Session(Noun):
     """What every change has to bring along."""
     opened_at: UtcTime
     expires_at: UtcTime
+
+
+class Pulse(NamedTuple):
+    """Something else whenever a round ended, or something was decided or done."""
+
+    round: int
+    """Number of the last round that ended; 0 if none did."""
+    event: int
+    """Number of the last event in the record; 0 if there is none."""
+
+    def __str__(self) -> str:
+        return f"{self.round}.{self.event}"

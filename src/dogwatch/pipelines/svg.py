@@ -22,7 +22,7 @@ _MARGIN = 16
 _LEGEND = 40
 _CHARS = 23
 """Of a name in a node; a wide character counts as two."""
-_STYLE = (
+STYLE = (
     ".dw{--ink:#1c1917;--soft:#57534e;--line:#a8a29e;--paper:#ffffff;--hot:#c2410c;"
     "font:13px system-ui,-apple-system,'Segoe UI',sans-serif}"
     "@media(prefers-color-scheme:dark){.dw{--ink:#f5f5f4;--soft:#a8a29e;--line:#6b6560;--paper:#1c1917;--hot:#fb923c}}"
@@ -32,10 +32,20 @@ _STYLE = (
     ".dw .hot{stroke:var(--hot)}.dw .e.hot{stroke-width:2}.dw .a.hot{fill:var(--hot)}"
     ".dw .culprit{stroke:var(--hot);stroke-width:2.5}.dw .harmed{stroke:var(--hot)}.dw .m{fill:var(--hot)}"
 )
+"""For pages that hold the picture themselves and allow no style within it."""
 
 
-def svg(picture: Picture, title: str = "Pipeline graph") -> str:
-    """The picture as an ``<svg>`` element, to be put into a page or kept as a file of its own."""
+def svg(
+    picture: Picture,
+    title: str = "Pipeline graph",
+    *,
+    styled: bool = True,
+    link: Callable[[str], str] | None = None,
+) -> str:
+    """The picture as an ``<svg>`` element, to be put into a page or kept as a file of its own.
+
+    Without its style for a page that has ``STYLE``; ``link`` tells where a subject leads, empty: nowhere.
+    """
     placed = layout(picture.graph)
     wide = max(placed.layers * _ACROSS - (_ACROSS - _WIDE) + 2 * _MARGIN, 420)
     high = round(placed.bottom * _DOWN) + _HIGH + 2 * _MARGIN + _LEGEND
@@ -47,10 +57,11 @@ def svg(picture: Picture, title: str = "Pipeline graph") -> str:
     size = f'viewBox="0 0 {wide} {high}" width="{wide}" height="{high}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="dw" role="img" {size}>',
-        f"<title>{_text(title)}</title><desc>{_text(said)}</desc><style>{_STYLE}</style>",
+        f"<title>{_text(title)}</title><desc>{_text(said)}</desc>",
+        f"<style>{STYLE}</style>" if styled else "",
         f'<rect width="{wide}" height="{high}" fill="var(--paper)"/>',
         *_edges(picture, placed),
-        *(_node(picture, node, placed) for node in graph.nodes.values()),
+        *(_linked(_node(picture, node, placed), link, node) for node in graph.nodes.values()),
         *_legend(picture, high),
         "</svg>",
     ]
@@ -59,6 +70,11 @@ def svg(picture: Picture, title: str = "Pipeline graph") -> str:
 
 def _text(text: str) -> str:
     return escape(one_line(text, 200))
+
+
+def _linked(drawn: str, link: Callable[[str], str] | None, node: Node) -> str:
+    where = link(node.subject) if link is not None and node.platform else ""
+    return f'<a href="{escape(where)}">{drawn}</a>' if where else drawn
 
 
 def _corner(placed: Layout, subject: str) -> tuple[float, float]:

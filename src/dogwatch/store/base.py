@@ -77,7 +77,9 @@ class Store(Calls, Vitals, Judged, Incidents, Actions, DoorBook, Feeds, Signals,
 
     def runs(self, wanted: RunFilter) -> list[Run]:
         """Runs by filter, newest first."""
-        query = sa.select(schema.runs).order_by(schema.runs.c.began_at.desc(), schema.runs.c.attempt.desc())
+        table = schema.runs
+        order = (table.c.began_at.desc(), table.c.attempt.desc(), table.c.uid.desc())
+        query = sa.select(table).order_by(*order)
         for condition in wanted.conditions():
             query = query.where(condition)
         with self._read() as connection:

@@ -53,6 +53,8 @@ class IncidentFilter:
     """The connector's name: incidents whose culprit or findings lie there."""
     since: datetime | None = None
     """Those that were live at or after this."""
+    before: int | None = None
+    """Those with a smaller number."""
     limit: int = 50
 
 
@@ -86,6 +88,8 @@ class Incidents(Journal):
         query = sa.select(table.c.body).order_by(table.c.number.desc()).limit(wanted.limit)
         if wanted.states:
             query = query.where(table.c.state.in_([state.value for state in wanted.states]))
+        if wanted.before is not None:
+            query = query.where(table.c.number < wanted.before)
         if wanted.since is not None:
             live = table.c.state.in_(_LIVE)
             query = query.where(sa.or_(live, table.c.resolved_at >= wanted.since))

@@ -120,6 +120,8 @@ class RunFilter:
     since: datetime | None = None
     """Runs that began at or after this."""
     limit: int = 50
+    before: tuple[datetime, str] | None = None
+    """(began, uid) of a run: those behind it in the order in which they are listed."""
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """The WHERE clauses."""
@@ -135,4 +137,10 @@ class RunFilter:
             wanted.append(table.c.status.in_([status.value for status in self.status]))
         if self.since is not None:
             wanted.append(table.c.began_at >= self.since)
+        if self.before is not None:
+            began, uid = self.before
+            other = table.alias()
+            attempt = sa.select(other.c.attempt).where(other.c.uid == uid).scalar_subquery()
+            behind = sa.or_(table.c.attempt < attempt, sa.and_(table.c.attempt == attempt, table.c.uid < uid))
+            wanted.append(sa.or_(table.c.began_at < began, sa.and_(table.c.began_at == began, behind)))
         return wanted

@@ -1,0 +1,171 @@
+"""Templates, and what all of them know. Whatever is put into one is escaped, unless it was made by our own
+drawing code, which escapes itself."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from importlib.resources import files
+from typing import Any, cast
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from dogwatch.errors import SettingsError
+from dogwatch.lookup_graph import Chart
+from dogwatch.model import Evidence
+from dogwatch.model.door import Scope
+from dogwatch.model.dossier import Dossier
+from dogwatch.model.text import one_line, plural, span
+from dogwatch.pipelines.draw import outline
+from dogwatch.pipelines.svg import STYLE, svg
+from dogwatch.report import plot, strips, words
+from dogwatch.report.incident import actor, facts, mark, standing
+from dogwatch.report.page import quoted, safe_link
+from dogwatch.web.errors import Problem
+from dogwatch.web.site import Ask, etag_of, unchanged
+
+_LARGEST_GRAPH = 120
+"""Nodes that a page draws."""
+
+
+@cache
+def templates() -> Environment:
+    """The environment of all pages."""
+    made = Environment(
+        loader=PackageLoader("dogwatch.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    known: dict[str, Any] = {
+        "strips": strips,
+        "words": words,
+        "one_line": one_line,
+        "plural": plural,
+        "span": span,
+        "amount": plot.amount,
+        "mark": mark,
+        "standing": standing,
+        "actor": actor,
+        "safe_link": safe_link,
+        "quoted": quoted,
+        "job_link": job_link,
+        "spark": spark,
+        "asset": asset,
+    }
+    cast("dict[str, Any]", made.globals).update(known)
+    return made
+
+
+def job_link(subject: str) -> str:
+    """Where a job's page is; of a platform the list of its jobs."""
+    instance, slash, job_id = subject.partition("/")
+    if instance.startswith("component:") or ":" in instance:
+        return ""
+    if not slash:
+        return f"/jobs?on={quote(instance, safe='')}"
+    return f"/jobs/{quote(instance, safe='')}/{quote(job_id, safe='')}"
+
+
+def page(ask: Ask, name: str, status: int = 200, **values: Any) -> Response:
+    """A page, unless the browser has it already."""
+    zone = ask.zone
+    text = (
+        templates()
+        .get_template(name)
+        .render(
+            ask=ask,
+            who=ask.caller,
+            may_approve=ask.caller.may(Scope.approve),
+            may_admin=ask.caller.may(Scope.admin),
+            now=ask.site.now(),
+            zone=zone,
+            timezone=ask.timezone,
+            path=ask.request.url.path,
+            clock=partial(words.clock, now=ask.site.now(), zone=zone),
+            since=partial(words.since, now=ask.site.now(), zone=zone),
+            **values,
+        )
+    )
+    if status != 200:
+        return HTMLResponse(text, status)
+    etag = etag_of(text.encode())
+    headers = {"etag": etag, "cache-control": "private, no-cache"}
+    if unchanged(ask.request, etag):
+        return Response(status_code=304, headers=headers)
+    return HTMLResponse(text, headers=headers)
+
+
+def problem_page(problem: Problem) -> Response:
+    """What went wrong, for people. Knows nothing of who asks."""
+    text = templates().get_template("problem.html.j2").render(problem=problem)
+    return HTMLResponse(text, problem.status, problem.headers)
+
+
+def told_facts(told: Dossier, zone: Any) -> list[tuple[str, str]]:
+    """Cause, start, harm."""
+    known: Mapping[str, Evidence] = {item.id: item for item in told.evidence}
+    return facts(told.incident, known, zone, told.at, news=False)
+
+
+def drawn(chart: Chart | None) -> tuple[Markup, Sequence[Any]]:
+    """A graph as a picture and as an indented list, for screens on which the picture cannot be read."""
+    if chart is None or not chart.picture.graph.nodes:
+        return Markup(""), ()
+    lines = outline(chart.picture)
+    if len(chart.picture.graph.nodes) > _LARGEST_GRAPH:
+        return Markup(""), lines
+    return Markup(svg(chart.picture, chart.heading, styled=False, link=job_link)), lines  # noqa: S704  # it escapes
+
+
+async def chart_of(ask: Ask, what: str | None) -> Chart | None:
+    """The graph around something; None if nothing is joined to it or it is not known."""
+    try:
+        return await ask.site.kept(f"graph {what}", lambda: ask.app.graph(what))
+    except SettingsError:
+        return None
+
+
+def spark(values: Sequence[int]) -> Markup:
+    """Counts over time as small bars."""
+    most = max(values, default=0)
+    if not most:
+        return Markup("")
+    step = 100 / len(values)
+    bars = Markup("").join(
+        Markup('<rect x="{:.2f}%" width="{:.2f}%" y="{:.1f}" height="{:.1f}"/>').format(
+            at * step, step * 0.8, 18 - max(1.5, 17 * value / most), max(1.5, 17 * value / most)
+        )
+        for at, value in enumerate(values)
+        if value
+    )
+    head = Markup('<svg class="spark" width="100%" height="18" role="img" aria-label="{}">')
+    return (
+        head.format(f"{sum(values):,} lines in {len(values)} hours, at most {most:,}")
+        + bars
+        + Markup("</svg>")
+    )
+
+
+@cache
+def assets() -> Mapping[str, tuple[bytes, str]]:
+    """The files that pages need, by name: content and type. Nothing else can be asked for."""
+    base = files("dogwatch.report").joinpath("templates", "style.css.j2").read_text(encoding="utf-8")
+    own = files("dogwatch.web").joinpath("static")
+    style = "\n".join((base, STYLE, own.joinpath("dogwatch.css").read_text(encoding="utf-8")))
+    script = own.joinpath("dogwatch.js").read_bytes()
+    icon = own.joinpath("icon.svg").read_bytes()
+    return {
+        "dogwatch.css": (style.encode(), "text/css"),
+        "dogwatch.js": (script, "text/javascript"),
+        "icon.svg": (icon, "image/svg+xml"),
+    }
+
+
+@cache
+def asset(name: str) -> str:
+    """The path of a file, which changes with its content, so that browsers may keep it."""
+    return f"/static/{name}?{hashlib.sha256(assets()[name][0]).hexdigest()[:10]}"

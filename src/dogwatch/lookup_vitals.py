@@ -56,7 +56,7 @@ def _itself(pulse: Pulse, figures: Figures, calls: Mapping[tuple[str, str], int]
     yield Metric("dogwatch_watcher_leads", "gauge", "1 for the watcher that makes the rounds.", leads)
     told = [({"hook": hook, "state": state}, number) for (hook, state), number in sorted(calls.items())]
     yield Metric("dogwatch_calls", "gauge", "Events told by other systems in the last 7 days.", told)
-    waiting = [({}, pulse.waiting_calls)]
+    waiting: list[Sample] = [({}, pulse.waiting_calls)]
     yield Metric("dogwatch_calls_waiting", "gauge", "Events that no round has looked at.", waiting)
 
 

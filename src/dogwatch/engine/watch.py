@@ -20,7 +20,7 @@ from dogwatch.engine.schedule import Timer
 from dogwatch.errors import DogwatchError, SettingsError, StoreError
 from dogwatch.model.call import WaitingCall, Watcher
 from dogwatch.model.report import CheckReport
-from dogwatch.report.answer import answer, for_slack
+from dogwatch.report.short import for_slack, in_short
 from dogwatch.settings import Settings
 from dogwatch.watchkeeping import Watchkeeping
 from dogwatch.wire.clock import Clock
@@ -266,7 +266,7 @@ class _Shift:
         self._tell(report, whole)
         for call in waiting:
             if call.reply_to:
-                text = for_slack(answer(report, None if whole else scope))
+                text = for_slack(in_short(report, None if whole else scope))
                 problem = await self._keeping.reply(call, text)
                 self._say("answered", hook=call.hook, problem=problem)
         if waiting:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from pydantic import ConfigDict, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 from dogwatch.errors import DogwatchError
 from dogwatch.model.call import PushedAlert
@@ -35,7 +35,7 @@ class HookSettings(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    secret: SecretStr
+    secret: SecretStr = Field(min_length=16)
     """What the caller proves to know. At least 16 characters; dogwatch.yaml never holds it."""
     connectors: tuple[str, ...] | None = None
     """The connectors (their names in this file) that its events concern and that are asked then. Left out:

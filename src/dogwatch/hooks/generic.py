@@ -35,14 +35,20 @@ class Generic(Hook[GenericSettings]):
             self.shown(post)
             id_ = ""
         told = read_object(post.body)
-        named: Any = told.get("connectors")
-        if named is not None and not isinstance(named, list):
-            raise Refused(400, "connectors is not a list")
-        given = cast("list[Any] | None", named)
-        if given is not None and not all(isinstance(one, str) for one in given):
-            raise Refused(400, "connectors is not a list of names")
+        given = _names(told.get("connectors"))
         return Heard(
             key=(id_ or str(told.get("id") or hashlib.sha256(post.body).hexdigest()))[:500],
             says=one_line(str(told.get("says") or "an event"), 200),
-            connectors=None if given is None else tuple(given[:100]),
+            connectors=given,
         )
+
+
+def _names(said: Any) -> tuple[str, ...] | None:
+    """The connectors that are named; None if none are. Raises Refused."""
+    if said is None:
+        return None
+    told = cast("list[Any]", said) if isinstance(said, list) else [said]
+    names = tuple(one for one in told[:100] if isinstance(one, str))
+    if not isinstance(said, list) or len(names) < len(told):
+        raise Refused(400, "connectors is not a list of names")
+    return names

@@ -1,6 +1,6 @@
 """Figures about the estate and about dogwatch itself, for those who draw curves of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -75,11 +75,6 @@ class Vitals(Access):
             last = ask(sa.select(sa.func.max(schema.events.c.seq))).scalar() or 0
         for seconds in found.durations.values():
             seconds.sort()
-        return Figures(
-            **{
-                **{name: getattr(found, name) for name in Figures.__slots__},
-                "rounds": counts.get(True, 0),
-                "part_rounds": counts.get(False, 0),
-                "last_event": int(last),
-            }
+        return replace(
+            found, rounds=counts.get(True, 0), part_rounds=counts.get(False, 0), last_event=int(last)
         )

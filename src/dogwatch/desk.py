@@ -4,7 +4,7 @@ It is what ``agents.tools`` is called with. Nothing of it asks a platform or cha
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from pydantic import BaseModel, JsonValue, SecretStr
@@ -17,7 +17,17 @@ from dogwatch.lookup_cases import dossier, incident_list
 from dogwatch.lookup_cases import note as noted
 from dogwatch.lookup_graph import chart
 from dogwatch.lookup_overview import last_health
-from dogwatch.model import Action, Change, HealthAssessment, Incident, IncidentState, Run, Status
+from dogwatch.model import (
+    NOWHERE,
+    Action,
+    Change,
+    HealthAssessment,
+    Incident,
+    IncidentState,
+    MetricSeries,
+    Run,
+    Status,
+)
 from dogwatch.model.actions import ActionList, AuditTrail
 from dogwatch.model.dossier import Dossier
 from dogwatch.model.precedent import Precedent
@@ -32,6 +42,8 @@ from dogwatch.store.incidents import IncidentFilter
 from dogwatch.store.rows import RunFilter
 from dogwatch.wire.http import Doors
 
+_TOLD = 20
+_LEVELS = timedelta(days=60)
 _LIVE = tuple(state for state in IncidentState if state.live)
 
 
@@ -139,3 +151,30 @@ class Desk:
         """Write down a question for a person, with the incident. Raises IncidentError."""
         said = f"question: {masked(question, self.scrub, 400)}"
         await self._thread(noted, self._store, number, by, said, self.now())
+
+    async def record(self, actor: str, kind: str, subject: str, detail: Mapping[str, JsonValue]) -> None:
+        """Write an event of the crew into the record."""
+        await self._thread(self._store.log, self.now(), actor, kind, subject, detail)
+
+    async def told(self, number: int) -> tuple[str, ...]:
+        """Where people were told of an incident, by the outbox: never by anybody's word."""
+        found = await self._thread(self._store.deliveries, "message", [f"INC-{number}"])
+        return tuple(
+            f"{one.destination}: {one.state.value}" for one in found[-_TOLD:] if one.destination != NOWHERE
+        )
+
+    async def note_headroom(self, model: str, headroom: Mapping[str, float]) -> None:
+        """Remember, as hourly levels of metrics, how much a model's provider still allows."""
+        now = self.now()
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        instance = model.partition(":")[0]
+        levels = {
+            headroom_series(instance, name).key: [(hour, value)] for name, value in sorted(headroom.items())
+        }
+        if levels:
+            await self._thread(self._store.save_levels, levels, now - _LEVELS)
+
+
+def headroom_series(provider: str, what: str) -> MetricSeries:
+    """What a provider of models still allows: ``requests`` or ``tokens``."""
+    return MetricSeries(instance=provider, subject=f"component/{provider}", metric=f"headroom_{what}")

@@ -102,7 +102,8 @@ class Ward:
         """The job, as dogwatch calls it."""
         return f"{self.platform}/{self.lab.twins[self.platform].job_id(f'{self.platform}/job-1')}"
 
-    def _does(self, work: "Coroutine[Any, Any, T]") -> T:
+    def does(self, work: "Coroutine[Any, Any, T]") -> T:
+        """Run it on the simulated time."""
         return self._runner.run(work)
 
     def app(self) -> Dogwatch:
@@ -123,7 +124,7 @@ class Ward:
             async with self.app() as app:
                 return await app.check()
 
-        return self._does(work())
+        return self.does(work())
 
     def rounds(self, begin: tuple[int, int], end: tuple[int, int], every: int = 15) -> CheckReport:
         """Rounds every so many minutes, both ends included; the last one's report."""
@@ -184,7 +185,7 @@ class Ward:
             async with self.app() as app:
                 return await app.consent(action.id, by, yes=yes, digest=digest)
 
-        return self._does(work())
+        return self.does(work())
 
     def press(self, payload: object) -> Action:
         """A person presses a button in Slack."""
@@ -193,7 +194,7 @@ class Ward:
             async with self.app() as app:
                 return await app.press(payload)
 
-        return self._does(work())
+        return self.does(work())
 
     def asks(self, incident: int) -> list[Consent]:
         """What messages about that incident ask for."""
@@ -202,7 +203,7 @@ class Ward:
             async with self.app() as app:
                 return await app.asks(f"INC-{incident}")
 
-        return self._does(work())
+        return self.does(work())
 
     def halt(self, *, off: bool = False) -> None:
         """The stop switch."""
@@ -211,7 +212,7 @@ class Ward:
             async with self.app() as app:
                 await app.halt("bert", off=off)
 
-        self._does(work())
+        self.does(work())
 
     def suggest(self, action: Action) -> Action:
         """Write an action down as an agent's proposal that a person has to decide on."""

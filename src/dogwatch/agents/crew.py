@@ -90,7 +90,7 @@ class Crew:
         )
         known = _Known()
         began = self._desk.now()
-        await self._desk.record("agent:crew", "agent.started", session.subject, {"by": "crew"})
+        await self._desk.record("agent:crew", "agent.started", session.shelf, {"by": "crew"})
         try:
             await within(session.purse.seconds, self._stages(session, dossier, precedents, known))
         except Spent as spent:

@@ -21,7 +21,7 @@ from pydantic_ai.exceptions import (
     UsageLimitExceeded,
     UserError,
 )
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, RetryPromptPart, ToolCallPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
@@ -106,6 +106,8 @@ class Meter(WrapperModel):
             await self.session.tried(name, "too_large", "answer", f"{size:,} characters")
             raise Spent(f"{name} wrote {size:,} characters at once")
         calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
+        if not calls:
+            await self.session.tried(name, "bad_form", "answer", "words instead of the form")
         if len(calls) > _AT_ONCE:
             await self.session.tried(
                 name, "too_many_calls", "answer", f"{len(calls):,} calls of tools at once"
@@ -214,21 +216,15 @@ def _stopped(error: BaseException) -> Outcome[Any]:
 
 
 async def _record(messages: list[ModelMessage], agent: str, session: Session) -> None:
-    """What was sent back for its form."""
+    """Answers that went back because they do not fit the form."""
     for message in messages:
-        if not isinstance(message, ModelRequest):
-            continue
         for part in message.parts:
-            if isinstance(part, RetryPromptPart) and isinstance(part.content, list):
+            if not isinstance(part, (ToolReturnPart, RetryPromptPart)) or part.tool_name != ANSWER:
+                continue
+            if isinstance(part.content, list) and part.content:
                 first: Mapping[str, Any] = part.content[0]
-                where = ".".join(str(step) for step in first["loc"]) or "answer"
-                await session.tried(
-                    agent, "bad_form", f"{part.tool_name}: {where}", one_line(str(first["msg"]))
-                )
-            elif isinstance(part, RetryPromptPart) and part.tool_name is None:
-                await session.tried(
-                    agent, "bad_form", "answer", "words instead of the form that was asked for"
-                )
+                where = ".".join(str(step) for step in first.get("loc", ())) or "answer"
+                await session.tried(agent, "bad_form", where, one_line(str(first.get("msg"))))
 
 
 def known_price(

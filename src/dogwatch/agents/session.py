@@ -158,8 +158,14 @@ class Session:
 
     @property
     def subject(self) -> str:
-        """What the record names."""
+        """How people call the incident."""
         return f"INC-{self.number}"
+
+    @property
+    def shelf(self) -> str:
+        """Under which subject the record keeps what the crew says and tries: beside the incident's own
+        events, which it must not drown."""
+        return f"{self.subject}/crew"
 
     def now(self) -> datetime:
         """The clock's time."""
@@ -172,7 +178,7 @@ class Session:
         self._attempts[agent, kind] += 1
         if self._attempts[agent, kind] <= 5 and self._attempts.total() <= MOST_ATTEMPTS:
             detail: dict[str, JsonValue] = {"kind": kind, "what": self.fit(what), "why": self.fit(why)}
-            await self.desk.record(f"agent:{agent}", "agent.refused", self.subject, detail)
+            await self.desk.record(f"agent:{agent}", "agent.refused", self.shelf, detail)
 
     def tally(self) -> dict[str, int]:
         """How often each kind of thing was tried."""
@@ -184,7 +190,7 @@ class Session:
     async def say(self, sender: str, to: str, kind: NoteKind, message: str) -> None:
         """Record a message between agents."""
         detail: dict[str, JsonValue] = {"from": sender, "to": to, "type": kind, "message": self.fit(message)}
-        await self.desk.record(f"agent:{sender}", "agent.message", self.subject, detail)
+        await self.desk.record(f"agent:{sender}", "agent.message", self.shelf, detail)
 
     def fit(self, text: str) -> str:
         """A text that may be recorded."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -244,7 +245,12 @@ class Tool:
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments."""
-        return self.args.model_json_schema()
+        return _schema(self.args)
+
+
+@lru_cache
+def _schema(args: type[Args]) -> dict[str, Any]:
+    return args.model_json_schema()
 
 
 async def call(tool: Tool, desk: Desk, args: Mapping[str, object] | BaseModel, by: str) -> JsonValue:

@@ -80,6 +80,7 @@ def configuration() -> str:
     for kind in hooks.names():
         heading = f"### hook {kind}: {hooks.load(kind).title}"
         tables += ["", heading, "", *_table(scaffold.hook_rows(kind))]
+    tables += ["", "### agents", "", *_table(scaffold.agents_rows())]
     for kind in hub.names():
         tables += ["", f"### hub {kind}: {hub.load(kind).title}", "", *_table(scaffold.hub_rows(kind))]
     for kind in notify.names():

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from dogwatch.hooks.base import HookSettings
 from dogwatch.model.described import Described
 from dogwatch.notify.base import ChannelSettings
+from dogwatch.settings.agents import AgentsSettings
 from dogwatch.settings.keeping import Keeping, checked
 from dogwatch.settings.pipelines import Flows
 from dogwatch.settings.telling import Telling
@@ -123,6 +124,8 @@ class Settings(Top):
     """By name, in the order of dogwatch.yaml."""
     hub: HubConfig | None = None
     """None: there is no copy; the store holds everything anyway."""
+    agents: AgentsSettings = AgentsSettings()
+    """Agents that investigate incidents."""
     home: str = "."
     """The folder of dogwatch.yaml, where policy.yaml may stand."""
     hook_secrets: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])

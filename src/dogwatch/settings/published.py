@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dogwatch import connectors, hooks, hub, notify
+from dogwatch.settings.agents import AgentsSettings
 from dogwatch.settings.model import FILE, NAME, Top, is_secret
 
 
@@ -65,6 +66,11 @@ def schema() -> dict[str, Any]:
     del top["properties"]["store_password"]
     for kind in hub.names():
         definitions |= _kind_schema(f"hub.{kind}", kind, hub.load(kind).Settings)
+    agents = AgentsSettings.model_json_schema(ref_template="#/$defs/{model}")
+    definitions |= agents.pop("$defs", {})
+    for name in [name for name, info in AgentsSettings.model_fields.items() if is_secret(info)]:
+        del agents["properties"][name]
+    top["properties"]["agents"] = agents
     top["properties"]["hub"] = {
         "description": "The warehouse that gets a copy of the audit trail. Left out: none.",
         "oneOf": [{"const": "none"}, *({"$ref": f"#/$defs/hub.{kind}"} for kind in hub.names())],

@@ -10,6 +10,8 @@ from pydantic import BaseModel, SecretStr
 from dogwatch import connectors, hooks, notify
 from dogwatch.hooks.base import HookSettings
 from dogwatch.notify.base import ChannelSettings
+from dogwatch.settings.asking import KEY as AGENTS
+from dogwatch.settings.asking import agents_of
 from dogwatch.settings.filling import Part, Reading, fill
 from dogwatch.settings.keeping import Keeping, KeepSettings, is_address, parted
 from dogwatch.settings.model import (
@@ -61,11 +63,13 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     watch = _watch(reading)
     keep = _keep(reading)
     hub = hub_of(reading)
+    agents = agents_of(reading)
     hook_secrets = _hook_secrets(reading, file.parent)
     _check_variables(reading)
     reading.finish()
     assert general is not None  # finish() raises if anything was wrong
     assert watching is not None
+    assert agents is not None
     assert flows is not None
     assert telling is not None
     assert watch is not None
@@ -90,6 +94,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         watch=watch,
         keep=keep,
         hub=hub,
+        agents=agents.at(file.parent),
         home=str(file.parent),
         hook_secrets=hook_secrets,
     )
@@ -130,7 +135,7 @@ CHANNELS = _Section(
 )
 HOOKS = _Section("hooks", "sort of hook", hooks.names, lambda kind: hooks.load(kind).Settings, False)
 _TOPS: tuple[type[BaseModel], ...] = (Watching, Flows, Telling, Night, Keeping)
-_OTHERS = (*(key for top in _TOPS for key in top.model_fields), "connectors", "channels", "hooks", HUB)
+_OTHERS = (*(key for top in _TOPS for key in top.model_fields), "connectors", "channels", "hooks", AGENTS, HUB)
 
 
 def _general(reading: Reading, environ: Mapping[str, str]) -> General | None:

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from dogwatch import connectors, hooks, hub, notify
 from dogwatch.model.described import descriptions
 from dogwatch.notify.base import ChannelSettings
+from dogwatch.settings.agents import AgentsSettings
+from dogwatch.settings.asking import AGENTS_PREFIX
 from dogwatch.settings.keeping import KeepSettings
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
@@ -135,6 +137,11 @@ def hook_rows(kind: str) -> list[Row]:
     """The settings of a hook of this kind that is named after it."""
     found = rows(hooks.load(kind).Settings, prefix_of(kind))
     return sorted(found, key=lambda row: (row.key != "secret", row.key == "connectors"))
+
+
+def agents_rows() -> list[Row]:
+    """What stands under ``agents``."""
+    return rows(AgentsSettings, AGENTS_PREFIX)
 
 
 def hub_rows(kind: str) -> list[Row]:

@@ -14,7 +14,7 @@ from dogwatch.logs.memory import Memory
 from dogwatch.logs.redact import redact
 from dogwatch.logs.verdict import verdicts
 from dogwatch.lookup import timetable
-from dogwatch.lookup_cases import incident_list
+from dogwatch.lookup_cases import dossier, incident_list
 from dogwatch.lookup_overview import bar, last_told, since_moment
 from dogwatch.model import ExpectationState, Incident, IncidentState, Job, JobState, Run, job_subject
 from dogwatch.model.ledger import JobKey
@@ -39,6 +39,7 @@ _BACK, _AHEAD = timedelta(hours=24), timedelta(hours=2)
 _LANES, _FEW = 40, 8
 """Jobs of one platform in the timeline: with trouble, and at least so many of all."""
 _OVER = 10
+_DOSSIERS = 8
 _RUNS = 50
 _HISTORY = 130
 _SLOTS = 20
@@ -68,6 +69,7 @@ def tonight(store: Store, policy: Policy, now: datetime) -> Overview:
         health=health,
         platforms=platforms,
         incidents=(*live, *ended),
+        dossiers=tuple(dossier(store, one.number, policy.timezone, now) for one in live[:_DOSSIERS]),
         tracks=_tracks(store, platforms, live, now),
         starts_at=now - _BACK,
         ends_at=now + _AHEAD,

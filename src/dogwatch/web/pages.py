@@ -19,7 +19,7 @@ from dogwatch.report.incident import next_steps
 from dogwatch.report.verdict import verdict
 from dogwatch.web.errors import Refused
 from dogwatch.web.site import Ask
-from dogwatch.web.views import chart_of, drawn, page, told_facts
+from dogwatch.web.views import chart_of, drawn, page
 
 _PAGE = 50
 _LINES = 60
@@ -45,7 +45,6 @@ async def tonight(ask: Ask) -> Response:
         halted=actions.halted_by,
         channels=channels.channels,
         connectors=list(ask.app.settings.connectors),
-        facts=told_facts,
     )
 
 
@@ -92,14 +91,28 @@ async def incident(ask: Ask) -> Response:
         ask,
         "incident.html.j2",
         told=told,
-        facts=told_facts,
-        steps=next_steps(told, "dogwatch"),
+        steps=_steps(told, here=ask.caller.may(Scope.approve) and bool(ask.caller.csrf)),
         actions=actions,
         similar=similar,
         graph=drawn(await chart_of(ask, told.incident.culprit)),
         cited=cited,
         rest=rest,
     )
+
+
+_DONE_HERE = ("dogwatch incident ack ", "dogwatch incident postmortem ", "dogwatch actions ")
+
+
+def _steps(told: Dossier, *, here: bool) -> list[tuple[str, str]]:
+    """(what to do, where a page for it is). What can be done by a button ``here`` is left out."""
+    found: list[tuple[str, str]] = []
+    for step in next_steps(told, "dogwatch"):
+        finding = step.removeprefix("dogwatch explain ")
+        if finding != step:
+            found.append(("The numbers behind it", f"/findings/{finding}"))
+        elif not (here and step.startswith(_DONE_HERE)):
+            found.append((step, ""))
+    return found
 
 
 def _evidence(told: Dossier) -> tuple[list[Evidence], list[Evidence]]:

@@ -21,7 +21,9 @@ from dogwatch.model.text import one_line, plural, span
 from dogwatch.pipelines.draw import outline
 from dogwatch.pipelines.svg import STYLE, svg
 from dogwatch.report import plot, strips, words
+from dogwatch.report.explain import fact
 from dogwatch.report.incident import actor, facts, mark, standing
+from dogwatch.report.message import because
 from dogwatch.report.page import quoted, safe_link
 from dogwatch.web.errors import Problem
 from dogwatch.web.site import Ask, etag_of, unchanged
@@ -55,6 +57,9 @@ def templates() -> Environment:
         "job_link": job_link,
         "spark": spark,
         "asset": asset,
+        "facts": told_facts,
+        "because": told_cause,
+        "sentence": sentence,
     }
     cast("dict[str, Any]", made.globals).update(known)
     return made
@@ -86,6 +91,7 @@ def page(ask: Ask, name: str, status: int = 200, **values: Any) -> Response:
             timezone=ask.timezone,
             path=ask.request.url.path,
             clock=partial(words.clock, now=ask.site.now(), zone=zone),
+            saying=lambda item: fact(item, ask.site.now(), zone),
             since=partial(words.since, now=ask.site.now(), zone=zone),
             **values,
         )
@@ -106,9 +112,24 @@ def problem_page(problem: Problem) -> Response:
 
 
 def told_facts(told: Dossier, zone: Any) -> list[tuple[str, str]]:
-    """Cause, start, harm."""
+    """Start, state, harm; the cause is told with links."""
     known: Mapping[str, Evidence] = {item.id: item for item in told.evidence}
-    return facts(told.incident, known, zone, told.at, news=False)
+    return [fact for fact in facts(told.incident, known, zone, told.at, news=False) if fact[0] != "cause"]
+
+
+def told_cause(told: Dossier) -> tuple[str, Sequence[str]]:
+    """Why, and the ids of the evidence for it."""
+    known = {item.id for item in told.evidence}
+    cause = next((one for one in told.incident.causes if any(id_ in known for id_ in one.cites)), None)
+    if cause is None:
+        return "can't tell: nothing that was read says why", ()
+    return because(cause), [id_ for id_ in cause.cites if id_ in known]
+
+
+def sentence(summary: str) -> str:
+    """What is said of everything, begun as a sentence."""
+    said = one_line(summary.removeprefix("everything: "), 400)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def drawn(chart: Chart | None) -> tuple[Markup, Sequence[Any]]:

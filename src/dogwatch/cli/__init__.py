@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "report": "Write a report that people open: verdict, incidents, timeline, heat map, durations.",
     "serve": "Serve the page that you open at 3 a.m., and the API, until interrupted.",
     "token": "List, make and revoke the tokens with which people and programs come in by web.",
+    "mcp": "Serve read verbs, incidents and runbooks to coding assistants (MCP).",
     "runs": "List remembered runs, newest first.",
     "schedule": "Show when jobs run next, and what became of their last slots.",
     "explain": "Show the numbers that a finding rests on, with a small picture.",

@@ -13,11 +13,14 @@ WORKERS ?= 2
 demo: install  ## install dogwatch and run one round over a simulated estate
 	@$(BIN)/dogwatch demo
 
+PYTEST := $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
+
 test: dev  ## the tests; with DOGWATCH_REQUIRE_REAL=1 the slow ones and the real parts too
 ifeq ($(DOGWATCH_REQUIRE_REAL),1)
 	@$(MAKE) --no-print-directory real
+	$(PYTEST) -m "slow or real"
 endif
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=85
+	$(PYTEST) -m "not slow and not real" --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 check: dev  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from dogwatch.errors import (
     StoreError,
     Unreachable,
 )
-from dogwatch.model import Action, Incident, Run, Turn
+from dogwatch.model import Action, Incident, Run, Turn, TurnKind
 from dogwatch.model.channels import ChannelsReport, TrialReport
 from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
@@ -37,13 +37,16 @@ from dogwatch.wire.secrets import Secrets
 if TYPE_CHECKING:
     import httpx2
 
+    from dogwatch.agents.session import Runtime
     from dogwatch.desk import Desk
     from dogwatch.doorkeeper import Doorkeeper
+    from dogwatch.investigator import Investigator
     from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
     from dogwatch.model.answer import Answer
     from dogwatch.model.door import Pulse
+    from dogwatch.model.investigation import Investigation
     from dogwatch.model.message import Consent
     from dogwatch.model.overview import Overview
     from dogwatch.pages import Pages
@@ -80,7 +83,8 @@ class Dogwatch:
     """dogwatch with one configuration. Opening it touches the store only; platforms are asked by the verbs.
 
     ``transport`` replaces the network (the lab's seam), ``pace`` every connector's own limits (benchmarks),
-    ``holder`` is this process's name in the lease that keeps rounds apart.
+    ``holder`` is this process's name in the lease that keeps rounds apart, ``runtime`` drives agents in place
+    of the models of the settings.
     """
 
     def __init__(
@@ -92,8 +96,10 @@ class Dogwatch:
         pace: Pace | None = None,
         rng: random.Random | None = None,
         holder: str | None = None,
+        runtime: "Runtime | None" = None,
     ) -> None:
         self.settings = settings
+        self._runtime = runtime
         self._clock = clock or SystemClock()
         self._doors = Doors(
             clock=self._clock,
@@ -141,6 +147,7 @@ class Dogwatch:
             registrar = self._registrar(stack)
             report = await self._round(messenger, registrar, progress, only)
             await messenger.deliver(self._holder, self._doors.rng, self.asks)
+            await self._ask_agents(report)
             if registrar is None:
                 return report
             return report.model_copy(update={"hub": await registrar.sync(self._holder, self._doors.rng)})
@@ -425,6 +432,24 @@ class Dogwatch:
         from dogwatch.desk import Desk
 
         return Desk(self.settings, self._doors, self._store, self._thread, self._named)
+
+    async def investigate(
+        self, number: int, progress: Callable[[str], None] = lambda text: None
+    ) -> "Investigation":
+        """What rules and agents say of an incident; by rules alone where no model can be asked. Raises
+        IncidentError, SettingsError or StoreError."""
+        return await self._investigator(progress).investigate(number)
+
+    def _investigator(self, progress: Callable[[str], None] = lambda text: None) -> "Investigator":
+        from dogwatch.investigator import Investigator
+
+        return Investigator(self.settings.agents, self.desk(), runtime=self._runtime, progress=progress)
+
+    async def _ask_agents(self, report: CheckReport) -> None:
+        """Agents look at what is new, if rounds let them; people have been told already."""
+        if self.settings.agents.rounds:
+            new = {turn.number for turn in report.turns if turn.kind is TurnKind.opened}
+            await self._investigator().after_round([one for one in report.incidents if one.number in new])
 
     async def _named(self, name: str, stack: AsyncExitStack) -> AnyConnector:
         return await self._connect(self.settings.connectors[name], stack)

@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "chat": "Ask one question after the other, as with ask; `and who is hit?` goes on about the same.",
     "incidents": "List incidents, worst first.",
     "incident": "Show one incident, take it on, mute, resolve or reopen it, or write it up.",
+    "investigate": "Let agents look into an incident; what they say stands beside what the rules say.",
+    "agents": "List agents, show one, or check the files of your own.",
     "notify": "Channels to people: how each one is, and a test message.",
     "logs": "Turn log files into a page of templates: what is said, how often, and what is new.",
     "actions": "Show what could be done and what waits for consent; approve it or reject it.",

@@ -59,7 +59,7 @@ class Desk:
         self._thread = thread
         self._connect = connect
         self._steward = Steward(settings, doors, store, thread)
-        owners: list[BaseModel] = [one.settings for one in settings.connectors.values()]
+        owners: list[BaseModel] = [settings.agents, *(one.settings for one in settings.connectors.values())]
         owners += [one.settings for one in settings.channels.values()]
         for owner in owners:
             for value in vars(owner).values():

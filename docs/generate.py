@@ -83,6 +83,7 @@ def configuration() -> str:
     tables += ["", "### agents", "", *_table(scaffold.agents_rows())]
     for kind in hub.names():
         tables += ["", f"### hub {kind}: {hub.load(kind).title}", "", *_table(scaffold.hub_rows(kind))]
+    tables += ["", "### openlineage", "", *_table(scaffold.openlineage_rows())]
     for kind in notify.names():
         tables += [
             "",
@@ -126,6 +127,7 @@ def workflow() -> str:
     kinds = (*connectors.names(), *notify.names())
     found = {name for kind in kinds for name in scaffold.secret_variables(kind)}
     found |= {row.variable for kind in hub.names() for row in scaffold.hub_rows(kind) if row.secret}
+    found |= {row.variable for row in scaffold.openlineage_rows() if row.secret}
     names = sorted(found)
     begin, end = (f"          # {mark}: docs/generate.py" for mark in ("begin", "end"))
     lines = [begin, *(f"          {name}: ${{{{ secrets.{name} }}}}" for name in names), end]

@@ -50,10 +50,11 @@ if TYPE_CHECKING:
     from dogwatch.model.message import Consent
     from dogwatch.model.overview import Overview
     from dogwatch.pages import Pages
-    from dogwatch.registrar import Registrar, Registration
+    from dogwatch.registrar import Registration
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
     from dogwatch.steward import Steward
+    from dogwatch.store.feeds import FeedName
     from dogwatch.watchkeeping import Watchkeeping
 
 _PATIENCE = timedelta(minutes=10)
@@ -142,15 +143,15 @@ class Dogwatch:
         ``only`` are the connectors that are asked; what is known of the others stays as it is. Raises
         SettingsError or StoreError only.
         """
+        from dogwatch.copies import Copies
+
         async with AsyncExitStack() as stack:
             messenger = self._messenger(stack)
-            registrar = self._registrar(stack)
-            report = await self._round(messenger, registrar, progress, only)
+            copies = Copies(self.settings, self._doors, self._store, self._thread, stack)
+            report = await self._round(messenger, copies.feeds, progress, only)
             await messenger.deliver(self._holder, self._doors.rng, self.asks)
             await self._ask_agents(report)
-            if registrar is None:
-                return report
-            return report.model_copy(update={"hub": await registrar.sync(self._holder, self._doors.rng)})
+            return await copies.sync(report, self._holder, self._doors.rng)
 
     async def deliver(self) -> int:
         """Send what waits to be sent; returns how much was. Raises StoreError only."""
@@ -185,18 +186,10 @@ class Dogwatch:
 
         return Messenger(self.settings, self._doors, self._store, self._thread, stack)
 
-    def _registrar(self, stack: AsyncExitStack) -> "Registrar | None":
-        """None if there is no hub: most estates need not even know what one is."""
-        if self.settings.hub is None:
-            return None
-        from dogwatch.registrar import Registrar
-
-        return Registrar(self.settings, self._doors, self._store, self._thread, stack)
-
     async def _round(
         self,
         messenger: "Messenger",
-        registrar: "Registrar | None",
+        feeds: "Sequence[FeedName]",
         progress: "Progress",
         only: frozenset[str] | None,
     ) -> CheckReport:
@@ -225,7 +218,7 @@ class Dogwatch:
                 runbooks=runbooks_of(self.settings.runbooks),
                 lineage=partial(steps_in, self.settings.lineage),
                 telling=messenger.plan,
-                feeds=() if registrar is None else registrar.feeds,
+                feeds=feeds,
                 log_components=self.settings.log_components,
                 asked=only,
                 pushed=await self._thread(

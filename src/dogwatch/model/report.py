@@ -14,6 +14,7 @@ from dogwatch.model.finding import Finding
 from dogwatch.model.health import HealthAssessment
 from dogwatch.model.hub import HubView
 from dogwatch.model.incident import Incident, Turn
+from dogwatch.model.lineage import LineageView
 from dogwatch.model.message import Message
 from dogwatch.model.run import JobState, Status
 
@@ -92,6 +93,8 @@ class CheckReport(Noun):
     """By action id: what it would do, in words."""
     hub: HubView | None = None
     """How the copy of the audit trail stands; None if there is none."""
+    lineage: LineageView | None = None
+    """How the OpenLineage server was told of runs; None if there is none."""
     wall_seconds: float = 0.0
 
     @property

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from dogwatch.model import ActionState, Finding, Incident, RiskLevel, ScopeKind, Severity, TurnKind
 from dogwatch.model.hub import HubView
+from dogwatch.model.lineage import LineageView
 from dogwatch.model.report import CheckReport, PlatformView
 from dogwatch.model.text import one_line, plural, span
 
@@ -148,7 +149,24 @@ def remarks(report: CheckReport) -> list[tuple[str, str]]:
             )
     if report.hub is not None and report.hub.state in ("behind", "failing"):
         said.append(("hub", hub(report.hub)))
+    if report.lineage is not None:
+        zone = ZoneInfo(report.timezone)
+        said += [("lineage", line) for line in lineage(report.lineage, report.at, zone)]
     return said
+
+
+def lineage(view: LineageView, now: datetime, zone: ZoneInfo) -> list[str]:
+    """What is not as it should be with the OpenLineage server, in sentences."""
+    waits = f"{plural(view.waiting, 'run attempt')} {'waits' if view.waiting == 1 else 'wait'}"
+    name, lines = one_line(view.place or "OpenLineage", 200), list[str]()
+    if not view.place or view.since is not None:
+        start = "" if view.since is None else f" since {clock(view.since, now, zone)}"
+        lines.append(f"{name} takes nothing{start}: {one_line(view.reason, 300)} · {waits}, nothing is lost")
+    elif view.waiting:
+        lines.append(f"{name} is behind: {waits}; the next round goes on")
+    if view.refused:
+        lines.append(f"{name} refused {plural(view.refused, 'event')}: {one_line(view.refusal, 300)}")
+    return lines
 
 
 def hub(view: HubView) -> str:

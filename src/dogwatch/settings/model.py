@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, fi
 from pydantic.fields import FieldInfo
 
 from dogwatch.hooks.base import HookSettings
+from dogwatch.hub.lineage import OpenLineageSettings
 from dogwatch.model.described import Described
 from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.agents import AgentsSettings
@@ -124,6 +125,8 @@ class Settings(Top):
     """By name, in the order of dogwatch.yaml."""
     hub: HubConfig | None = None
     """None: there is no copy; the store holds everything anyway."""
+    openlineage: OpenLineageSettings | None = None
+    """None: nobody is told of runs by OpenLineage."""
     agents: AgentsSettings = AgentsSettings()
     """Agents that investigate incidents."""
     home: str = "."

@@ -1,10 +1,12 @@
 """The JSON Schema of dogwatch.yaml, so that editors complete and check it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from dogwatch import connectors, hooks, hub, notify
+from dogwatch.hub.lineage import OpenLineageSettings
 from dogwatch.settings.agents import AgentsSettings
 from dogwatch.settings.model import FILE, NAME, Top, is_secret
 
@@ -17,49 +19,28 @@ def schema() -> dict[str, Any]:
     top = Top.model_json_schema()
     del top["properties"]["timezone"]["default"]  # it is the machine's zone
     definitions: dict[str, Any] = top.pop("$defs", {})
-    for kind in connectors.names():
-        definitions |= _kind_schema(kind, kind, connectors.load(kind).Settings)
     top["properties"]["connectors"] = {
         "description": "The platforms to watch, by a name of your choice. Name one after its kind"
         " (airbyte) and `kind` need not be said.",
-        "type": "object",
         "minProperties": 1,
-        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
-        "properties": {kind: {"$ref": f"#/$defs/{kind}"} for kind in connectors.names()},
-        "additionalProperties": {
-            "type": "object",
-            "required": ["kind"],
-            "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in connectors.names()],
-        },
+        **_named({kind: kind for kind in connectors.names()}),
     }
-    for kind in notify.names():
-        definitions |= _kind_schema(f"channel.{kind}", kind, notify.load(kind).Settings)
     top["properties"]["channels"] = {
         "description": "The ways to tell people, by a name of your choice. Name one after its kind (slack)"
         " and `kind` need not be said.",
-        "type": "object",
-        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
-        "properties": {kind: {"$ref": f"#/$defs/channel.{kind}"} for kind in notify.names()},
-        "additionalProperties": {
-            "type": "object",
-            "required": ["kind"],
-            "oneOf": [{"$ref": f"#/$defs/channel.{kind}"} for kind in notify.names()],
-        },
+        **_named({kind: f"channel.{kind}" for kind in notify.names()}),
     }
-    for kind in hooks.names():
-        definitions |= _kind_schema(f"hook.{kind}", kind, hooks.load(kind).Settings)
     top["properties"]["hooks"] = {
         "description": "Those who may call when something happens, by a name of your choice: the end of the"
         " address /hooks/<name>.",
-        "type": "object",
-        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
-        "properties": {kind: {"$ref": f"#/$defs/hook.{kind}"} for kind in hooks.names()},
-        "additionalProperties": {
-            "type": "object",
-            "required": ["kind"],
-            "oneOf": [{"$ref": f"#/$defs/hook.{kind}"} for kind in hooks.names()],
-        },
+        **_named({kind: f"hook.{kind}" for kind in hooks.names()}),
     }
+    for kind in connectors.names():
+        definitions |= _kind_schema(kind, kind, connectors.load(kind).Settings)
+    for kind in notify.names():
+        definitions |= _kind_schema(f"channel.{kind}", kind, notify.load(kind).Settings)
+    for kind in hooks.names():
+        definitions |= _kind_schema(f"hook.{kind}", kind, hooks.load(kind).Settings)
     del definitions["WatchSettings"]["properties"]["heartbeat_url"]
     del top["properties"]["watch"]["default"]
     del top["properties"]["keep"]["default"]
@@ -76,12 +57,31 @@ def schema() -> dict[str, Any]:
         "oneOf": [{"const": "none"}, *({"$ref": f"#/$defs/hub.{kind}"} for kind in hub.names())],
         "default": "none",
     }
+    emitted = OpenLineageSettings.model_json_schema()
+    del emitted["properties"]["token"]
+    del emitted["required"]
+    top["properties"]["openlineage"] = emitted
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **top,
         "title": FILE,
         "description": "The configuration of dogwatch.",
         "$defs": definitions,
+    }
+
+
+def _named(keys: Mapping[str, str]) -> dict[str, Any]:
+    """Blocks under names: one that is named after its kind need not say it. ``keys`` are the definitions of
+    the kinds."""
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+        "properties": {kind: {"$ref": f"#/$defs/{key}"} for kind, key in keys.items()},
+        "additionalProperties": {
+            "type": "object",
+            "required": ["kind"],
+            "oneOf": [{"$ref": f"#/$defs/{key}"} for key in keys.values()],
+        },
     }
 
 

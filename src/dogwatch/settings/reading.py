@@ -12,6 +12,8 @@ from dogwatch.hooks.base import HookSettings
 from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.asking import KEY as AGENTS
 from dogwatch.settings.asking import agents_of
+from dogwatch.settings.emitting import KEY as EMITTED
+from dogwatch.settings.emitting import openlineage_of
 from dogwatch.settings.filling import Part, Reading, fill
 from dogwatch.settings.keeping import Keeping, KeepSettings, is_address, parted
 from dogwatch.settings.model import (
@@ -62,7 +64,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     callers = [_hook(reading, name, given) for name, given in _blocks(reading, HOOKS)]
     watch = _watch(reading)
     keep = _keep(reading)
-    hub = hub_of(reading)
+    hub, openlineage = hub_of(reading), openlineage_of(reading)
     agents = agents_of(reading)
     hook_secrets = _hook_secrets(reading, file.parent)
     _check_variables(reading)
@@ -94,6 +96,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         watch=watch,
         keep=keep,
         hub=hub,
+        openlineage=openlineage,
         agents=agents.at(file.parent),
         home=str(file.parent),
         hook_secrets=hook_secrets,
@@ -135,7 +138,15 @@ CHANNELS = _Section(
 )
 HOOKS = _Section("hooks", "sort of hook", hooks.names, lambda kind: hooks.load(kind).Settings, False)
 _TOPS: tuple[type[BaseModel], ...] = (Watching, Flows, Telling, Night, Keeping)
-_OTHERS = (*(key for top in _TOPS for key in top.model_fields), "connectors", "channels", "hooks", AGENTS, HUB)
+_OTHERS = (
+    *(key for top in _TOPS for key in top.model_fields),
+    "connectors",
+    "channels",
+    "hooks",
+    AGENTS,
+    HUB,
+    EMITTED,
+)
 
 
 def _general(reading: Reading, environ: Mapping[str, str]) -> General | None:
@@ -387,7 +398,7 @@ def _check_variables(reading: Reading) -> None:
 def _unused(reading: Reading, name: str) -> bool:
     """Whether it is empty and of a connector, a channel or a hub that dogwatch has: a workflow may hand on
     what all of them could need, and what a repository has no secret for is empty."""
-    kinds = [*CONNECTORS.names(), *CHANNELS.names(), HUB]
+    kinds = [*CONNECTORS.names(), *CHANNELS.names(), HUB, EMITTED]
     return name not in reading.variables.values and name.startswith(tuple(prefix_of(kind) for kind in kinds))
 
 

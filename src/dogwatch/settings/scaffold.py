@@ -8,10 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from dogwatch import connectors, hooks, hub, notify
+from dogwatch.hub.lineage import OpenLineageSettings
 from dogwatch.model.described import descriptions
 from dogwatch.notify.base import ChannelSettings
 from dogwatch.settings.agents import AgentsSettings
 from dogwatch.settings.asking import AGENTS_PREFIX
+from dogwatch.settings.emitting import EMIT_PREFIX
 from dogwatch.settings.keeping import KeepSettings
 from dogwatch.settings.model import PREFIX, General, is_secret, prefix_of
 from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
@@ -147,6 +149,11 @@ def agents_rows() -> list[Row]:
 def hub_rows(kind: str) -> list[Row]:
     """The settings of a hub of this kind, under ``hub``."""
     return rows(hub.load(kind).Settings, HUB_PREFIX)
+
+
+def openlineage_rows() -> list[Row]:
+    """The server that hears of every run, under ``openlineage``."""
+    return rows(OpenLineageSettings, EMIT_PREFIX)
 
 
 def connector_rows(kind: str) -> list[Row]:

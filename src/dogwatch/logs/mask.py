@@ -48,7 +48,7 @@ _WORDS = (
     + rb"(?: (?:[A-Z]{3,4}|[+-]0000))?(?: 0000)?(?!\w)",
     _MONTH + rb" +0{1,2}(?:,? 0000)?,? " + _CLOCK + rb"(?: 0000)?(?!\w)",
     # words that are values wherever they stand; hexadecimal digits without a decimal one
-    rb"(?:[tT](?:rue|RUE)|[fF](?:alse|ALSE)|[nN](?:ull|ULL))(?![\w.-])",
+    rb"(?:[tT](?:rue|RUE)|[fF](?:alse|ALSE)|[nN](?:ull|ULL)|root|ROOT)(?![\w.-])",
     rb"[a-f]{8,}+(?!\w)",
 )
 """Values that look like words; everything else is tried only where there is more than a plain word."""
@@ -58,10 +58,13 @@ _VALUES = (
     rb"0{1,2}[-/ ](?:" + _MONTH + rb"|0{1,2})[-/ ]0000(?:[: ]" + _CLOCK + rb")?(?: [+-]0000)?(?!\w)",
     # URL, e-mail address
     rb"[A-Za-z][A-Za-z0+.-]*+://(?:[^ \n\"'<>,;)\]}.]|[,;)\]}.](?=[^ \n\"'<>,;)\]}.]))++",
-    rb"[\w.+-]++@[\w-]++(?:\.[\w-]++)++",
+    rb"[\w.+-]++@(?:[\w-]++\.)++[A-Za-z]{2,}+(?!\w)",
     # host name, IPv4 address with port or prefix, UUID, MAC address, IPv6 address
     rb"\w++(?:[.-]\w++)*\." + _TLD + rb"(?::0++)?(?![\w]|[.-]\w)",
-    rb"(?=[\w-]*+0)[\w-]++(?:\.[\w-]++)+\.[a-z]{2}(?![\w.-])",
+    rb"(?=[A-Za-z_-]*+0)[\w-]++(?:\.[\w-]++)+\.[a-z]{2}(?![\w.-])",
+    # a host's name before its address or its port, as Java writes both
+    rb"[A-Za-z][\w.-]*+/0++(?:\.0++){3}(?::0++)?(?!\w)",
+    rb"(?=[A-Za-z_-]*+0)[A-Za-z][\w-]*+(?:\.[\w-]++)*+:0{4,5}(?![\w:-]|\.\w)",
     rb"(?:::ffff:|/)?0++(?:\.0++){3}(?::0++)?(?:/0++)?(?!\w)",
     _HEX + rb"{8}-(?:" + _HEX + rb"{4}-){3}" + _HEX + rb"{12}(?!\w)",
     _HEX + rb"{2}(?:[:-]" + _HEX + rb"{2}){5,}+(?!\w)",
@@ -80,6 +83,8 @@ _VALUES = (
     rb"(?:[-+]|(?<= )[<>~])?0\w*+(?:[.:/]0\w*+|,000(?!\w))*+%?",
     rb"(?<!\.)[-+]?\.0++(?!\w)",
     rb"(?=[a-fA-F]*+0)(?:[0a-f]{4,}+|[0A-F]{4,}+)(?!\w)",
+    # packages with all that identifies them: name~key~architecture~~version
+    rb"(?=[\w.-]++~)(?=[A-Za-z_.~-]{0,64}+0)[\w.-]++(?:~++[\w.-]*+)++",
     # Kubernetes pods; identifiers: blk_0, rdd_0_0, attempt_0_m_0, R0-M0-N0, and random letters and digits
     rb"[a-z][a-z0-]*?-[0a-f]{8,10}-[a-z0]{5}(?![\w-])",
     rb"(?=[A-Za-z_-]*+0\w*+-[A-Za-z_-]*+0)[\w-]++",

@@ -25,6 +25,7 @@ from dogwatch.logs.place import (
     is_variable,
     is_word,
     letters,
+    with_one_unit_less,
     without_units,
 )
 from dogwatch.logs.words import ACCOUNTS, outcome_of, weight
@@ -215,6 +216,19 @@ class _Merger:
                 changed = True
         return changed
 
+    def units(self) -> bool:
+        """A number that has a unit in some texts and none in others is the same number (05:10, 3 sec).
+
+        Returns whether there was one.
+        """
+        changed = False
+        for text in sorted(self.members):
+            short = next((one for one in with_one_unit_less(text) if one in self.members), None)
+            if short is not None:
+                self.unite([short, text], short, ())
+                changed = True
+        return changed
+
     def strays(self) -> bool:
         """Apply what was learned to texts without relatives. Returns whether there was one."""
         changed = False
@@ -261,7 +275,7 @@ def templates(shapes: Iterable[str]) -> dict[str, str]:
     merger = _Merger(sorted(shapes))
     while merger.single_places() or merger.several_places() or merger.absorb():
         pass
-    changed = merger.lists()
+    changed = merger.lists() | merger.units()
     if merger.strays() or changed:
         while merger.single_places():
             pass
@@ -295,4 +309,5 @@ def _spell_word(word: str, number: int, digits: Mapping[tuple[int, int], bytes |
         value = digits.get((number, nth))
         text += (value.decode() if value else V) + part
     # a word that ends in many digits (storage442) is one of many, though we saw only one
-    return V if _NUMBERED_NAME.fullmatch(text) and not _FIXED_NUMBER.fullmatch(text) else text
+    several = _NUMBERED_NAME.fullmatch(text) and not _FIXED_NUMBER.fullmatch(text)
+    return f"{text.rstrip('0123456789')}{V}" if several else text

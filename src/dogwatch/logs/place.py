@@ -1,6 +1,7 @@
 """One place in a family of shapes that are equal elsewhere: do values stand there, or different messages?"""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,10 +31,13 @@ _CUES = word_set(
 )
 """Words that the name of a thing may follow."""
 
+_UNITS = SIZE_UNITS | TIME_UNITS
 _NAMELESS = re.compile(r"[^0-9A-Za-z\0\x80-\U0010ffff]*")
 _MANY = 12
 _MANY_CAPITALS = 8
 _SEVERAL = 5
+_ENUMERATOR = re.compile(r"[A-Z][A-Z._'/-]*+")
+"""WARNING, NOT_READY: a kind or a state, of which a program has few."""
 _NUMBERED = re.compile(r"[A-Za-z]+\0")
 
 
@@ -114,6 +118,13 @@ def without_units(place: Place) -> Tokens | None:
     return None
 
 
+def with_one_unit_less(text: Tokens) -> Iterator[Tokens]:
+    """A text without one of the units of time and size behind its variables, for each of them."""
+    for at in range(2, len(text)):
+        if _is_unit(text, at, _UNITS):
+            yield (*text[: at - 1], *text[at + 1 :])
+
+
 def _is_unit(text: Tokens, at: int, units: frozenset[str]) -> bool:
     return 1 < at < len(text) and text[at] in units and text[at - 1] == " " and text[at - 2].endswith(V)
 
@@ -137,7 +148,7 @@ def is_variable(place: Place) -> bool:
         return True
     if bare:
         return 2 * likely >= len(words)
-    if all(word.isupper() for word in words) and not any(weight == 2 for weight in weights):
+    if all(_ENUMERATOR.fullmatch(word) for word in words):
         return len(words) >= _MANY_CAPITALS
     if place.quoted and len(words) > 2:
         return True
@@ -160,9 +171,9 @@ def _enough(place: Place, weights: list[int]) -> bool:
 
 def _first_is_variable(place: Place, weights: list[int], bare: bool) -> bool:
     """The first word is what a message is about: it takes a lot to call it a value."""
-    if bare and place.fixed >= 2:
-        return all(weights)
     likely = sum(1 for weight in weights if weight)
+    if bare and place.fixed >= 2:
+        return likely == len(weights) or (likely >= _SEVERAL and 2 * likely >= len(weights))
     if place.fixed >= 3 and likely >= _SEVERAL and 2 * likely >= len(weights):
         return True
     return likely >= (_MANY if place.fixed >= 2 else 2 * _MANY) or (

@@ -41,6 +41,8 @@ _NAMED = re.compile(
     rf"(?i)(?<![A-Za-z])([\"']?(?:[\w.-]{{0,30}}[_.-])?(?:{_NAMES})[\"']?(?:=| ?: ?| ?=> ?| ?:= ?))"
     rf"(?:(?:bearer|basic) +)?{_VALUE}"
 )
+_OBJECT = re.compile(r"[A-Z][A-Za-z]*+[{(\[]")
+"""How Java and Kotlin print an object, Token{a64f992 …}: a name of ours, not what it is made of."""
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
 _HINTS = re.compile(
@@ -62,7 +64,8 @@ def redact(text: str) -> str:
 
 def _mask_named(match: re.Match[str]) -> str:
     value = match[0][len(match[1]) :]
-    return match[0] if value.strip("\"'") in ("", MASK, "<*>", "null", "None") else match[1] + MASK
+    spoken = value.strip("\"'") in ("", MASK, "<*>", "null", "None") or _OBJECT.match(value)
+    return match[0] if spoken else match[1] + MASK
 
 
 def _mask_card(match: re.Match[str]) -> str:

@@ -1,0 +1,171 @@
+"""The watch as a whole, over a small estate on simulated time."""
+
+import asyncio
+import itertools
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dogwatch.errors import SettingsError
+from dogwatch.lab.clock import LabLoop
+from dogwatch.settings import Settings
+from support.estates import NOW
+from support.nightshift import HOUR, MINUTE, Night, called, night, played
+
+pytestmark = pytest.mark.slow
+QUICK = "watch: {cron: '*/15 * * * *', jitter: 10s, gather: 10s, apart: 2m}\n"
+
+
+def begun(one: Night) -> list[tuple[datetime, Any]]:
+    """When rounds began, and of what."""
+    return [(at, told["scope"]) for at, told in one.events("round begins")]
+
+
+def sql(one: Night, statement: str) -> list[tuple[Any, ...]]:
+    """Ask or change the store as somebody else."""
+    with closing(sqlite3.connect(Path(one.settings.store), isolation_level=None)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def changed(one: Night, statement: str) -> None:
+    """The same, where nothing is told back."""
+    sql(one, statement)
+
+
+@pytest.fixture(scope="module")
+def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """Two hours with a few calls, a file that changes for the worse and for the better, and a flood."""
+    one = night(tmp_path_factory.mktemp("night"), 2, QUICK)
+    better = one.settings.model_copy(
+        update={"watch": one.settings.watch.model_copy(update={"apart": 3 * MINUTE})}
+    )
+    answers: list[Settings | SettingsError] = [SettingsError("dogwatch.yaml:1: is wrong", "mend it"), better]
+
+    def fresh() -> Settings:
+        answer = answers.pop(0)
+        if isinstance(answer, SettingsError):
+            raise answer
+        return answer
+
+    def touch(one: Night) -> None:
+        one.files += 1
+
+    def call(key: str, *touches: str, everything: bool = False) -> Any:
+        return lambda one: called(one, key, *touches, everything=everything)
+
+    one.fresh = fresh
+    one.plan = [
+        (NOW + 5 * MINUTE, call("a", "airbyte")),
+        (NOW + 5 * MINUTE, call("b", "airbyte", "databricks")),
+        (NOW + 5 * MINUTE, call("b", "snowflake")),
+        (NOW + 20 * MINUTE, touch),
+        (NOW + 25 * MINUTE, touch),
+        (NOW + 35 * MINUTE, call("c", everything=True)),
+        *((NOW + HOUR + step * MINUTE / 2, call(f"flood {step}", "snowflake")) for step in range(100)),
+    ]
+    played(one)
+    return one
+
+
+def test_rounds_of_everything_follow_the_clock_whatever_else_happens(ordinary: Night) -> None:
+    whole = [at for at, scope in begun(ordinary) if scope == "all"]
+    for slot in (NOW + step * 15 * MINUTE for step in range(8)):
+        assert len([at for at in whole if slot <= at <= slot + MINUTE]) == 1
+    (asked,) = [at for at in whole if NOW + 31 * MINUTE < at < NOW + 45 * MINUTE]
+    assert asked <= NOW + 37 * MINUTE  # somebody asked for everything
+
+
+def test_an_event_starts_a_round_of_just_what_it_touches_once(ordinary: Night) -> None:
+    early = [(at, scope) for at, scope in begun(ordinary) if NOW + MINUTE < at < NOW + 14 * MINUTE]
+    assert [scope for _, scope in early] == [["airbyte", "databricks"]]
+    assert early[0][0] <= NOW + 6 * MINUTE
+
+
+def test_a_flood_makes_few_rounds_and_all_of_it_is_looked_at(ordinary: Night) -> None:
+    flooded = [at for at, scope in begun(ordinary) if scope == ["snowflake"]]
+    assert 8 <= len(flooded) <= 18
+    assert all(later - earlier >= 3 * MINUTE for earlier, later in itertools.pairwise(flooded))
+    assert sql(ordinary, "SELECT count(*), state FROM calls GROUP BY state") == [(103, "done")]
+
+
+def test_a_bad_configuration_is_refused_and_the_good_one_kept(ordinary: Night) -> None:
+    (refused,) = ordinary.events("configuration refused")
+    assert refused[1]["why"] == "dogwatch.yaml:1: is wrong"
+    (read,) = ordinary.events("configuration read")
+    assert read[1]["changed"] is True
+    assert [at for at, _ in ordinary.events("watch begins")][1] - read[0] <= MINUTE
+
+
+def test_what_a_part_did_not_ask_is_known_as_it_was_and_read_later(ordinary: Night) -> None:
+    """After parts and wholes the store holds just what the platforms had to tell."""
+    counted = "SELECT instance, count(*) FROM runs WHERE began_at < '2026-03-03T08' GROUP BY instance"
+    twin = night(ordinary.folder.parent / "twin", 2, QUICK)
+    played(twin)
+    assert sql(ordinary, counted) == sql(twin, counted)
+
+
+def test_it_ends_as_it_should(ordinary: Night) -> None:
+    assert ordinary.said[-1][1] == "watch ends"
+    ((stopped, leads),) = sql(ordinary, "SELECT stopped_at IS NOT NULL, leads FROM watchers")
+    assert (stopped, leads) == (1, 0)
+    assert sql(ordinary, "SELECT * FROM leases") == []
+
+
+def test_of_two_watchers_one_leads_and_the_other_takes_over_when_it_is_silent(tmp_path: Path) -> None:
+    first = night(tmp_path / "store", 1.5, QUICK)
+    second = replace(first, name="two", holder="lab two", said=[], plan=[], until=NOW + 1.5 * HOUR)
+
+    class Killed(Exception):
+        """As good as SIGKILL: nothing is said any more."""
+
+    def kill(one: Night) -> None:
+        raise Killed
+
+    first.plan = [(NOW + 20 * MINUTE, kill)]
+
+    async def life() -> None:
+        ended = await asyncio.gather(first.run(), second.run(), return_exceptions=True)
+        assert [type(one) for one in ended] == [Killed, type(None)]
+
+    with asyncio.Runner(loop_factory=LabLoop) as runner:
+        runner.run(life())
+    assert second.events("stands by")[0][0] < NOW + MINUTE
+    (over,) = second.events("takes over")
+    assert NOW + 20 * MINUTE < over[0] <= NOW + 22 * MINUTE
+    assert [at for at, _ in begun(second) if at < over[0]] == []
+    assert len(begun(second)) >= 4
+    last = sql(second, "SELECT body FROM findings WHERE rule = 'silent_watcher'")
+    assert "The watcher one fell silent" in last[0][0]
+    assert "two keeps the watch" in last[0][0]
+
+
+def test_a_store_that_is_full_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
+    one = night(tmp_path, 1, QUICK)
+    refuse = "CREATE TRIGGER full BEFORE INSERT ON rounds BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    one.plan = [
+        (NOW + 10 * MINUTE, lambda one: changed(one, refuse)),
+        (NOW + 20 * MINUTE, lambda one: changed(one, "DROP TRIGGER full")),
+    ]
+    played(one)
+    failed = [at for at, _ in one.events("store failed")]
+    assert failed
+    assert all(NOW + 15 * MINUTE <= at <= NOW + 21 * MINUTE for at in failed)
+    assert "free some disk space" in one.events("store failed")[0][1]["hint"]
+    made = [at for at, told in one.events("round ended") if told["scope"] == "all"]
+    assert [at for at in made if NOW + 20 * MINUTE <= at <= NOW + 26 * MINUTE]
+    assert [at for at in made if NOW + 30 * MINUTE <= at <= NOW + 31 * MINUTE]
+
+
+def test_a_machine_that_slept_makes_one_round_and_goes_on(tmp_path: Path) -> None:
+    one = night(tmp_path, 2.75, QUICK)
+    one.plan = [(NOW + 20 * MINUTE, lambda one: one.clock.advance(2 * HOUR))]
+    played(one)
+    woke = NOW + 2 * HOUR + 20 * MINUTE
+    slept = [at for at, _ in begun(one) if NOW + 20 * MINUTE < at < woke + 9 * MINUTE]
+    assert len(slept) == 1
+    assert woke <= slept[0] <= woke + MINUTE

@@ -127,8 +127,6 @@ class PydanticRuntime:
     headroom: dict[str, float] = field(default_factory=dict[str, float])
     stream: bool = False
     """Whether models are asked for streams."""
-    usage: RunUsage = field(default_factory=RunUsage)
-    """Shared by all runs of a session, delegates included."""
 
     async def run(self, task: Task[T], session: Session) -> Outcome[T]:
         """One run of one agent, to its end or to the end of a budget."""
@@ -143,7 +141,7 @@ class PydanticRuntime:
                 done = await agent.run(
                     task.prompt,
                     model=Meter(model, session, task, names, self.price),
-                    usage=self.usage,
+                    usage=session.shared.setdefault("usage", RunUsage()),
                     usage_limits=UsageLimits(request_limit=None, tool_calls_limit=session.purse.tool_calls),
                     model_settings=ModelSettings(
                         max_tokens=task.agent.limits.output_tokens, max_retries=_PROVIDER_TRIES

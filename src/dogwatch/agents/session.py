@@ -152,6 +152,8 @@ class Session:
     proposals: list[str] = field(default_factory=list[str])
     questions: list[str] = field(default_factory=list[str])
     spawned: int = 0
+    shared: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the runtime keeps for all runs of this session."""
     _attempts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     _calls: Counter[str] = field(default_factory=Counter[str])
     _spawns: Counter[str] = field(default_factory=Counter[str])

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,13 @@ def run(file: Path) -> None:
     show_default=True,
     help="For people or for programs.",
 )
-def score_command(folder: Path, output: str) -> None:
+@click.option(
+    "--model",
+    type=click.Choice(["hostile", "useless"]),
+    help="Let agents investigate in every round, with a model that does what injected lines ask for, or one "
+    "that knows nothing.",
+)
+def score_command(folder: Path, output: str, model: str | None) -> None:
     """Play every scenario in DIR and say how well dogwatch watched.
 
     Exit code: 0, whatever the score; 2 if a file is wrong.
@@ -135,12 +142,13 @@ def score_command(folder: Path, output: str) -> None:
     from dogwatch.lab.score import score, summary
 
     scenarios = [load_scenario(path) for path in scenario_files(folder)]
+    opened = opener if model is None else partial(opener_with, model)
     rows: list[dict[str, Any]] = []
     with click.progressbar(
         scenarios, label="scenarios", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as playing:
         for scenario in playing:
-            rows.append(score(watch(scenario, opener, timer=time.perf_counter)))
+            rows.append(score(watch(scenario, opened, timer=time.perf_counter)))
     found = summary(rows)
     tell(json.dumps(found, indent=2, ensure_ascii=False) if output == "json" else _table(found))
 
@@ -153,6 +161,25 @@ def opener(
     from dogwatch.settings import load
 
     return Dogwatch(load(None, {}, folder), clock=clock, transport=transport, rng=rng, holder="lab")
+
+
+def opener_with(
+    model: str,
+    folder: Path,
+    clock: "SimulatedClock",
+    transport: "httpx2.AsyncBaseTransport",
+    rng: random.Random,
+) -> "Dogwatch":
+    """The same with agents at work in every round, whose model is a script (``agents.scripted``)."""
+    from dogwatch.agents.scripted import runtime
+    from dogwatch.app import Dogwatch
+    from dogwatch.model import Severity
+    from dogwatch.settings import load
+    from dogwatch.settings.agents import AgentsSettings
+
+    agents = AgentsSettings(rounds=True, severity=Severity.INFO, per_round=20)
+    settings = load(None, {}, folder).model_copy(update={"agents": agents})
+    return Dogwatch(settings, clock=clock, transport=transport, rng=rng, holder="lab", runtime=runtime(model))
 
 
 class _Unfolding:

@@ -5,7 +5,7 @@ Everything is a row first. A person's consent by the command line, a button or t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,8 @@ _SUGGESTIONS = 3
 """Proposals of agents for one incident."""
 _DAY, _MONTH = timedelta(days=1), timedelta(days=30)
 _BAD_ENDS = frozenset({ActionState.failed, ActionState.made_worse, ActionState.unknown})
+_TRIES = 5
+"""How often an action is weighed anew because another one was begun meanwhile; the next round goes on."""
 _NOWHERE = Verb(Risk.disruptive, "", Proof.told)
 """How commands and webhooks are verified: nothing but their incident shows whether they helped."""
 
@@ -44,9 +46,11 @@ class _Ledger:
     thread: StoreThread
     clock: Clock
     by: str
+    begun: int | None = None
+    """How many actions had been begun when it was found that one more is within bounds."""
 
     async def claim(self, action: Action, now: datetime) -> Action | None:
-        return await self.thread(self.store.claim_action, action, self.by, now)
+        return await self.thread(self.store.claim_action, action, self.by, now, begun=self.begun)
 
     async def reclaim(self, action: Action, now: datetime) -> Action | None:
         return await self.thread(self.store.reclaim_action, action, self.by, now)
@@ -116,8 +120,19 @@ class Remedy:
         """Carry out an approved action. None if something stands in its way, or somebody else has it.
 
         The policy may have changed since it was approved: what it refuses by now is not done, and what it
-        allowed by itself has to be allowed still.
+        allowed by itself has to be allowed still. If somebody else begins another one meanwhile it is weighed
+        again, so that no bound is passed by two at once.
         """
+        tries_left = _TRIES
+        while True:
+            begun = await self._thread(self._store.begun)
+            done = await self._perform(action, begun)
+            tries_left -= 1
+            if done is not None or not tries_left or await self._thread(self._store.begun) == begun:
+                return done
+
+    async def _perform(self, action: Action, begun: int) -> Action | None:
+        """The same, if no more than ``begun`` actions have been begun when it begins."""
         now = self._clock.now()
         recent = await self._recent(now)
         if self._broken_policy() or hindered(action, self._policy.bounds, recent, now):
@@ -130,8 +145,10 @@ class Remedy:
         if verdict.decision is Decision.refuse or (by_itself and verdict.decision is Decision.ask):
             why = f"the policy no longer lets it be done: {verdict.why}"
             return await self._ledger.settle(action, ActionState.refused, why)
-        self._begun += 1
-        return await performing.perform(action, await self._subject(action), self._means(), self._ledger, now)
+        ledger = replace(self._ledger, begun=begun)
+        done = await performing.perform(action, await self._subject(action), self._means(), ledger, now)
+        self._begun += done is not None
+        return done
 
     async def consent(self, id_: str, digest: str | None, by: str, *, yes: bool, via: str) -> Action:
         """A person's decision. ``digest`` None: the person saw the action itself and means it as it stands.

@@ -116,6 +116,14 @@ def test_consent_that_was_not_used_in_time_is_worth_nothing(store: Store) -> Non
     assert known.state is ActionState.expired
 
 
+def test_what_was_weighed_before_another_was_begun_is_not_begun(store: Store) -> None:
+    first, second = (approve(store, waiting(store, target=f"airbyte/{name}")) for name in ("a", "b"))
+    before = store.begun()
+    assert store.claim_action(first, "policy", NOW, begun=before) is not None
+    assert store.claim_action(second, "policy", NOW, begun=before) is None
+    assert store.claim_action(second, "policy", NOW, begun=store.begun()) is not None
+
+
 def test_nothing_is_begun_while_everything_is_halted(store: Store) -> None:
     done = approve(store, waiting(store))
     store.halt("user:bert", NOW)

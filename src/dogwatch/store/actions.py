@@ -103,10 +103,20 @@ class Actions(Journal):
         with self._write() as connection:
             self._append(connection, [_refusal(id_, by, now, why, via)])
 
-    def claim_action(self, action: Action, by: str, now: datetime) -> Action | None:
+    def begun(self) -> int:
+        """How many actions were ever begun; whoever weighs bounds hands it to ``claim_action``."""
+        with self._read() as connection:
+            return self._begun(connection)
+
+    def claim_action(
+        self, action: Action, by: str, now: datetime, *, begun: int | None = None
+    ) -> Action | None:
         """Begin an approved action: of several who try, one gets it, and the same is not done twice at a time
-        on one job. None if it is not to be had, or if everything is halted."""
+        on one job. None if it is not to be had, if everything is halted, or if another action was begun since
+        ``begun`` was counted: then bounds have to be weighed again."""
         with self._write() as connection:
+            if begun is not None and self._begun(connection) != begun:
+                return None
             known = self._one(connection, action.id)
             if known is None or known.version != action.version or known.state is not ActionState.approved:
                 return None
@@ -133,6 +143,10 @@ class Actions(Journal):
             why = "the process that began it died; done again with the same key"
             self._told(connection, done, by, "reclaimed", now, why)
             return done
+
+    def _begun(self, connection: sa.Connection) -> int:
+        query = sa.select(sa.func.count()).where(schema.actions.c.began_at.is_not(None))
+        return connection.execute(query).scalar_one()
 
     def _going(self, connection: sa.Connection, action: Action) -> bool:
         """Whether the same verb is under way on the same job."""

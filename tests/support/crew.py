@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic_ai import models
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
@@ -18,6 +19,7 @@ from dogwatch.model import Event
 from dogwatch.model.investigation import Investigation
 from support.healing import FOR_GOOD, Ward
 
+models.ALLOW_MODEL_REQUESTS = False  # a request by accident is an error
 ERROR = 'FATAL: password authentication failed for user "sync_user"'
 FAULT = f"kind: run_fails, {FOR_GOOD}, error: {json.dumps(ERROR)}"
 

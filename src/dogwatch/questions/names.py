@@ -51,7 +51,7 @@ def find(question: str, known: Iterable[Named]) -> Found:
     whole: list[tuple[tuple[int, int, int], Named]] = []
     part: list[tuple[tuple[int, int, float, int], Named]] = []
     for thing in known:
-        longest = max((_whole(said, text, one) for one in (thing.name, _id(thing))), default=0)
+        longest = max((_whole(said, text, one) for one in (thing.name, thing.subject, _id(thing))), default=0)
         if longest:
             whole.append(((longest, -_RANK[thing.kind], thing.concern), thing))
             continue

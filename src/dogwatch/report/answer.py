@@ -21,7 +21,7 @@ def answer(told: Answer, width: int, program: str = "dogwatch") -> Text:
         cited = " ".join(f"[{id_[:8]}]" for id_ in one.cites)
         first, *rest = wrap(f"{one.said} {cited}".strip(), width - 2)
         lines += [Text(first), *(Text(f"  {line}") for line in rest)]
-    if not told.understood:
+    if told.suggestions:
         lines += [Text(_opening(told)), *(Text(f"  {text}") for text in told.suggestions)]
     zone = ZoneInfo(told.timezone)
     proof = [f"{one.id[:8]} {fact(one, told.at, zone)}" for one in told.evidence]
@@ -36,7 +36,7 @@ def markdown(told: Answer, program: str = "dogwatch") -> str:
     lines = [
         f"- {plain(one.said, 600)}" + "".join(f" `{id_[:8]}`" for id_ in one.cites) for one in told.statements
     ]
-    if not told.understood:
+    if told.suggestions:
         lines += [_opening(told), "", *(f"- {plain(text, 200)}" for text in told.suggestions)]
     if told.evidence:
         lines += ["", "Rests on:", ""]

@@ -1,4 +1,4 @@
-"""The service face alone on a socket: what ``dogwatch watch`` starts beside itself to hear others."""
+"""The service face and the pages on one socket: what ``dogwatch watch`` starts beside itself."""
 
 import asyncio
 import os
@@ -10,13 +10,16 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
 
 from dogwatch.app import Dogwatch
 from dogwatch.errors import SettingsError
 from dogwatch.model.door import Scope
 from dogwatch.settings import Settings
-from dogwatch.web.caller import LOOPBACK, Entrance, caller_of
+from dogwatch.web.app import make_app
+from dogwatch.web.caller import LOOPBACK, Entrance, caller_of, host_of
 from dogwatch.web.service import Endpoint, service_routes
+from dogwatch.web.site import Site
 
 _BACKLOG = 2048
 _STOP = 10
@@ -31,9 +34,14 @@ async def listen(settings: Settings, address: str, told: Callable[[str], None]) 
     host = host.strip("[]")
     with _bound(host, int(port)) as bound:
         async with Dogwatch(settings) as app:
-            site = Starlette(routes=service_routes(app, reading(app, anonymous=host in LOOPBACK)))
+            entrance = Entrance(
+                frozenset({*LOOPBACK, host.lower()}),
+                anonymous=host in LOOPBACK,
+                secure=host not in LOOPBACK,
+            )
+            pages = Mount("/", make_app(Site(app, entrance)))
             config = uvicorn.Config(
-                site,
+                Starlette(routes=[*service_routes(app, reading(app, entrance)), pages]),
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -54,14 +62,14 @@ async def listen(settings: Settings, address: str, told: Callable[[str], None]) 
                 watcher.cancel()
 
 
-def reading(app: Dogwatch, *, anonymous: bool) -> Callable[[Endpoint], Endpoint]:
-    """A guard that lets in who may read: by a token, or from this machine if it listens there alone."""
-    entrance = Entrance(hosts=frozenset(), anonymous=anonymous, secure=True)
+def reading(app: Dogwatch, entrance: Entrance) -> Callable[[Endpoint], Endpoint]:
+    """A guard that lets in who may read: by a token, whatever name this machine was called by, or from this
+    machine by a name of its own."""
 
     def guard(endpoint: Endpoint) -> Endpoint:
         async def guarded(request: Request) -> Response:
             caller = await caller_of(request, app.doorkeeper(), entrance)
-            if caller is None:
+            if caller is None or not (caller.bearer or host_of(request) in entrance.hosts):
                 headers = {"www-authenticate": "Bearer"}
                 return JSONResponse({"error": "a token is needed: dogwatch token new"}, 401, headers)
             if not caller.may(Scope.read):

@@ -37,6 +37,7 @@ _MOST_TOKENS = 200
 _LIST = re.compile(r"\0(?:,? ?\0)+")
 _MOST_NAMES = 8
 _FEWEST_RELATIVES = 4
+_SURE_RELATIVES = 12
 _FIRST_PLACE = 12
 _MOST_NAME_SETS = 40
 
@@ -132,7 +133,11 @@ class _Merger:
         """
         families: dict[tuple[int, tuple[int, ...]], list[Tokens]] = defaultdict(list)
         for text in self.members:
-            names = [i for i, token in enumerate(text) if is_word(token) and token != V and weight(token)]
+            names = [
+                i
+                for i, token in enumerate(text)
+                if is_word(token) and token != V and (weight(token) or text[i - 1] == "=")
+            ]
             if not 2 <= len(names) <= _MOST_NAMES:
                 continue
             whole = sum(hash(f"{i} {token}") for i, token in enumerate(text)) + len(text)
@@ -194,7 +199,10 @@ class _Merger:
         changed = False
         for template, texts in sorted(found.items()):
             texts = [t for t in texts if t in self.members and not any(outcome_of(t[i]) for i in places)]
-            if texts and template in self.members and Place(template, places[0], []).fixed >= 2:
+            if not texts or template not in self.members:
+                continue
+            fixed = Place(template, places[0], []).fixed
+            if fixed >= 2 or (fixed and len(self.members[template]) >= _SURE_RELATIVES):
                 self.unite([template, *texts], template, places)
                 changed = True
         return changed

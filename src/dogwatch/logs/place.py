@@ -36,8 +36,8 @@ _NAMELESS = re.compile(r"[^0-9A-Za-z\0\x80-\U0010ffff]*")
 _MANY = 12
 _MANY_CAPITALS = 8
 _SEVERAL = 5
-_ENUMERATOR = re.compile(r"[A-Z][A-Z._'/-]*+")
-"""WARNING, NOT_READY: a kind or a state, of which a program has few."""
+_ENUMERATOR = re.compile(r"(?:[a-z]\w*+\.)*+[A-Z][A-Z._'/-]*+")
+"""WARNING, NOT_READY, some.package.NOT_READY: a kind or a state, of which a program has few."""
 _NUMBERED = re.compile(r"[A-Za-z]+\0")
 
 
@@ -83,6 +83,13 @@ class Place:
     def first(self) -> bool:
         """Whether it is the first word."""
         return not any(is_word(token) for token in self.around[: self.at])
+
+    @property
+    def told(self) -> bool:
+        """Whether it is all that comes after a colon."""
+        colon = before(self.around, self.at) == ":"
+        after = self.around[self.at + 1 :]
+        return colon and not outcome_of(before(self.around, self.at, 2)) and not any(map(is_word, after))
 
     @property
     def quoted(self) -> bool:
@@ -155,13 +162,18 @@ def is_variable(place: Place) -> bool:
     if near in NAME_CUES or near in _CUES or place.quoted:
         likely = sum(1 for word in words if word.lower() in ACCOUNTS or weight(word))
         return likely >= 2 and 2 * likely >= len(words)
-    return _enough(place, weights)
+    return _enough(place, words, weights)
 
 
-def _enough(place: Place, weights: list[int]) -> bool:
+def _enough(place: Place, words: list[str], weights: list[int]) -> bool:
     """Whether there are enough different words, and enough names among them, if nothing announces names."""
+    if place.told and not any(map(outcome_of, words)):
+        return any(weights)
     if place.fixed < 2:
-        return len(weights) >= _SEVERAL and all(weights)
+        likely = sum(1 for weight in weights if weight)
+        return (len(weights) >= _SEVERAL and all(weights)) or (
+            len(weights) >= _MANY and 2 * likely >= len(weights)
+        )
     if len(weights) >= _MANY or (len(weights) >= _SEVERAL and place.fixed >= 4):
         return True
     if all(weights) and place.fixed >= 3 and (len(weights) > 2 or min(weights) == 2):

@@ -7,18 +7,14 @@ from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from dogwatch import connectors
 from dogwatch.errors import (
-    AuthError,
-    ConnectorError,
-    RateLimited,
     SettingsError,
     StoreError,
-    Unreachable,
 )
 from dogwatch.model import Action, Incident, Run, Turn, TurnKind
 from dogwatch.model.channels import ChannelsReport, TrialReport
@@ -149,6 +145,7 @@ class Dogwatch:
             messenger = self._messenger(stack)
             copies = Copies(self.settings, self._doors, self._store, self._thread, stack)
             report = await self._round(messenger, copies.feeds, progress, only)
+            await messenger.remind(self.day)
             await messenger.deliver(self._holder, self._doors.rng, self.asks)
             await self._ask_agents(report)
             return await copies.sync(report, self._holder, self._doors.rng)
@@ -256,9 +253,12 @@ class Dogwatch:
 
     async def doctor(self, names: Sequence[str] = ()) -> list[Diagnosis]:
         """Can each connector (or each of ``names``) be reached, does it let us in, may we read?"""
+        from dogwatch.diagnosis import diagnosis
+
         async with AsyncExitStack() as stack:
             opened = [await self._connect(config, stack) for config in self._configs(names)]
-            return list(await asyncio.gather(*(self._diagnose(connector) for connector in opened)))
+            parts = (self._store, self._thread, self._doors)
+            return list(await asyncio.gather(*(diagnosis(connector, *parts) for connector in opened)))
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
         """Remembered runs, newest first. Asks no platform."""
@@ -387,6 +387,10 @@ class Dogwatch:
         """Another value whenever something was found, decided or done."""
         return await self._thread(self._store.pulse)
 
+    async def day(self) -> "Overview":
+        """The same for the last day, as the daily digest tells it."""
+        return await self.overview(self._clock.now() - timedelta(days=1))
+
     # ── actions ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _steward(self) -> "Steward":
@@ -475,39 +479,3 @@ class Dogwatch:
         connector = connectors.load(config.kind)(config.name, config.settings, self._doors)
         stack.push_async_callback(connector.aclose)
         return connector
-
-    async def _diagnose(self, connector: AnyConnector) -> Diagnosis:
-        kind = self.settings.connectors[connector.name].kind
-        source = await self._thread(self._store.source, connector.name, kind)
-        started = self._clock.now()
-        line, hint, fault = "", "", _fault(None)
-        try:
-            line = await connector.check()
-        except ConnectorError as error:
-            line, hint, fault = self._doors.secrets.scrub(error.message), error.hint, _fault(error)
-        skew = connector.http.skew
-        return Diagnosis(
-            instance=connector.name,
-            platform=kind,
-            title=connector.title,
-            ok=not fault,
-            line=line,
-            hint=hint,
-            fault=fault,
-            read_until=source.read_until,
-            skew_seconds=None if skew is None else round(skew.total_seconds(), 1),
-            requests=connector.http.requests,
-            seconds=round((self._clock.now() - started).total_seconds(), 2),
-        )
-
-
-def _fault(
-    error: ConnectorError | None,
-) -> Literal["", "credentials", "permission", "rate_limited", "unreachable", "unexpected"]:
-    if error is None:
-        return ""
-    if isinstance(error, AuthError):
-        return "permission" if error.permission else "credentials"
-    if isinstance(error, RateLimited):
-        return "rate_limited"
-    return "unreachable" if isinstance(error, Unreachable) else "unexpected"

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from dogwatch.errors import ChannelError, SettingsError
 from dogwatch.model import Consent, Delivery, DeliveryState, Message, Reach
 from dogwatch.notify.base import AnyChannel, CanFind, Earlier
-from dogwatch.notify.decide import DIGEST, KIND, instead_of, message_of
+from dogwatch.notify.decide import DAILY, DIGEST, KIND, instead_of, message_of
 from dogwatch.notify.routing import Plan
 from dogwatch.report.message import asked
 from dogwatch.store import Store, StoreThread
@@ -210,7 +210,7 @@ class Post:
                 continue  # another worker is at it, and will learn the same
             if await self._move(delivery, done):
                 continue
-            if delivery.tag != DIGEST:
+            if delivery.tag not in (DIGEST, DAILY):
                 held = delivery.model_copy(update={"state": DeliveryState.held})
                 await self._thread(self._store.amend_delivery, held)
 

@@ -70,6 +70,7 @@ def overview(store: Store, policy: Policy, since: datetime, now: datetime) -> Ov
         last_round_at=told_at,
         health=health,
         platforms=platforms,
+        runs=store.run_counts(now - _BACK),
         incidents=tuple(incidents),
         dossiers=tuple(dossier(store, one.number, policy.timezone, now) for one in live[:_DOSSIERS]),
         tracks=_tracks(store, jobs, platforms, concerned, now),

@@ -1,7 +1,7 @@
 """The channels of one configuration: opened, described, tried out, and put to work."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
@@ -13,9 +13,11 @@ from dogwatch.errors import ChannelError, SettingsError
 from dogwatch.gather_telling import current
 from dogwatch.model import NOWHERE, Delivery, DeliveryState, Reach
 from dogwatch.model.channels import ChannelsReport, ChannelView, TrialReport
+from dogwatch.model.overview import Overview
 from dogwatch.notify.base import AnyChannel, Earlier
-from dogwatch.notify.decide import ALERT, HOUR, KIND
+from dogwatch.notify.decide import ALERT, DAILY, HOUR, KIND
 from dogwatch.notify.routing import Plan
+from dogwatch.report.daily import daily
 from dogwatch.report.message import trial
 from dogwatch.settings import Settings
 from dogwatch.settings.telling import plan_of
@@ -23,6 +25,8 @@ from dogwatch.store import Store, StoreThread
 from dogwatch.wire.http import Doors
 
 _DAY = timedelta(days=1)
+Look = Callable[[], Awaitable[Overview]]
+"""How things are, and what happened in the day before."""
 
 
 class Messenger:
@@ -72,6 +76,42 @@ class Messenger:
             rng=rng,
             asks=asks,
         ).run()
+
+    async def remind(self, look: Look) -> None:
+        """Write down the digests whose time of day has come, each once; ``look`` gives what they tell.
+
+        One that was written before and could not be sent is gathered into the new one. Raises StoreError.
+        """
+        now = self._doors.clock.now()
+        due = {f"{key}@{name}": name for one in self.plan.dailies if (key := one.due(now)) for name in one.to}
+        if not due:
+            return
+        known = await self._thread(self._store.deliveries, KIND, due)
+        missing = {key: name for key, name in due.items() if all(one.thread != key for one in known)}
+        if missing:
+            found = await look()
+            await self._thread(self._remind, missing, found, now)
+
+    def _remind(self, missing: Mapping[str, str], found: Overview, now: datetime) -> None:
+        plan = current(self.plan, self._store)
+        for key, name in missing.items():
+            target = (plan.instead_of(name) or name) if name in plan.dead else name
+            for older in self._store.pending(KIND, target):
+                if older.tag == DAILY and older.state is DeliveryState.waiting:
+                    into = {"state": DeliveryState.gathered, "landed": key, "finished_at": now}
+                    self._store.amend_delivery(older.model_copy(update=into))
+            message = daily(found, key)
+            fresh = Delivery(
+                kind=KIND,
+                destination=target,
+                key=key,
+                thread=key,
+                tag=DAILY,
+                payload={"message": message.model_dump(mode="json")},
+                next_at=now,
+                created_at=now,
+            )
+            self._store.post([fresh])
 
     async def trial(self, name: str) -> TrialReport:
         """Send a test message; if it arrives, a channel that was switched off is on again.

@@ -106,6 +106,8 @@ class Overview(Noun):
     """By the last round: the whole first, then platforms and pipelines."""
     platforms: tuple[PlatformView, ...] = ()
     """By the last round."""
+    runs: Mapping[Status, int] = Field(default_factory=dict[Status, int])
+    """How many run attempts began in the last 24 hours, by what became of them."""
     incidents: tuple[Incident, ...] = ()
     """The live ones first, worst first; then those that ended since, the latest first."""
     dossiers: tuple[Dossier, ...] = ()

@@ -25,8 +25,9 @@ from dogwatch.report.message import Line, digest
 
 KIND = "message"
 HOUR = timedelta(hours=1)
-ALERT, CRITICAL, UPDATE, DIGEST = "alert", "critical", "update", "digest"
-"""Tags: what counts against the budget, what against that of CRITICAL, what against none, and digests."""
+ALERT, CRITICAL, UPDATE, DIGEST, DAILY = "alert", "critical", "update", "digest", "daily"
+"""Tags: what counts against the budget, what against that of CRITICAL, what against none, digests of what was
+kept back, and those that are sent at a time of day."""
 _UNTOLD = frozenset({DeliveryState.held, DeliveryState.gathered})
 _OVER = frozenset({IncidentState.resolved, IncidentState.merged})
 

@@ -11,6 +11,8 @@ from dogwatch.model import CauseClass, Incident, Severity
 
 ALERTS_AN_HOUR = 5
 CRITICAL_AN_HOUR = 10
+LATEST = timedelta(hours=6)
+"""A daily message that is later than that is not worth sending any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,29 @@ class Escalation:
 
 
 @dataclass(frozen=True, slots=True)
+class Daily:
+    """A message at a time of day."""
+
+    at: time
+    zone: ZoneInfo
+    days: frozenset[int]
+    """Weekdays, Monday is 0."""
+    to: tuple[str, ...]
+
+    def due(self, now: datetime) -> str | None:
+        """The name of the last one that should have gone out, if that is not long ago; None if none is due.
+
+        A wall-clock time that a change of the clocks skips or repeats gives one message all the same.
+        """
+        today = now.astimezone(self.zone).date()
+        for day in (today, today - timedelta(days=1)):
+            moment = datetime.combine(day, self.at, self.zone).astimezone(UTC)
+            if day.weekday() in self.days and timedelta(0) <= now - moment < LATEST:
+                return f"daily/{day}T{self.at:%H:%M}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that decides who is told and when."""
 
@@ -96,6 +121,7 @@ class Plan:
     """Empty: every channel hears of everything of WARNING or worse."""
     quiet: Sequence[Quiet] = ()
     escalations: Sequence[Escalation] = ()
+    dailies: Sequence[Daily] = ()
     alerts_an_hour: int = ALERTS_AN_HOUR
     critical_an_hour: int = CRITICAL_AN_HOUR
 

@@ -34,6 +34,7 @@ from dogwatch.settings.registering import hub_of
 from dogwatch.settings.sources import Problem, Variables, YamlFile
 from dogwatch.settings.telling import (
     BudgetSettings,
+    DigestSettings,
     EscalationSettings,
     QuietSettings,
     RouteSettings,
@@ -89,6 +90,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         routes=telling.routes,
         quiet_hours=telling.quiet_hours,
         escalation=telling.escalation,
+        digests=telling.digests,
         budget=telling.budget,
         connectors={config.name: config for config in found if config is not None},
         channels={config.name: config for config in channels if config is not None},
@@ -365,11 +367,18 @@ def _telling(reading: Reading) -> Telling | None:
     return telling
 
 
-_FIRST_KEYS = {"pipelines": "name", "routes": "to", "quiet_hours": "from", "escalation": "after"}
+_FIRST_KEYS = {
+    "pipelines": "name",
+    "routes": "to",
+    "quiet_hours": "from",
+    "escalation": "after",
+    "digests": "at",
+}
 _LISTS: Mapping[str, type[BaseModel]] = {
     "routes": RouteSettings,
     "quiet_hours": QuietSettings,
     "escalation": EscalationSettings,
+    "digests": DigestSettings,
 }
 
 

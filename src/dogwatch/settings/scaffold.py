@@ -20,6 +20,7 @@ from dogwatch.settings.pipelines import Flows, LineageSettings, PipelineSettings
 from dogwatch.settings.registering import HUB_PREFIX
 from dogwatch.settings.telling import (
     BudgetSettings,
+    DigestSettings,
     EscalationSettings,
     QuietSettings,
     RouteSettings,
@@ -117,6 +118,7 @@ def telling_parts() -> dict[str, list[Row]]:
         "routes": RouteSettings,
         "quiet_hours": QuietSettings,
         "escalation": EscalationSettings,
+        "digests": DigestSettings,
         "budget": BudgetSettings,
     }
     return {

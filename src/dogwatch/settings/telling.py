@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from dogwatch.model import CauseClass, Severity
 from dogwatch.model.described import Described
-from dogwatch.notify.routing import ALERTS_AN_HOUR, CRITICAL_AN_HOUR, Escalation, Plan, Quiet, Route
+from dogwatch.notify.routing import ALERTS_AN_HOUR, CRITICAL_AN_HOUR, Daily, Escalation, Plan, Quiet, Route
 from dogwatch.settings.pipelines import DAYS, Clock, Day
 from dogwatch.settings.watching import Duration
 from dogwatch.settings.zones import known_zone
@@ -95,6 +95,31 @@ class BudgetSettings(Described):
     """The same for CRITICAL ones, which have a budget of their own."""
 
 
+class DigestSettings(Described):
+    """A message at a time of day: how everything is, what happened in the day before, what waits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: Clock
+    """When it is sent, such as "07:30"; the first round after that sends it."""
+    to: Names
+    """The channels that get it."""
+    days: tuple[Day, ...] = ()
+    """The days on which it is sent, such as [mon, tue, wed, thu, fri]. Left out: every day."""
+    timezone: str | None = None
+    """The IANA zone in which it is meant. Left out: the zone in which people read times."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return value if value is None else known_zone(value)
+
+    def daily(self, zone: ZoneInfo) -> Daily:
+        """The same as the messenger wants it; ``zone`` is the reader's."""
+        days = frozenset(DAYS.index(day) for day in self.days) or frozenset(range(len(DAYS)))
+        return Daily(self.at, zone if self.timezone is None else ZoneInfo(self.timezone), days, self.to)
+
+
 class Telling(Described):
     """Who is told of what, and when."""
 
@@ -106,6 +131,8 @@ class Telling(Described):
     """Hours in which only what is CRITICAL is told; all else waits until they are over."""
     escalation: tuple[EscalationSettings, ...] = ()
     """Who is told as well if nobody takes an incident on."""
+    digests: tuple[DigestSettings, ...] = ()
+    """Messages at a time of day that tell how everything is."""
     budget: BudgetSettings = BudgetSettings()
     """How many alerts one channel gets in an hour."""
 
@@ -120,6 +147,8 @@ def named_channels(
         yield from ((("quiet_hours", at, "channels"), name) for name in quiet.channels)
     for at, rule in enumerate(telling.escalation):
         yield from ((("escalation", at, "to"), name) for name in rule.to)
+    for at, daily in enumerate(telling.digests):
+        yield from ((("digests", at, "to"), name) for name in daily.to)
     for name, block in channels.items():
         other = cast("dict[str, Any]", block).get("fallback") if isinstance(block, dict) else None
         if other is not None:
@@ -142,6 +171,7 @@ def plan_of(
         routes=[route.route() for route in telling.routes],
         quiet=[quiet.quiet(zone) for quiet in telling.quiet_hours],
         escalations=[rule.escalation() for rule in telling.escalation],
+        dailies=[rule.daily(zone) for rule in telling.digests],
         alerts_an_hour=telling.budget.alerts_per_hour,
         critical_an_hour=telling.budget.critical_per_hour,
     )

@@ -154,6 +154,18 @@ class Pictures(Access):
                     found[instance, job_id] = rows
         return found
 
+    def run_counts(self, since: datetime) -> dict[Status, int]:
+        """How many attempts began since then, by what became of them."""
+        table = schema.runs
+        query = (
+            sa.select(table.c.status, sa.func.count())
+            .where(table.c.began_at >= since)
+            .group_by(table.c.status)
+            .order_by(table.c.status)
+        )
+        with self._read() as connection:
+            return {Status(row[0]): row[1] for row in connection.execute(query)}
+
     def stirring_jobs(self, since: datetime) -> dict[JobKey, int]:
         """Jobs of which a run began since then, each with how many of those did badly."""
         table = schema.runs

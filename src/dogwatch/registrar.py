@@ -14,7 +14,7 @@ from dogwatch import hub
 from dogwatch.errors import SettingsError
 from dogwatch.feed import LONGEST, Batch, Fed, Feeder, Part, number_at, runs_at
 from dogwatch.hub.base import AnyHub, unfit
-from dogwatch.hub.rows import Row, documents, health_rows, incident_row, round_row, run_row
+from dogwatch.hub.rows import Row, documents, first_document, health_rows, incident_row, round_row, run_row
 from dogwatch.hub.tables import HEALTH_ASSESSMENTS, INCIDENTS, JOB_STATUS, ROUNDS, SCHEMA_VERSION, Table
 from dogwatch.model import Reach
 from dogwatch.model.hub import HubVerdict, HubView
@@ -263,11 +263,13 @@ class _Copied:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Run attempts, ready to be sent."""
+    """Run attempts, ready to be sent in one statement."""
 
     last: RunsAt
     rows: int
-    texts: Sequence[str]
+    text: str
+    more: bool
+    """Whether there may be another page."""
 
 
 class _Runs(_Copied):
@@ -281,10 +283,10 @@ class _Runs(_Copied):
         page = await self._next(runs_at(at), upto)
         if page is None:
             return None
-        if page.rows == AT_ONCE:
+        if page.more:
             task = asyncio.ensure_future(self._thread(self._page, page.last, upto))
             self._ahead = (page.last, upto, task)
-        await self._gate.put(JOB_STATUS, page.texts)
+        await self._gate.put(JOB_STATUS, [page.text])
         return self._confirmed(list(page.last), page.rows)
 
     async def _next(self, at: RunsAt, upto: int) -> _Page | None:
@@ -297,8 +299,8 @@ class _Runs(_Copied):
         found = self._store.runs_behind(at, upto, AT_ONCE)
         if not found:
             return None
-        texts = list(documents((run_row(run) for _, run in found), LARGEST))
-        return _Page(found[-1][0], len(found), texts)
+        text, rows = first_document((run_row(run) for _, run in found), LARGEST)
+        return _Page(found[rows - 1][0], rows, text, rows < len(found) or len(found) == AT_ONCE)
 
     async def aclose(self) -> None:
         """Wait for what is being made ready."""
@@ -318,7 +320,7 @@ class _Incidents(_Copied):
         last, found = await self._thread(self._store.incidents_behind, after, _EVENTS)
         if last == after:
             return None
-        await self._gate.put(INCIDENTS, documents(map(incident_row, found), LARGEST))
+        await self._gate.put(INCIDENTS, documents([incident_row(one) for one in found], LARGEST))
         return self._confirmed(last, len(found))
 
 

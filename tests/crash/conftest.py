@@ -13,7 +13,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """As many tales as it takes, each with one kill a round."""
+    """As many tales as it takes, each with one kill a round; a single long one unless kills are asked for."""
     if "tale" in metafunc.fixturenames:
         kills = metafunc.config.getoption("kills", None) or KILLS
         metafunc.parametrize("tale", range(-(-kills // len(ROUNDS))))
+    if "long_tale" in metafunc.fixturenames:
+        kills = metafunc.config.getoption("kills", None) or len(ROUNDS)
+        metafunc.parametrize("long_tale", range(-(-kills // len(ROUNDS))))

@@ -16,7 +16,7 @@ from dogwatch.lab.platforms.snowflake import Snowflake as Twin
 from dogwatch.lab.platforms.snowflake import SqlRefused, Table
 from dogwatch.model import Incident, IncidentState, Run, Severity, Status, Turn, TurnKind, run_uid
 from dogwatch.model.hub import HubVerdict, HubView
-from dogwatch.registrar import Registrar
+from dogwatch.registrar import Progress, Registrar
 from dogwatch.settings import Settings
 from dogwatch.settings.model import HubConfig
 from dogwatch.store import Store, StoreThread, open_store
@@ -101,11 +101,12 @@ class Place(Protocol):
 
 
 class InPostgres:
-    """A new database of a real server."""
+    """A new schema of a real server's database."""
 
-    def __init__(self, url: str, role: str | None = None) -> None:
+    def __init__(self, url: str, schema: str) -> None:
         self.url = url
-        given = PostgresHubSettings.model_validate({"url": url, "role": role})
+        self.schema = schema
+        given = PostgresHubSettings.model_validate({"url": url, "schema": schema})
         self.config = HubConfig(kind="postgres", settings=given)
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
@@ -113,7 +114,7 @@ class InPostgres:
         import psycopg
 
         with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(statement.replace("{hub}", "audit_job_hub").encode())
+            cursor = connection.execute(statement.replace("{hub}", self.schema).encode())
             return cursor.fetchall() if cursor.description else []
 
 
@@ -171,7 +172,8 @@ def fakesnow_places(required: bool) -> Iterator[Callable[[], InSnowflake]]:
 @contextmanager
 def postgres_places(server: Postgres) -> Iterator[Callable[[], InPostgres]]:
     """The same in one server."""
-    yield lambda: InPostgres(server.fresh())
+    url = server.fresh()
+    yield lambda: InPostgres(url, f"hub_{next(_NUMBERS)}")
 
 
 class Watch:
@@ -227,12 +229,12 @@ class Watch:
         """What the end of a round does."""
         return self._do(lambda one: one.sync("me", self.doors.rng, longest))
 
-    def again(self, *, afresh: bool = False) -> HubView:
+    def again(self, *, afresh: bool = False, progress: Progress | None = None) -> HubView:
         """What ``dogwatch hub sync`` does."""
 
         async def both(registrar: Registrar) -> HubView | None:
             await registrar.register(afresh)
-            return await registrar.sync("me", self.doors.rng, None)
+            return await registrar.sync("me", self.doors.rng, None, progress)
 
         return self._do(both)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -151,19 +151,27 @@ def _without_nul(value: Any) -> Any:
     return value
 
 
-def documents(rows: Iterable[Row], largest: int) -> Iterator[str]:
-    """The rows as JSON arrays of about ``largest`` bytes at most; a row that is larger stands alone."""
-    waiting: list[bytes] = []
+def first_document(rows: Iterable[Row], largest: int) -> tuple[str, int]:
+    """The first rows as a JSON array of at most ``largest`` bytes, and how many they are; a larger row stands
+    alone."""
+    chosen: list[bytes] = []
     size = 0
     for row in rows:
         text = encoded(row)
-        if waiting and size + len(text) > largest:
-            yield f"[{b','.join(waiting).decode()}]"
-            waiting, size = [], 0
-        waiting.append(text)
         size += len(text) + 1
-    if waiting:
-        yield f"[{b','.join(waiting).decode()}]"
+        if chosen and size > largest:
+            break
+        chosen.append(text)
+    return f"[{b','.join(chosen).decode()}]", len(chosen)
+
+
+def documents(rows: Sequence[Row], largest: int) -> Iterator[str]:
+    """All rows as such arrays."""
+    start = 0
+    while start < len(rows):
+        text, number = first_document(rows[start:], largest)
+        yield text
+        start += number
 
 
 # ── checksums ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ confirmed is written down batch by batch: who dies goes on behind the last one.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -91,14 +91,16 @@ class Feeds(Outbox):
         table = schema.outbox
         for kind, destination in feeds:
             here = sa.and_(table.c.kind == kind, table.c.destination == destination)
-            waits = sa.select(table).where(here, table.c.state == DeliveryState.waiting.value)
+            waiting = sa.and_(here, table.c.state == DeliveryState.waiting.value)
+            if at_once:
+                late = sa.and_(waiting, table.c.next_at > now)
+                connection.execute(table.update().where(late).values(next_at=now))
+            waits = sa.select(table).where(waiting)
             row = connection.execute(waits.order_by(table.c.id.desc()).limit(1)).mappings().first()
             again: dict[str, JsonValue] = {"done": {}} if afresh else {}
             if row is not None:
-                values: dict[str, Any] = {"payload": {**row["payload"], "to": upto, **again}}
-                if at_once:
-                    values["next_at"] = min(row["next_at"], now)
-                connection.execute(table.update().where(table.c.id == row["id"]).values(**values))
+                payload = {**row["payload"], "to": upto, **again}
+                connection.execute(table.update().where(table.c.id == row["id"]).values(payload=payload))
                 continue
             fresh = Delivery(
                 kind=kind,

@@ -364,7 +364,8 @@ class Dogwatch:
         found = await self._thread(overview, self._store, policy(self.settings), since, now)
         actions = await self.actions()
         labels = {one.id: label for one, label in zip(actions.actions, actions.labels, strict=True)}
-        return found.model_copy(update={"actions": actions.actions, "labels": labels})
+        stale = await self.watchkeeping().stale_since()
+        return found.model_copy(update={"actions": actions.actions, "labels": labels, "stale_since": stale})
 
     @property
     def clock(self) -> Clock:

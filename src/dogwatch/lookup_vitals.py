@@ -8,6 +8,7 @@ from dogwatch.model.call import Pulse
 from dogwatch.model.channels import ChannelsReport
 from dogwatch.model.report import PlatformView, Sight
 from dogwatch.report.exposition import Metric, Sample, quantiles
+from dogwatch.settings.watch import WatchSettings
 from dogwatch.store import Store
 from dogwatch.store.vitals import Figures
 
@@ -32,6 +33,12 @@ def vitals(
         *_platforms(platforms, paces, now),
         *_telling(channels),
     ]
+
+
+def stale_since(store: Store, watch: WatchSettings, timezone: str, now: datetime) -> datetime | None:
+    """When the last round of everything ended, if that is too long ago; None if not, or if none ever did."""
+    last = store.last_whole_round()
+    return last[0] if last and now - last[0] > watch.too_old(timezone, now) else None
 
 
 def _itself(pulse: Pulse, figures: Figures, calls: Mapping[tuple[str, str], int]) -> Iterable[Metric]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from dogwatch import lookup_pages
+from dogwatch.lookup_vitals import stale_since
 from dogwatch.model.overview import Overview
 from dogwatch.model.pages import JobFile, JobList, LogPage, SearchResult
 from dogwatch.settings import Settings
@@ -24,7 +25,11 @@ class Pages:
     async def tonight(self) -> Overview:
         """Verdict, incidents, and the last 24 hours of what matters."""
         now = self._clock.now()
-        return await self._thread(lookup_pages.tonight, self._store, policy(self._settings), now)
+        found = await self._thread(lookup_pages.tonight, self._store, policy(self._settings), now)
+        return found.model_copy(update={"stale_since": await self._thread(self._stale_since, now)})
+
+    def _stale_since(self, now: datetime) -> datetime | None:
+        return stale_since(self._store, self._settings.watch, self._settings.timezone, now)
 
     async def job(self, instance: str, job_id: str, cursor: tuple[datetime, str] | None = None) -> JobFile:
         """One job; ``cursor`` is (began, uid) of the run behind which its runs are shown. Raises

@@ -156,6 +156,11 @@ class Watchkeeping:
         """How old what we know is, and who is awake."""
         return await self._thread(self._pulse, self._clock.now())
 
+    async def stale_since(self) -> datetime | None:
+        """When the last round of everything ended, if that is too long ago."""
+        pulse = await self.pulse()
+        return pulse.last_round_at if pulse.stale else None
+
     async def metrics(self) -> list[Metric]:
         """Figures about the estate and about dogwatch itself."""
         async with AsyncExitStack() as stack:

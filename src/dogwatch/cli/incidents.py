@@ -8,6 +8,7 @@ import click
 
 from dogwatch.cli.runs import moment
 from dogwatch.cli.shell import format_option, program, read_settings, show, tell
+from dogwatch.cli.stale import warn_if_stale
 
 if TYPE_CHECKING:
     from dogwatch.app import IncidentList
@@ -63,6 +64,7 @@ def command(
 
     async def recall() -> "IncidentList":
         async with Dogwatch(settings) as app:
+            await warn_if_stale(ctx, app)
             return await app.incidents(wanted)
 
     found = asyncio.run(recall())

@@ -9,6 +9,7 @@ import click
 
 from dogwatch.cli.runs import moment
 from dogwatch.cli.shell import program, read_settings, tell
+from dogwatch.cli.stale import warn_if_stale
 
 if TYPE_CHECKING:
     from dogwatch.model.overview import Overview
@@ -46,6 +47,7 @@ def command(ctx: click.Context, since: str, output: str, out: Path | None) -> No
 
     async def look() -> "Overview":
         async with Dogwatch(settings) as app:
+            await warn_if_stale(ctx, app)
             return await app.overview(start)
 
     text = _rendered(asyncio.run(look()), output, program(ctx))

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from dogwatch.cli.shell import format_option, read_settings, show, tell
+from dogwatch.cli.stale import warn_if_stale
 
 STATUSES = (
     "pending",
@@ -68,6 +69,7 @@ def command(
 
     async def recall() -> list[Run]:
         async with Dogwatch(settings) as app:
+            await warn_if_stale(ctx, app)
             return await app.runs(wanted)
 
     found = asyncio.run(recall())

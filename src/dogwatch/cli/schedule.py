@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from dogwatch.cli.shell import format_option, program, read_settings, show, tell
+from dogwatch.cli.stale import warn_if_stale
 
 
 @click.command("schedule")
@@ -27,6 +28,7 @@ def command(ctx: click.Context, job: str | None, limit: int, slots: int, output:
 
     async def recall() -> Timetable:
         async with Dogwatch(settings) as app:
+            await warn_if_stale(ctx, app)
             return await app.schedule(job, limit=limit, slots=slots)
 
     found = asyncio.run(recall())

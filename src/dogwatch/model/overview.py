@@ -102,6 +102,8 @@ class Overview(Noun):
     """What ended before is left out."""
     last_round_at: UtcTime | None = None
     """When the platforms were looked at last; None if never."""
+    stale_since: UtcTime | None = None
+    """When the last round of everything ended, if that is too long ago."""
     health: tuple[HealthAssessment, ...] = ()
     """By the last round: the whole first, then platforms and pipelines."""
     platforms: tuple[PlatformView, ...] = ()

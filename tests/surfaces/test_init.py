@@ -1,6 +1,7 @@
 """``dogwatch init``: what it writes is a configuration that works, and nothing is ever lost."""
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -170,3 +171,53 @@ def test_the_example_holds_no_value_at_all(tmp_path: Path) -> None:
     lines = (tmp_path / ".env.example").read_text().splitlines()
     assert all(not line or line.startswith("#") or line.endswith("=") for line in lines)
     assert stat.S_ISREG((tmp_path / ".env.example").stat().st_mode)
+
+
+# ── coding assistants ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_assistant_gets_a_command_agents_and_the_server(tmp_path: Path) -> None:
+    (tmp_path / ".mcp.json").write_text('{"mcpServers": {"other": {"command": "x"}}, "mine": 1}')
+    done = run("init", "--assistant")
+    assert done.exit_code == 0, done.output
+    servers = json.loads((tmp_path / ".mcp.json").read_text())
+    assert servers["mine"] == 1
+    assert servers["mcpServers"] == {
+        "other": {"command": "x"},
+        "dogwatch": {"command": "dogwatch", "args": ["mcp"]},
+    }
+    command = (tmp_path / ".claude/commands/dataops-check.md").read_text()
+    agents = sorted(path.name for path in (tmp_path / ".claude/agents").iterdir())
+    assert agents == ["dataops-root-cause.md", "dataops-triage.md"]
+    assert command.startswith("---\ndescription: ")
+    assert "$ARGUMENTS" in command
+    again = run("init", "--assistant")
+    assert again.exit_code == 0
+    assert "left" in again.stdout
+    assert json.loads((tmp_path / ".mcp.json").read_text()) == servers
+    assert not (tmp_path / "dogwatch.yaml").exists()
+
+
+def test_the_tools_that_assistants_are_told_of_exist(tmp_path: Path) -> None:
+    offered = json.loads((Path(__file__).parent / "golden" / "mcp.json").read_text())["tools"]
+    known = {f"mcp__dogwatch__{one['name']}" for one in offered}
+    assert run("init", "--assistant").exit_code == 0
+    for path in (tmp_path / ".claude").rglob("*.md"):
+        named = set(re.findall(r"mcp__dogwatch__\w+", path.read_text()))
+        assert named
+        assert named <= known, path.name
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"mcpServers": []}'])
+def test_a_list_of_servers_that_makes_no_sense_is_left_alone(text: str, tmp_path: Path) -> None:
+    (tmp_path / ".mcp.json").write_text(text)
+    done = run("init", "--assistant")
+    assert done.exit_code == 2
+    assert "nothing was changed" in done.stderr
+    assert (tmp_path / ".mcp.json").read_text() == text
+
+
+def test_nothing_at_all_is_a_mistake() -> None:
+    done = run("init")
+    assert done.exit_code == 2
+    assert "missing" in done.stderr.lower()

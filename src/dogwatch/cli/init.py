@@ -16,29 +16,60 @@ if TYPE_CHECKING:
 
 
 @click.command("init")
-@click.argument("platforms", nargs=-1, required=True, metavar="PLATFORM...")
+@click.argument("platforms", nargs=-1, metavar="PLATFORM...")
+@click.option("--assistant", is_flag=True, help="Files for coding assistants: /dataops-check, agents, MCP.")
 @click.pass_context
-def command(ctx: click.Context, platforms: tuple[str, ...]) -> None:
+def command(ctx: click.Context, platforms: tuple[str, ...], assistant: bool) -> None:
     """Write dogwatch.yaml and .env.example, or add platforms to them.
 
     PLATFORM is a platform such as airbyte, or a channel to people such as slack. The files say where each
     credential is made and the least it has to be allowed. Nothing that is there is overwritten: an existing
     dogwatch.yaml keeps every line and gets the new block.
+
+    With --assistant it writes the command /dataops-check and two agents under .claude/, and adds dogwatch mcp
+    to .mcp.json; PLATFORM may be left out then.
     """
     from dogwatch import connectors
     from dogwatch.settings import FILE, scaffold
 
     kinds = list(dict.fromkeys(platforms))
+    if not kinds and not assistant:
+        raise click.MissingParameter(ctx=ctx, param_hint="PLATFORM", param_type="argument")
     for kind in kinds:
         if not scaffold.is_channel(kind):
             connectors.load(kind)
     file = ctx.find_root().ensure_object(Given).config or Path(FILE)
     try:
-        done = _write(file, kinds)
+        done = _write(file, kinds) if kinds else []
+        told = _assist(file) if assistant else []
     except OSError as error:
         raise SettingsError(f"cannot write {error.filename}: {error.strerror}", "check the folder") from error
-    for line in (*done, *_next_steps(file, kinds)):
+    for line in (*done, *(_next_steps(file, kinds) if kinds else ()), *told):
         tell(line)
+
+
+def _assist(file: Path) -> list[str]:
+    """Write what coding assistants read, beside the configuration; what is there stays as it is."""
+    from dogwatch.mcp import assistant
+    from dogwatch.settings import FILE
+
+    folder, done = file.parent, list[str]()
+    for name, text in assistant.files().items():
+        path = folder / name
+        if path.exists():
+            done.append(f"left {path} as it is")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        done.append(f"wrote {path}")
+    path = folder / assistant.CONFIG
+    before = path.read_text(encoding="utf-8") if path.exists() else None
+    args = ["mcp"] if file.name == FILE else ["mcp", "--config", file.name]
+    text = assistant.config(before, args) or ""
+    if text:
+        path.write_text(text, encoding="utf-8")
+    done.append(f"{'added dogwatch to' if text and before else 'wrote' if text else 'left'} {path}")
+    return [*done, "", 'pip install "dogwatch[mcp]", then ask your assistant: /dataops-check']
 
 
 def _write(file: Path, kinds: Sequence[str]) -> list[str]:

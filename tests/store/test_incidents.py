@@ -11,8 +11,8 @@ from dogwatch.model import IncidentState
 from dogwatch.store import Store, open_store
 from dogwatch.store.incidents import Casebook, IncidentFilter, Outrun
 from support.cast import NOON
-from support.incidents import AUTH, Told, Watch, told
-from support.stores import Where, meddle, unguard
+from support.incidents import AUTH, Watch, told
+from support.stores import Where, ends, meddle, unguard
 
 ANA = "user:ana"
 FAILED = told("failed", "airbyte/orders", 0, AUTH)
@@ -23,26 +23,6 @@ def store(where: Where) -> Iterator[Store]:
     opened = open_store(where)
     yield opened
     opened.close()
-
-
-def ends(store: Store, watch: Watch, minute: float, *found: Told) -> Casebook:
-    """A round that finds this, to its end."""
-    after = watch.correlate(minute, found)
-    bodies = {key: (finding, watch.cleared.get(key)) for key, finding in watch.findings.items()}
-    parts = {one.number: [bodies[key] for key in one.findings] for one in after.changed}
-    book = Casebook(after.changed, after.turns, parts, tuple(after.evidence.values()))
-    now = NOON + timedelta(minutes=minute)
-    store.end_round(
-        store.start_round(now),
-        now,
-        ended_at=now,
-        exit_code=1,
-        body={},
-        findings=[one.finding for one in found],
-        evidence=[one.evidence for one in found],
-        casebook=book,
-    )
-    return book
 
 
 def test_an_incident_comes_back_as_it_was_with_every_state_it_was_in(store: Store) -> None:

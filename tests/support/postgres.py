@@ -19,7 +19,7 @@ from support.node import missing
 _PATIENCE = 60.0
 _USER = "postgres"
 """The role in the database, and the system user that the server runs as where the tests run as root."""
-_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
+_QUICK = ("fsync=off", "full_page_writes=off", "max_connections=60")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """Both kinds of store for one suite, and other programs that lay hands on them."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from dogwatch.store import open_store, schema
+from dogwatch.store import Store, open_store, schema
+from dogwatch.store.incidents import Casebook
 from dogwatch.store.ways import engine_of, is_address
+from support.cast import NOON
+from support.incidents import Told, Watch
 
 if TYPE_CHECKING:
     from support.postgres import Postgres
@@ -24,6 +28,27 @@ def place(request: pytest.FixtureRequest, folder: Path) -> Where:
         return folder / "dogwatch.db"
     server: Postgres = request.getfixturevalue("postgres")
     return _emptied(server)
+
+
+def ends(store: Store, watch: Watch, minute: float, *found: Told) -> Casebook:
+    """A round at that minute ends, having found this."""
+    """A round that finds this, to its end."""
+    after = watch.correlate(minute, found)
+    bodies = {key: (finding, watch.cleared.get(key)) for key, finding in watch.findings.items()}
+    parts = {one.number: [bodies[key] for key in one.findings] for one in after.changed}
+    book = Casebook(after.changed, after.turns, parts, tuple(after.evidence.values()))
+    now = NOON + timedelta(minutes=minute)
+    store.end_round(
+        store.start_round(now),
+        now,
+        ended_at=now,
+        exit_code=1,
+        body={},
+        findings=[one.finding for one in found],
+        evidence=[one.evidence for one in found],
+        casebook=book,
+    )
+    return book
 
 
 def meddle(where: Where, *statements: str) -> None:

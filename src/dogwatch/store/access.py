@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from dogwatch.store import lease
+from dogwatch.store.file import store_error
 from dogwatch.store.ways import reader_of, translated, writer_of
 
 ROUND = "round"
@@ -38,6 +41,41 @@ class Access:
         with translated(), self._writer.begin() as connection:
             yield connection
 
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """For those who copy the store: a transaction that sees it at one moment."""
+        return self._read()
+
+    def writing(self) -> AbstractContextManager[sa.Connection]:
+        """The same for those who fill it: all of it or nothing."""
+        return self._write()
+
+    def vacuum_into(self, target: Path) -> None:
+        """Write a SQLite store as it is at this moment into a new file, without what is empty in it."""
+        with translated(), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            with _own_words():
+                raw.execute("VACUUM INTO ?", (str(target),))
+
+    def compact(self) -> None:
+        """Give back to the disk what was freed by forgetting. A file is written anew, for which nobody may
+        read or write it; a server only tidies up."""
+        with translated(), self._engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            with _own_words():
+                if isinstance(raw, sqlite3.Connection):
+                    raw.execute("VACUUM")
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                else:
+                    raw.autocommit = True
+                    raw.execute("VACUUM (ANALYZE)")
+                    raw.autocommit = False
+
     @contextmanager
     def _write_through(self) -> Generator[sa.Connection]:
         """As ``_write``, and when it ends well the disk has it, whatever becomes of the power."""
@@ -55,3 +93,12 @@ class Access:
     def _fence(self, connection: sa.Connection) -> None:
         if self._holder is not None:
             lease.require(connection, ROUND, self._holder)
+
+
+@contextmanager
+def _own_words() -> Generator[None]:
+    """What the driver raises by itself, not through SQLAlchemy, becomes StoreError as well."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise store_error(str(error)) from error

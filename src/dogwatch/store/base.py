@@ -26,6 +26,7 @@ from dogwatch.store.judged import Judged
 from dogwatch.store.logbooks import LogBooks
 from dogwatch.store.migrate import migrate
 from dogwatch.store.pictures import Pictures
+from dogwatch.store.pruning import Pruning
 from dogwatch.store.rows import RunFilter, run_from_row, run_row
 from dogwatch.store.signals import Signals
 from dogwatch.store.vitals import Vitals
@@ -60,7 +61,9 @@ def open_store(where: Path | str, password: str = "") -> "Store":
     return Store(engine)
 
 
-class Store(Calls, Vitals, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBooks, Pictures):
+class Store(
+    Calls, Vitals, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBooks, Pictures, Pruning
+):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
 
-Row: TypeAlias = tuple[str | int | None, ...]
+Value: TypeAlias = str | int | float | bytes | None
+Row: TypeAlias = tuple[Value, ...]
 """Values in the order of a table's columns: moments as text of fixed width, JSON as text."""
 
 SQLITE = "sqlite"
@@ -97,9 +98,12 @@ def _element(column: sa.Column[Any]) -> str:
     """The type of an array of what a column holds."""
     if isinstance(column.type, sa.JSON):
         return "json"
-    if column.type.python_type is int:
-        return "bigint"
-    return "timestamptz" if isinstance(column.type, Moment) else "text"
+    if isinstance(column.type, sa.LargeBinary):
+        return "bytea"
+    if isinstance(column.type, Moment):
+        return "timestamptz"
+    plain: dict[type, str] = {int: "bigint", bool: "boolean", float: "double precision"}
+    return plain.get(column.type.python_type, "text")
 
 
 def _apart(rows: Sequence[Row], keys: tuple[int, ...]) -> Iterator[Sequence[Row]]:
@@ -117,6 +121,6 @@ def _apart(rows: Sequence[Row], keys: tuple[int, ...]) -> Iterator[Sequence[Row]
     yield from layers
 
 
-def _fitting(column: Sequence[str | int | None], is_json: bool) -> list[str | int | None]:
+def _fitting(column: Sequence[Value], is_json: bool) -> list[Value]:
     fit = fit_json if is_json else fit_text
     return [fit(value) if isinstance(value, str) else value for value in column]

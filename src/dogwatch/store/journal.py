@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from dogwatch.model.event import GENESIS, Event, chained
 from dogwatch.store import schema
 from dogwatch.store.access import Access
+from dogwatch.store.fit import fit, fit_text
 
 _BATCH = 5_000
 
@@ -43,7 +44,8 @@ class Journal(Access):
             return self._append(connection, [Entry(at, actor, kind, subject, detail or {})])[0]
 
     def _append(self, connection: sa.Connection, entries: Iterable[Entry]) -> list[Event]:
-        """Record events within a transaction that holds the file for writing."""
+        """Record events within a transaction that holds the store for writing. What not every store can hold
+        is replaced before it is hashed, so that the chain is whole in every kind."""
         table = schema.events
         last = connection.execute(
             sa.select(table.c.seq, table.c.hash).order_by(table.c.seq.desc()).limit(1)
@@ -56,10 +58,10 @@ class Journal(Access):
                 Event(
                     seq=seq,
                     at=entry.at,
-                    actor=entry.actor,
+                    actor=fit_text(entry.actor),
                     kind=entry.kind,
-                    subject=entry.subject,
-                    detail=entry.detail,
+                    subject=fit_text(entry.subject),
+                    detail=fit(dict(entry.detail)),
                     previous=previous,
                     hash="",
                 )

@@ -1,6 +1,5 @@
 """The tables, as SQLAlchemy knows them; the migrations build the same ones (a test compares)."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +52,7 @@ class Words(sa.types.TypeDecorator[str]):
         """To the database."""
         return None if value is None else fit_text(value)
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], Any] | None:
+    def bind_processor(self, dialect: Dialect) -> Any:
         """SQLite takes text as it is; asking for each value would slow a round down."""
         return None if dialect.name == "sqlite" else super().bind_processor(dialect)
 

@@ -117,6 +117,7 @@ _LOGIN = "`store` names the user; the password belongs into DOGWATCH_STORE_PASSW
 _BY_CODE = {
     "28": _LOGIN,
     "3D000": "make the database that `store` names (createdb), or correct the name",
+    "42P01": "tables of the store are gone: somebody removed them, or this is another database",
     "42501": f"as the owner of the database: CREATE SCHEMA {SCHEMA} AUTHORIZATION <the user in `store`>",
     "53100": "the server's disk is full: free some space; nothing that was recorded is lost",
     "53300": "the server has no connection left: raise its max_connections, or run fewer workers",

@@ -56,7 +56,7 @@ def svg(
         said += f"; {WORDS[CULPRIT]}: {', '.join(names)}" if names else ""
     size = f'viewBox="0 0 {wide} {high}" width="{wide}" height="{high}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="dw" role="img" {size}>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="dw" role="{"img" if link is None else "group"}" {size}>',
         f"<title>{_text(title)}</title><desc>{_text(said)}</desc>",
         f"<style>{STYLE}</style>" if styled else "",
         f'<rect width="{wide}" height="{high}" fill="var(--paper)"/>',

@@ -3,6 +3,7 @@
 Without the extra, a model or a key everything is answered by the rules, and the answer says so once.
 """
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from dogwatch.model.investigation import Investigation
 from dogwatch.settings.agents import AgentsSettings
 
 if TYPE_CHECKING:
+    from dogwatch.agents.crew import Crew
     from dogwatch.agents.session import Runtime
 
 Say = Callable[[str], None]
@@ -74,11 +76,8 @@ class Investigator:
             return ""
         if (lacking := check_choice(choice_of(self._settings))) != "":
             return lacking
-        try:
-            import pydantic_ai  # noqa: F401  # whether it is there, before anything is begun
-        except ImportError:
-            return f"the extra is not installed: {INSTALL}"
-        return ""
+        there = importlib.util.find_spec("pydantic_ai") is not None
+        return "" if there else f"the extra is not installed: {INSTALL}"
 
     async def investigate(self, number: int) -> Investigation:
         """One incident. Raises IncidentError, SettingsError or StoreError."""
@@ -88,9 +87,8 @@ class Investigator:
 
         agents = roster_of(self._settings)
         if self._runtime is not None:
-            found = await Crew(agents, self._runtime, self._desk, self.purse, self._progress).investigate(
-                number
-            )
+            crew = Crew(agents, self._runtime, self._desk, self.purse, self._progress)
+            found = await self._traced(crew, number)
         else:
             found = await self._with_models(agents, number)
         told = await self._desk.told(number)
@@ -107,8 +105,16 @@ class Investigator:
                 price=lambda response: known_price(response, choice.usd_in, choice.usd_out),
                 headroom=headroom,
             )
-            found = await Crew(agents, runtime, self._desk, self.purse, self._progress).investigate(number)
+            crew = Crew(agents, runtime, self._desk, self.purse, self._progress)
+            found = await self._traced(crew, number)
         await self._desk.note_headroom(choice.model, headroom)
+        return found
+
+    async def _traced(self, crew: "Crew", number: int) -> Investigation:
+        """Investigate, and tell what it consisted of where the settings say."""
+        found = await crew.investigate(number)
+        if self._settings.traces and crew.spans is not None:
+            await self._desk.trace(crew.spans, found)
         return found
 
     def purse(self) -> Purse:

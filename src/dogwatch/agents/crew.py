@@ -23,6 +23,7 @@ from dogwatch.agents.grounding import (
 )
 from dogwatch.agents.roster_files import AgentFile
 from dogwatch.agents.session import CITING, Desk, Purse, Runtime, Session, Spent, Task, within
+from dogwatch.agents.spans import Spans
 from dogwatch.agents.tools import TOOLS, call
 from dogwatch.model import Cause, HealthAssessment, ScopeKind
 from dogwatch.model.dossier import Dossier
@@ -73,6 +74,8 @@ class Crew:
         self._desk = desk
         self._purse = purse
         self._progress = progress
+        self.spans: Spans | None = None
+        """What the last investigation consisted of; None before the first."""
 
     async def investigate(self, number: int) -> Investigation:
         """Everything that rules and agents say of an incident. Raises IncidentError or StoreError."""
@@ -89,10 +92,12 @@ class Crew:
             self._progress,
         )
         known = _Known()
+        self.spans = session.spans
         began = self._desk.now()
         await self._desk.record("agent:crew", "agent.started", session.shelf, {"by": "crew"})
         try:
-            await within(session.purse.seconds, self._stages(session, dossier, precedents, known))
+            with session.spans.run(session.subject):
+                await within(session.purse.seconds, self._stages(session, dossier, precedents, known))
         except Spent as spent:
             known.note = str(spent)
             await session.tried("crew", "stopped", "run", str(spent))

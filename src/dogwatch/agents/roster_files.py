@@ -137,7 +137,8 @@ def _yaml(text: str, faults: list[str]) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        found: object = YAML(typ="safe", pure=True).load(text)
+        reader: Any = YAML(typ="safe", pure=True)
+        found: object = reader.load(text)
     except (YAMLError, ValueError, RecursionError) as error:
         mark: Any = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 2}" if mark else ""

@@ -5,10 +5,10 @@ framework: every request of a model is metered, every tool is the session's, eve
 back at most twice.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext, Tool, ToolOutput, capture_run_messages
@@ -21,7 +21,7 @@ from pydantic_ai.exceptions import (
     UsageLimitExceeded,
     UserError,
 )
-from pydantic_ai.messages import ModelMessage, ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart, ToolReturnPart
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
@@ -29,7 +29,9 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from dogwatch.agents.grounding import SEND_BACKS
 from dogwatch.agents.session import Outcome, Session, Spec, Spent, Task, instructions
+from dogwatch.agents.spans import paid
 from dogwatch.model.text import one_line
+from dogwatch.wire.otlp import Span
 
 T = TypeVar("T", bound=BaseModel)
 ANSWER = "answer"
@@ -68,7 +70,9 @@ class Meter(WrapperModel):
     ) -> ModelResponse:
         """Ask, if anything is left to pay with."""
         await self._before()
-        response = await super().request(messages, model_settings, model_request_parameters)
+        with self.session.spans.model(self.model_name, self.system) as span:
+            response = await super().request(messages, model_settings, model_request_parameters)
+            self._pay(span, response)
         await self._after(response)
         return response
 
@@ -79,14 +83,20 @@ class Meter(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[Any] | None = None,
-    ) -> AsyncIterator[StreamedResponse]:
+    ) -> AsyncGenerator[StreamedResponse]:
         """The same, as a stream."""
         await self._before()
-        async with super().request_stream(
-            messages, model_settings, model_request_parameters, run_context
-        ) as stream:
-            yield stream
+        with self.session.spans.model(self.model_name, self.system) as span:
+            async with super().request_stream(
+                messages, model_settings, model_request_parameters, run_context
+            ) as stream:
+                yield stream
+            self._pay(span, stream.get())
         await self._after(stream.get())
+
+    def _pay(self, span: Span, response: ModelResponse) -> None:
+        usage = response.usage
+        paid(span, usage.input_tokens, usage.output_tokens, self.price(response))
 
     async def _before(self) -> None:
         name, limit = self.task.agent.name, self.task.agent.limits.iterations
@@ -130,6 +140,12 @@ class PydanticRuntime:
 
     async def run(self, task: Task[T], session: Session) -> Outcome[T]:
         """One run of one agent, to its end or to the end of a budget."""
+        with session.spans.agent(task.agent.name) as span:
+            outcome = await self._run(task, session)
+            span.failed = outcome.stopped
+            return outcome
+
+    async def _run(self, task: Task[T], session: Session) -> Outcome[T]:
         specs = session.specs(task.agent, task.depth)
         last: list[T] = []
         outcome: Outcome[T] = Outcome()
@@ -217,10 +233,11 @@ async def _record(messages: list[ModelMessage], agent: str, session: Session) ->
     """Answers that went back because they do not fit the form."""
     for message in messages:
         for part in message.parts:
-            if not isinstance(part, (ToolReturnPart, RetryPromptPart)) or part.tool_name != ANSWER:
+            if not isinstance(part, ToolReturnPart) or part.tool_name != ANSWER:
                 continue
-            if isinstance(part.content, list) and part.content:
-                first: Mapping[str, Any] = part.content[0]
+            said: object = part.content
+            if isinstance(said, list) and said:
+                first = cast("list[Mapping[str, Any]]", said)[0]
                 where = ".".join(str(step) for step in first.get("loc", ())) or "answer"
                 await session.tried(agent, "bad_form", where, one_line(str(first.get("msg"))))
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, JsonValue
 from dogwatch.agents.data import RULE, block, masked
 from dogwatch.agents.grounding import Ground, Objection, cited, worded
 from dogwatch.agents.roster_files import AgentFile, Standing
+from dogwatch.agents.spans import Spans
 from dogwatch.agents.tools import TOOLS, Authority, call
 from dogwatch.agents.tools import Desk as ReadDesk
 from dogwatch.model.investigation import Answer, Usage
@@ -154,9 +155,14 @@ class Session:
     spawned: int = 0
     shared: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the runtime keeps for all runs of this session."""
+    spans: Spans = field(init=False)
+    """What the run consisted of, for whoever traces it."""
     _attempts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     _calls: Counter[str] = field(default_factory=Counter[str])
     _spawns: Counter[str] = field(default_factory=Counter[str])
+
+    def __post_init__(self) -> None:
+        self.spans = Spans(self.desk.now)
 
     @property
     def subject(self) -> str:
@@ -236,7 +242,8 @@ class Session:
         if tool.authority is not Authority.read and (bad := self._unsaid(args)):
             await self.tried(agent.name, bad.kind, name, bad.why)
             return block(name, {"error": bad.why})
-        told = await call(tool, self.desk, args, f"agent:{agent.name}")
+        with self.spans.tool(name):
+            told = await call(tool, self.desk, args, f"agent:{agent.name}")
         await self._noted(agent, name, args, told)
         return block(name, told)
 

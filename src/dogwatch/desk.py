@@ -10,6 +10,8 @@ from functools import partial
 from pydantic import BaseModel, JsonValue, SecretStr
 
 from dogwatch.agents.data import masked
+from dogwatch.agents.spans import Spans
+from dogwatch.errors import ConnectorError, SettingsError
 from dogwatch.gather_lineage import steps_in
 from dogwatch.lookup import explanations, timetable
 from dogwatch.lookup_agents import changes_since, precedents
@@ -30,6 +32,7 @@ from dogwatch.model import (
 )
 from dogwatch.model.actions import ActionList, AuditTrail
 from dogwatch.model.dossier import Dossier
+from dogwatch.model.investigation import Investigation
 from dogwatch.model.precedent import Precedent
 from dogwatch.model.report import Explanation, PlatformView, Timetable
 from dogwatch.pipelines.draw import as_json
@@ -41,6 +44,7 @@ from dogwatch.store import Store, StoreThread
 from dogwatch.store.incidents import IncidentFilter
 from dogwatch.store.rows import RunFilter
 from dogwatch.wire.http import Doors
+from dogwatch.wire.otlp import Score, send
 
 _TOLD = 20
 _LEVELS = timedelta(days=60)
@@ -162,6 +166,17 @@ class Desk:
         return tuple(
             f"{one.destination}: {one.state.value}" for one in found[-_TOLD:] if one.destination != NOWHERE
         )
+
+    async def trace(self, spans: Spans, found: Investigation) -> None:
+        """Send the traces of an investigation where the settings say; that they were lost is recorded."""
+        settings, kept = self._settings.agents, len(found.causes)
+        judged = kept + len(found.dropped)
+        scores = [Score(spans.trace, "grounded", round(kept / judged, 4))] if judged else []
+        try:
+            await send(self._doors, settings.traces, settings.traces_headers, spans.all, scores)
+        except (ConnectorError, SettingsError) as error:
+            why = masked(error.message, self.scrub, 200)
+            await self.record("agent:crew", "agent.traces_lost", found.incident, {"why": why})
 
     async def note_headroom(self, model: str, headroom: Mapping[str, float]) -> None:
         """Remember, as hourly levels of metrics, how much a model's provider still allows."""

@@ -39,6 +39,14 @@ class AgentsSettings(Described):
     """Price of a million tokens that go in, for a model whose price is not known."""
     usd_out: float | None = Field(default=None, ge=0)
     """Price of a million tokens that come out."""
+    traces: str = ""
+    """Where traces of investigations go, by OpenTelemetry's protocol over HTTP: the URL before /v1/traces, such
+    as http://127.0.0.1:6006 or https://cloud.langfuse.com/api/public/otel. Left out: nowhere."""
+    traces_headers: SecretStr | None = Field(
+        default=None, json_schema_extra={"environment": "OTEL_EXPORTER_OTLP_HEADERS"}
+    )
+    """Headers that they carry, as name=value,name=value; for Langfuse Authorization=Basic and base64 of the
+    public key, a colon and the secret key."""
     folder: str = ""
     """Folder of your own agents: Markdown files with front matter; one with the name of ours replaces it. A
     relative path begins at the folder of dogwatch.yaml."""

@@ -162,6 +162,7 @@ def triage(
     found = report.triage(book.entries(), changes)
     if output == "json":
         tell(json.dumps(found, indent=2, ensure_ascii=False))
+        _say_bad(tally)
         return
     from dogwatch.logs.page import change_line, fit
 
@@ -207,6 +208,7 @@ def diff(before: str, after: str, output: str, log_format: str | None, since: ti
     rows = difference(*books)
     if output == "json":
         tell(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
+        _say_bad(tally)
         return
     width = _width()
     lines: list[str] = []

@@ -15,6 +15,7 @@ import click
 
 from dogwatch import connectors, hooks, hub, notify, settings
 from dogwatch.cli import COMMANDS, dogwatch
+from dogwatch.model.overview import Overview
 from dogwatch.settings import policy_text, scaffold
 
 DOCS = Path(__file__).parent
@@ -135,6 +136,13 @@ def workflow() -> str:
     return re.sub(f"{begin}.*{end}", lambda _: "\n".join(lines), current, flags=re.DOTALL)
 
 
+def report_schema() -> str:
+    """docs/report.schema.json."""
+    told = Overview.model_json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dogwatch.report/1"}
+    return json.dumps({**told, **head}, indent=2, ensure_ascii=False) + "\n"
+
+
 def policy_schema() -> str:
     """docs/policy.schema.json."""
     return json.dumps(policy_text.policy_schema(), indent=2, ensure_ascii=False) + "\n"
@@ -174,6 +182,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "dogwatch.schema.json": schema,
     "policy.schema.json": policy_schema,
+    "report.schema.json": report_schema,
 }
 
 if __name__ == "__main__":

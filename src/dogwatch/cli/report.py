@@ -34,8 +34,11 @@ _FILE = "dogwatch-report.html"
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"The file to write; - for standard output.  [default: {_FILE}, else standard output]",
 )
+@click.option(
+    "--digest", is_flag=True, help="The daily digest instead, as channels get it: text, or --format json."
+)
 @click.pass_context
-def command(ctx: click.Context, since: str, output: str, out: Path | None) -> None:
+def command(ctx: click.Context, since: str, output: str, out: Path | None, digest: bool) -> None:
     """Write a report that people open: verdict, incidents, timeline, heat map, durations.
 
     The page is one file without scripts, made to be mailed, printed and kept. Asks no platform.
@@ -48,10 +51,14 @@ def command(ctx: click.Context, since: str, output: str, out: Path | None) -> No
     async def look() -> "Overview":
         async with Dogwatch(settings) as app:
             await warn_if_stale(ctx, app)
-            return await app.overview(start)
+            return await (app.day() if digest else app.overview(start))
 
-    text = _rendered(asyncio.run(look()), output, program(ctx))
-    target = out or (Path(_FILE) if output == "html" else Path("-"))
+    found = asyncio.run(look())
+    if digest:
+        text, target = _digest(found, output), out or Path("-")
+    else:
+        text = _rendered(found, output, program(ctx))
+        target = out or (Path(_FILE) if output == "html" else Path("-"))
     if str(target) == "-":
         tell(text.rstrip("\n"))
         return
@@ -60,6 +67,14 @@ def command(ctx: click.Context, since: str, output: str, out: Path | None) -> No
     except OSError as error:
         raise click.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from None
     tell(f"written: {target}")
+
+
+def _digest(found: "Overview", output: str) -> str:
+    from dogwatch.report.daily import daily
+    from dogwatch.report.plain import text
+
+    message = daily(found, f"daily/{found.at:%Y-%m-%dT%H:%M}")
+    return message.model_dump_json(indent=2) if output == "json" else text(message)
 
 
 def _rendered(found: "Overview", output: str, called: str) -> str:

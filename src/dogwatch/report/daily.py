@@ -13,7 +13,6 @@ from dogwatch.model import (
     Occasion,
     ScopeKind,
     Severity,
-    Status,
     Steps,
     Text,
 )
@@ -24,7 +23,6 @@ from dogwatch.report.verdict import verdict
 
 _LISTED = 8
 """Entries of each list; of further ones their number is told."""
-_BAD = (Status.failed, Status.timed_out)
 
 
 def daily(found: Overview, key: str) -> Message:
@@ -75,9 +73,7 @@ def _numbers(
     known = sum(one.jobs for one in found.platforms)
     well = sum(one.jobs_as_expected or 0 for one in found.platforms)
     yield "jobs", f"{well:,} of {known:,} as expected on {plural(len(found.platforms), 'platform')}"
-    bad, skipped = sum(found.runs.get(one, 0) for one in _BAD), found.runs.get(Status.skipped, 0)
-    told = [plural(sum(found.runs.values()) - skipped, "run") + " in 24 h", f"{bad:,} failed"]
-    yield "runs", ", ".join([*told, *([f"{skipped:,} skipped"] if skipped else [])])
+    yield "runs", words.ran(found)
     new = sum(one.opened_at >= found.since for one in live)
     yield "incidents", f"{len(live)} open, {new} of them new since yesterday; {len(over)} over"
 

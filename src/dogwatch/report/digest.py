@@ -22,7 +22,7 @@ def digest(found: Overview, program: str = "dogwatch") -> str:
     if found.last_round_at is not None:
         looked = f"last looked {words.since(found.last_round_at, found.at, zone)}"
     whole = [plain(one.summary) for one in found.health if one.kind is ScopeKind.all]
-    parts.append(" · ".join([looked, *whole]))
+    parts.append(" · ".join([looked, *whole, *([words.ran(found)] if found.runs else [])]))
     shown = {told.incident.number for told in found.dossiers}
     parts += [_incident(told, program, zone) for told in found.dossiers if not told.incident.blind]
     rest = [one for one in found.incidents if one.number not in shown and not one.blind]
@@ -30,11 +30,12 @@ def digest(found: Overview, program: str = "dogwatch") -> str:
         lines = [f"- {one.name} {one.severity.value} {standing(one)}: {plain(one.title)}" for one in rest]
         parts.append("\n".join(["## Other incidents", "", *lines]))
     blind = [one for one in found.platforms if one.blind_since is not None]
-    if blind:
-        lines = [
-            f"- {plain(words.blindness(one, found.at, zone))}; {plain(words.unseen(one, found.at, zone))}"
-            for one in blind
-        ]
+    lines = [
+        f"- {plain(words.blindness(one, found.at, zone))}; {plain(words.unseen(one, found.at, zone))}"
+        for one in blind
+    ]
+    lines += [f"- {plain(one.title, 80)}: {plain(said)}" for one in found.platforms for said in one.caveats]
+    if lines:
         parts.append("\n".join(["## Not seen", "", *lines]))
     if found.actions:
         lines = [

@@ -19,6 +19,8 @@ from dogwatch.report.incident import actor, facts, mark, next_steps, standing
 from dogwatch.report.verdict import verdict
 
 _QUOTED = 2_000
+_VALUE = 800
+"""Characters of one value, so that a long name does not push away what went wrong."""
 
 
 def page(found: Overview, program: str = "dogwatch") -> str:
@@ -28,6 +30,7 @@ def page(found: Overview, program: str = "dogwatch") -> str:
     return template.render(
         found=found,
         verdict=verdict(found),
+        ran=words.ran,
         program=program,
         zone=zone,
         strips=strips,
@@ -73,7 +76,7 @@ def cited(told: Dossier) -> list[Evidence]:
 def quoted(item: Evidence) -> str:
     """What the evidence says, as lines of ``key: value``; long text is shortened and says so."""
     lines = [
-        f"{key}: {value}" if isinstance(value, str) else f"{key}: {value!r}"
+        f"{key}: {bounded(value, _VALUE)}" if isinstance(value, str) else f"{key}: {value!r}"
         for key, value in item.content.items()
         if value not in (None, "", [], {})
     ]

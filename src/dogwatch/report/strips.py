@@ -6,7 +6,7 @@ or a word beside it. Nothing needs a script. All that platforms said is escaped.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
@@ -28,6 +28,9 @@ _KINDS = {
     Status.cancelled: "bad",
     Status.skipped: "skipped",
 }
+_BAD = (Day.bad, Day.missed)
+_NAMED = 8
+"""Bad days that are named to those who cannot see them, the newest."""
 _DAY_WORDS = {
     Day.good: "as expected",
     Day.open: "still going",
@@ -74,7 +77,7 @@ def lane(lane: Lane, starts: datetime, ends: datetime, now: datetime, zone: Zone
         parts.append(box.format(left, max(_LEAST, right - left), kind, _text(told)))
     bad = sum(_KINDS.get(bar.status) == "bad" for bar in lane.bars)
     missed = sum(slot.state is ExpectationState.missed for slot in lane.slots)
-    label = f"{lane.name}: {len(lane.bars)} runs, {bad} failed, {missed} missed"
+    label = f"{lane.name[:160]}: {len(lane.bars)} runs, {bad} failed, {missed} missed"
     return _svg(parts, _HEIGHT, "strip", label)
 
 
@@ -92,18 +95,35 @@ def days(row: HeatRow, dates: Sequence[str]) -> Markup:
     """One job over many days: a box for each, its shape telling what its colour tells."""
     width = 100 / max(1, len(dates))
     parts: list[Markup] = []
-    for at, (kind, date) in enumerate(zip(row.days, dates, strict=True)):
+    for at, (kind, day) in enumerate(zip(row.days, dates, strict=True)):
         if kind is Day.none:
             continue
-        told = f"{date}: {_DAY_WORDS[kind]}, {row.failures[at]} of {row.runs[at]} runs failed"
+        told = f"{day}: {_DAY_WORDS[kind]}, {row.failures[at]} of {row.runs[at]} runs failed"
         high = {Day.bad: 14, Day.missed: 14}.get(kind, 8)
         box = Markup(
             '<rect x="{:.3f}%" width="{:.3f}%" y="{}" height="{}" class="{}"><title>{}</title></rect>'
         )
         low = 16 - high
         parts.append(box.format(at * width + 0.15, width - 0.3, low, high, kind.value, _text(told)))
-    bad = sum(kind in (Day.bad, Day.missed) for kind in row.days)
-    return _svg(parts, _HEIGHT, "strip", f"{row.name}: {bad} bad days of {len(dates)}")
+    bad = [f"{day} {_DAY_WORDS[kind]}" for kind, day in zip(row.days, dates, strict=True) if kind in _BAD]
+    named = f": {', '.join(bad[-_NAMED:])}" if bad else ""
+    rail = Markup('<line x1="0" x2="100%" y1="16.5" y2="16.5" class="rail"/>')
+    return _svg(
+        [rail, *parts], _HEIGHT, "strip", f"{row.name[:160]}: {len(bad)} bad days of {len(dates)}{named}", 600
+    )
+
+
+def day_axis(dates: Sequence[str]) -> Markup:
+    """The days above a heat map, every seventh, the newest always."""
+    width = 100 / max(1, len(dates))
+    parts: list[Markup] = []
+    for at in range((len(dates) - 1) % 7, len(dates), 7):
+        day = date.fromisoformat(dates[at])
+        last = at == len(dates) - 1
+        label = Markup('<text x="{:.2f}%" y="13" text-anchor="{}">{} {:%b}</text>')
+        place = 100.0 if last else at * width
+        parts.append(label.format(place, "end" if last else "start", day.day, day))
+    return _svg(parts, _HEIGHT, "axis", "days")
 
 
 def durations(course: Course, zone: ZoneInfo) -> Markup:
@@ -125,8 +145,9 @@ def durations(course: Course, zone: ZoneInfo) -> Markup:
     for at, point in enumerate(course.points):
         ended = point.status.value if point.status else ""
         told = f"{point.at.astimezone(zone):%d %b %H:%M}: {span(point.value)} {ended}"
-        bad = point.status is not None and point.status.bad
-        kind, sign = ("bad", "✕") if bad else ("good", "●")
+        kind, sign = "good", "●"
+        if point.status is not None and (point.status.bad or point.status.open):
+            kind, sign = ("bad", "✕") if point.status.bad else ("going", "○")
         parts.append(_dot((at + 0.5) * step, height(point.value), kind, sign, told))
     return _svg(parts, _COURSE, "course", "durations of the latest runs")
 
@@ -138,9 +159,9 @@ def _dot(across: float, down: float, kind: str, sign: str, told: str) -> Markup:
     return where + Markup("{}<title>{}</title></text>").format(sign, _text(told))
 
 
-def _svg(parts: Iterable[Markup], height: int, kind: str, label: str) -> Markup:
+def _svg(parts: Iterable[Markup], height: int, kind: str, label: str, longest: int = 300) -> Markup:
     head = Markup('<svg class="{}" width="100%" height="{}" role="img" aria-label="{}">')
-    return head.format(kind, height, _text(label)) + Markup("").join(parts) + Markup("</svg>")
+    return head.format(kind, height, _text(label, longest)) + Markup("").join(parts) + Markup("</svg>")
 
 
 def _place(moment: datetime, starts: datetime, ends: datetime) -> float:
@@ -148,7 +169,7 @@ def _place(moment: datetime, starts: datetime, ends: datetime) -> float:
     return 100 * ((moment - starts) / (ends - starts))
 
 
-def _text(text: str) -> Markup:
+def _text(text: str, longest: int = 300) -> Markup:
     """Escaped, without characters that XML or the direction of text would break on, and not endless."""
-    kept = "".join(char if char.isprintable() else " " for char in text)
-    return escape(kept if len(kept) <= 300 else kept[:299] + "…")
+    kept = "".join(char if char.isprintable() else " " for char in text[: longest * 4])
+    return escape(kept if len(kept) <= longest else kept[: longest - 1] + "…")

@@ -3,15 +3,17 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dogwatch.model import ActionState, Finding, Incident, RiskLevel, ScopeKind, Severity, TurnKind
+from dogwatch.model import ActionState, Finding, Incident, RiskLevel, ScopeKind, Severity, Status, TurnKind
 from dogwatch.model.hub import HubView
 from dogwatch.model.lineage import LineageView
+from dogwatch.model.overview import Overview
 from dogwatch.model.report import CheckReport, PlatformView
 from dogwatch.model.text import one_line, plural, span
 
 MARKS = {Severity.INFO: "○", Severity.WARNING: "●", Severity.ERROR: "●", Severity.CRITICAL: "●"}
 BLIND_MARK = "◐"
 WELL_MARK = "○"
+_BAD = (Status.failed, Status.timed_out)
 _NOTABLE_SKEW = 60.0
 """Seconds by which a platform's clock may differ before it is worth a word."""
 
@@ -188,6 +190,13 @@ def hub(view: HubView) -> str:
         return f"{name} is behind: {waits}; the next round goes on"
     whole = "" if view.whole_at is None else f", confirmed {since(view.whole_at, view.at, zone)}"
     return f"{name} has everything{whole}"
+
+
+def ran(found: Overview) -> str:
+    """How many runs there were in the last 24 hours, and what became of them."""
+    bad, skipped = sum(found.runs.get(one, 0) for one in _BAD), found.runs.get(Status.skipped, 0)
+    parts = [f"{plural(sum(found.runs.values()) - skipped, 'run')} in 24 h", f"{bad:,} failed"]
+    return ", ".join([*parts, *([f"{skipped:,} skipped"] if skipped else [])])
 
 
 def gaps(report: CheckReport) -> list[str]:

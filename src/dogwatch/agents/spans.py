@@ -5,7 +5,7 @@ Names, numbers and times only: no prompt, no answer, nothing that a platform sai
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -28,9 +28,10 @@ class Spans:
     """In the order in which they began."""
 
     @contextmanager
-    def span(self, name: str, kind: str, **attributes: Value) -> Iterator[Span]:
+    def span(self, name: str, kind: str, **attributes: Value) -> Generator[Span]:
         """Something that takes a while; ``kind`` is agent, generation, tool or span. Exceptions pass."""
         about: dict[str, Value] = {
+            "langfuse.trace.name": "dogwatch investigate",
             "langfuse.observation.type": kind,
             "openinference.span.kind": _OPENINFERENCE[kind],
             **attributes,
@@ -49,32 +50,28 @@ class Spans:
             one.ended = self.now()
 
     @contextmanager
-    def run(self, subject: str) -> Iterator[Span]:
+    def run(self, subject: str) -> Generator[Span]:
         """The whole investigation."""
-        named: dict[str, Value] = {
-            "langfuse.trace.name": "dogwatch investigate",
-            "dogwatch.incident": subject,
-        }
         with self.span(f"investigate {subject}", "span") as one:
-            one.attributes |= named
+            one.attributes["dogwatch.incident"] = subject
             yield one
 
     @contextmanager
-    def agent(self, name: str) -> Iterator[Span]:
+    def agent(self, name: str) -> Generator[Span]:
         """One run of one agent."""
         with self.span(f"invoke_agent {name}", "agent") as one:
             one.attributes |= {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name}
             yield one
 
     @contextmanager
-    def tool(self, name: str) -> Iterator[Span]:
+    def tool(self, name: str) -> Generator[Span]:
         """One call of a tool."""
         with self.span(f"execute_tool {name}", "tool") as one:
             one.attributes |= {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
             yield one
 
     @contextmanager
-    def model(self, name: str, provider: str) -> Iterator[Span]:
+    def model(self, name: str, provider: str) -> Generator[Span]:
         """One request to a model."""
         with self.span(f"chat {name}", "generation") as one:
             one.outgoing = True

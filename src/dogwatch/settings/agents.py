@@ -40,8 +40,8 @@ class AgentsSettings(Described):
     usd_out: float | None = Field(default=None, ge=0)
     """Price of a million tokens that come out."""
     traces: str = ""
-    """Where traces of investigations go, by OpenTelemetry's protocol over HTTP: the URL before /v1/traces, such
-    as http://127.0.0.1:6006 or https://cloud.langfuse.com/api/public/otel. Left out: nowhere."""
+    """Where traces of investigations go, by OpenTelemetry's protocol over HTTP: the URL before /v1/traces,
+    such as http://127.0.0.1:6006 or https://cloud.langfuse.com/api/public/otel. Left out: nowhere."""
     traces_headers: SecretStr | None = Field(
         default=None, json_schema_extra={"environment": "OTEL_EXPORTER_OTLP_HEADERS"}
     )

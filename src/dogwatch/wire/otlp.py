@@ -1,13 +1,13 @@
 """OpenTelemetry traces on their way out: spans as protobuf, posted to whatever takes OTLP over HTTP.
 
-The message is ``opentelemetry/proto/collector/trace/v1`` (1.x, whose field numbers are stable); only the fields
-that are needed are written. OpenTelemetry's own exporter would bring a second way out, threads and a clock of
-its own; here traces leave through the door like everything else. Attributes follow the conventions for
-generative AI, with those by which Langfuse and OpenInference (Phoenix) know cost and kind.
+The message is ``opentelemetry/proto/collector/trace/v1`` (1.x, whose field numbers are stable); only the
+fields that are needed are written. OpenTelemetry's own exporter would bring a second way out, threads and a
+clock of its own; here traces leave through the door like everything else. Attributes follow the conventions
+for generative AI, with those by which Langfuse and OpenInference (Phoenix) know cost and kind.
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
@@ -164,6 +164,3 @@ def _bytes(number: int, value: bytes) -> bytes:
 
 def _fixed(number: int, moment: datetime) -> bytes:
     return _tag(number, 1) + struct.pack("<Q", round(moment.timestamp() * 1e6) * 1000)
-
-
-Attributes = Mapping[str, Value]

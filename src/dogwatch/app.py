@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dogwatch.desk import Desk
     from dogwatch.doorkeeper import Doorkeeper
     from dogwatch.investigator import Investigator
+    from dogwatch.keeper import Keeper
     from dogwatch.lookup_graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
@@ -148,13 +149,21 @@ class Dogwatch:
             await messenger.remind(self.day)
             await messenger.deliver(self._holder, self._doors.rng, self.asks)
             await self._ask_agents(report)
-            return await copies.sync(report, self._holder, self._doors.rng)
+            report = await copies.sync(report, self._holder, self._doors.rng)
+        await self.keeper().tidy()
+        return report
 
     async def deliver(self) -> int:
         """Send what waits to be sent; returns how much was. Raises StoreError only."""
         async with AsyncExitStack() as stack:
             sent = await self._messenger(stack).deliver(self._holder, self._doors.rng, self.asks)
             return sent.sent
+
+    def keeper(self) -> "Keeper":
+        """How the store is, what of it is forgotten, backups."""
+        from dogwatch.keeper import Keeper
+
+        return Keeper(self.settings, self._store, self._thread, self._clock.now())
 
     def watchkeeping(self) -> "Watchkeeping":
         """Calls from outside, the lead among watchers, and how old what we know is."""

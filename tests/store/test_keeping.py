@@ -1,6 +1,7 @@
 """What is forgotten and what never is; backups, and the way from one kind of store to the other."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,17 +119,13 @@ def test_incidents_stay_for_ever_unless_somebody_says_otherwise(store: Store) ->
     ends(store, watch, 40)
     store.prune(LIMITS, LATER)
     assert store.incident(1) is not None
-    gone = store.prune(Limits(**{**vars_of(LIMITS), "incidents": 90 * DAY}), LATER)
+    gone = store.prune(replace(LIMITS, incidents=90 * DAY), LATER)
     assert gone["incidents"] == 1
     assert store.incident(1) is None
     assert store.incident_evidence(1) == []
     assert store.next_incident() == 3
     assert store.evidence([FAILED.evidence.id, SLOW.evidence.id]) == [SLOW.evidence]
     assert store.broken_event() is None
-
-
-def vars_of(limits: Limits) -> dict[str, timedelta | None]:
-    return {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
 
 
 def test_messages_go_but_for_the_first_of_an_incident_and_all_of_a_live_one(store: Store) -> None:
@@ -163,9 +160,12 @@ def test_old_versions_and_rounds_go_and_that_is_on_record(store: Store) -> None:
             evidence=[],
         )
     assert store.last_pruned() is None
+    assert store.prune_due(NOON + DAY, DAY)
+    assert not store.prune_due(NOON, DAY)
     gone = store.prune(LIMITS, LATER)
     assert (gone["jobs"], gone["rounds"]) == (1, 2)
     assert store.last_pruned() == LATER
+    assert not store.prune_due(LATER, DAY)
     assert store.last_round()[0] == 3
     [event] = store.events("store")
     assert (event.kind, event.detail["rounds"]) == ("store.pruned", 2)

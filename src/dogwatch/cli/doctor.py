@@ -3,10 +3,14 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from dogwatch.cli.shell import format_option, read_settings, show, tell
+
+if TYPE_CHECKING:
+    from dogwatch.model.keeping import StoreView
 
 
 @click.command("doctor")
@@ -23,20 +27,21 @@ def command(ctx: click.Context, connectors: tuple[str, ...], output: str) -> Non
 
     from dogwatch.app import Diagnosis, Dogwatch
 
-    async def visit() -> list[Diagnosis]:
+    async def visit() -> tuple[list[Diagnosis], "StoreView"]:
         async with Dogwatch(settings) as app:
-            return await app.doctor(connectors)
+            return await app.doctor(connectors), await app.keeper().state()
 
-    diagnoses = asyncio.run(visit())
+    diagnoses, kept = asyncio.run(visit())
     if output == "json":
         found = [one.model_dump(mode="json") for one in diagnoses]
-        tell(json.dumps({"format": "dogwatch.doctor/1", "connectors": found}, indent=2))
+        store = kept.model_dump(mode="json")
+        tell(json.dumps({"format": "dogwatch.doctor/1", "store": store, "connectors": found}, indent=2))
     elif output == "md":
         from dogwatch.report import markdown
 
-        tell(markdown.doctor(diagnoses))
+        tell(markdown.doctor(diagnoses, kept))
     else:
         from dogwatch.report.doctor import ward
 
-        show(lambda width: ward(diagnoses, settings.zone, datetime.now(UTC), width))
+        show(lambda width: ward(diagnoses, settings.zone, datetime.now(UTC), width, kept))
     ctx.exit(0 if all(one.ok for one in diagnoses) else 3)

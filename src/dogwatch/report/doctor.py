@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
+from dogwatch.model.keeping import StoreView
 from dogwatch.model.report import Diagnosis
 from dogwatch.model.text import one_line, span
 from dogwatch.report import words
+from dogwatch.report.keeping import store
 from dogwatch.report.lines import hanging, page, wrap
 
 _FAULTS = {
@@ -21,10 +23,15 @@ _FAULTS = {
 _NOTABLE_SKEW = 60.0
 
 
-def ward(diagnoses: Sequence[Diagnosis], zone: ZoneInfo, now: datetime, width: int) -> Text:
-    """All connectors, in the order of dogwatch.yaml."""
+def ward(
+    diagnoses: Sequence[Diagnosis], zone: ZoneInfo, now: datetime, width: int, kept: StoreView | None = None
+) -> Text:
+    """All connectors, in the order of dogwatch.yaml, below the store."""
     indent = 4 + max((len(one.instance) for one in diagnoses), default=0)
     lines: list[Text] = []
+    if kept is not None:
+        indent = max(indent, 4 + len("store"))
+        lines += hanging(Text("○ store"), wrap(store(kept), width - indent), indent)
     for one in diagnoses:
         mark, style = ("○", "") if one.ok else (words.BLIND_MARK, "bold blue")
         label = Text.assemble((f"{mark} ", style), (one.instance, style))

@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 
 from dogwatch.model import HealthAssessment, Incident, Run
 from dogwatch.model.dossier import Dossier, IncidentList
+from dogwatch.model.keeping import StoreView
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.model.text import one_line
 from dogwatch.report import explain as explain_words
 from dogwatch.report import incident, words
 from dogwatch.report import schedule as schedule_words
+from dogwatch.report.keeping import store
 from dogwatch.report.runs import COLUMNS, cells
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
@@ -136,9 +138,11 @@ def runs(found: Sequence[Run], zone: ZoneInfo) -> str:
     return "\n".join(lines)
 
 
-def doctor(diagnoses: Sequence[Diagnosis]) -> str:
-    """One row for each connector."""
+def doctor(diagnoses: Sequence[Diagnosis], kept: StoreView | None = None) -> str:
+    """One row for the store and each connector."""
     lines = ["| connector | state | what | next |", "|---|---|---|---|"]
+    if kept is not None:
+        lines.append(f"| store | ok | {plain(store(kept))} |  |")
     for one in diagnoses:
         state = "ok" if one.ok else one.fault
         lines.append(f"| {plain(one.instance)} | {state} | {plain(one.line)} | {plain(one.hint)} |")

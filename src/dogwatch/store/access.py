@@ -46,6 +46,19 @@ class Access:
         """``sqlite`` or ``postgresql``."""
         return self._engine.dialect.name
 
+    def about(self) -> tuple[str, str, int]:
+        """The version of SQLite or of the server, the revision of our tables, and the bytes they take."""
+        with self._read() as connection:
+            revision = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
+            if self.dialect == "sqlite":
+                pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+                size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+                return sqlite3.sqlite_version, revision, int(pages) * int(size)
+            version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+            sizes = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r'"
+            ours = f"{sizes} AND relnamespace = to_regnamespace(current_schema())"
+            return str(version), revision, int(connection.exec_driver_sql(ours).scalar() or 0)
+
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """For those who copy the store: a transaction that sees it at one moment."""
         return self._read()

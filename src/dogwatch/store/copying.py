@@ -104,7 +104,9 @@ def restore(source: Path, store: Store, progress: Progress = silent) -> Contents
                 if writing.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
                     raise StoreError(
                         "the store is not empty, and nothing is overwritten",
-                        "name another `store`; or move the file away, or DROP SCHEMA dogwatch CASCADE",
+                        "name another `store`, or move the file away"
+                        if store.dialect == SQLITE
+                        else "name another database, or as its owner: DROP SCHEMA dogwatch CASCADE",
                     )
                 _copy(reading, writing, table, progress)
             _count_on(writing)

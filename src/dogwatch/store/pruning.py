@@ -16,6 +16,8 @@ from dogwatch.store.journal import Entry, Journal
 
 _KIND = "store.pruned"
 _SUBJECT = "store"
+_MARK = "pruned"
+"""In the table of switches, when it was last done."""
 _CHUNK = 2_000
 """Rows thrown away in one transaction, so that nobody waits long."""
 _NEWEST = 30
@@ -43,10 +45,18 @@ class Pruning(Journal):
 
     def last_pruned(self) -> datetime | None:
         """When it was last done; None if it never was."""
-        table = schema.events
-        query = sa.select(table.c.at).where(table.c.subject == _SUBJECT, table.c.kind == _KIND)
+        table = schema.switches
         with self._read() as connection:
-            return connection.execute(query.order_by(table.c.seq.desc()).limit(1)).scalar()
+            return connection.execute(sa.select(table.c.at).where(table.c.name == _MARK)).scalar()
+
+    def prune_due(self, now: datetime, every: timedelta) -> bool:
+        """Whether so much time has passed since it was last done, or since the first round."""
+        last, table = self.last_pruned(), schema.rounds
+        if last is None:
+            first = sa.select(table.c.started_at).order_by(table.c.id).limit(1)
+            with self._read() as connection:
+                last = connection.execute(first).scalar()
+        return last is not None and now - last >= every
 
     def prune(self, limits: Limits, now: datetime) -> dict[str, int]:
         """Throw away what is older than its limit; returns how many rows of what, which goes on record.
@@ -64,8 +74,12 @@ class Pruning(Journal):
         gone["messages"] = self._messages(now - limits.messages)
         gone["changes"] = self._forget(schema.changes, schema.changes.c.at < now - limits.changes)
         detail: dict[str, JsonValue] = dict(gone)
+        table = schema.switches
         with self._write() as connection:
-            self._append(connection, [Entry(now, "rules", _KIND, _SUBJECT, detail)])
+            connection.execute(table.delete().where(table.c.name == _MARK))
+            connection.execute(table.insert().values(name=_MARK, by="rules", at=now))
+            if any(gone.values()):
+                self._append(connection, [Entry(now, "rules", _KIND, _SUBJECT, detail)])
         return gone
 
     def _forget(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:

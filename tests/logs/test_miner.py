@@ -175,3 +175,43 @@ def test_feeding_goes_on_after_mining() -> None:
         ("started worker <*>", 2),
         ("stopped worker <*>", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["open 10.0.0.1:80 lasted 05:10", "open 10.0.0.1:80 lasted 3 sec"],
+            {"open <*> lasted <*>"},
+        ),
+        (
+            ["retrying node17:9000 now", "moved minos-rm/10.1.2.3:8030 to cp-1.rack4.dc.example.us"],
+            {"retrying <*> now", "moved <*> to <*>"},
+        ),
+        (["session opened for root by LOGIN"], {"session opened for <*> by LOGIN"}),
+        (
+            ["reading Package_for_KB2928120~31bf3856ad364e35~amd64~~6.1.1.2 done"],
+            {"reading <*> done"},
+        ),
+        (
+            ["event KIND_LAUNCH for container 7", "event KIND_CLEANUP for container 8"],
+            {"event KIND_LAUNCH for container <*>", "event KIND_CLEANUP for container <*>"},
+        ),
+        (
+            ["using selector: kestrel", "using selector: quokka", "using selector: search"],
+            {"using selector: <*>"},
+        ),
+        (
+            ["Error: ErrImagePull", "Error: ImagePullBackOff"],
+            {"Error: ErrImagePull", "Error: ImagePullBackOff"},
+        ),
+        (
+            [f"created {c}_x with method=m{c} and data={c}" for c in ("tarn", "brin", "quok", "zeph")],
+            {"created <*> with method=<*> and data=<*>"},
+        ),
+        (["wtoken = Window{1a2b3c4 token=Token{9f8e7d6 x}}"], {"wtoken = Window{<*> token=Token{<*> x}}"}),
+        (["made server@0.0.0.0:62267 for a@b.org"], {"made server@<*> for <*>"}),
+    ],
+)
+def test_what_is_a_value_and_what_is_text(lines: list[str], expected: set[str]) -> None:
+    assert {template.text for template in mined(lines)} == expected

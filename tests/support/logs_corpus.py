@@ -120,6 +120,7 @@ KINDS: dict[str, Draw] = {
     "hex8": _hex(8),
     "flags": lambda r: f"0x{_hex(8)(r)}",
     "null": lambda r: "null",
+    "root": lambda r: "root",
     "action": lambda r: f"com.acme.intent.{_letters(8)(r)}",
     "hex16": _hex(16),
     "hex40": _hex(40),

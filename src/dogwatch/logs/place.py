@@ -26,7 +26,7 @@ _CUES = word_set(
     dag pod container service process program module class method function package plugin key named
     called instance cluster namespace partition region zone group role member rule command property
     parameter option field column application app image volume disk network daemon interface server
-    driver
+    driver backend tenant model endpoint selector
     """
 )
 """Words that the name of a thing may follow."""
@@ -161,7 +161,7 @@ def is_variable(place: Place) -> bool:
         return True
     if near in NAME_CUES or near in _CUES or place.quoted:
         likely = sum(1 for word in words if word.lower() in ACCOUNTS or weight(word))
-        return likely >= 2 and 2 * likely >= len(words)
+        return likely >= 2 and (len(words) >= _SEVERAL or 2 * likely >= len(words))
     return _enough(place, words, weights)
 
 
@@ -184,8 +184,9 @@ def _enough(place: Place, words: list[str], weights: list[int]) -> bool:
 def _first_is_variable(place: Place, weights: list[int], bare: bool) -> bool:
     """The first word is what a message is about: it takes a lot to call it a value."""
     likely = sum(1 for weight in weights if weight)
-    if bare and place.fixed >= 2:
-        return likely == len(weights) or (likely >= _SEVERAL and 2 * likely >= len(weights))
+    if bare and place.fixed:
+        several = likely >= _SEVERAL and 2 * likely >= len(weights)
+        return several or (place.fixed >= 2 and likely == len(weights))
     if place.fixed >= 3 and likely >= _SEVERAL and 2 * likely >= len(weights):
         return True
     return likely >= (_MANY if place.fixed >= 2 else 2 * _MANY) or (

@@ -16,8 +16,8 @@ from pydantic import JsonValue
 
 from dogwatch.model import Delivery, DeliveryState, Incident, Run
 from dogwatch.store import schema
+from dogwatch.store.attempts import learned_behind
 from dogwatch.store.outbox import ATTEMPT, Outbox
-from dogwatch.store.rows import run_from_row
 
 _NOTHING = -1
 """Below the number of every round; runs that no round recorded have 0."""
@@ -123,7 +123,9 @@ class Feeds(Outbox):
         done = None if pending is None else pending.payload.get("done")
         if done is None and sent is not None:
             done = sent.payload.get("done")
-        return FeedState(pending, cast("Mapping[str, JsonValue]", done or {}), sent and sent.finished_at)
+        return FeedState(
+            pending, cast("Mapping[str, JsonValue]", done or {}), None if sent is None else sent.finished_at
+        )
 
     def advance_feed(self, delivery: Delivery, holder: str, now: datetime) -> bool:
         """Write down what a feed under way has confirmed, and hold it for as long again.
@@ -161,16 +163,9 @@ class Feeds(Outbox):
 
         One that a later round changed is left out: it comes when that round does.
         """
-        table = schema.runs
-        query = (
-            sa.select(table)
-            .where(_behind(at), table.c.changed_in <= upto)
-            .order_by(table.c.changed_in, table.c.uid)
-            .limit(limit)
-        )
         with self._read() as connection:
-            rows = connection.execute(query).mappings()
-            return [(RunsAt(row["changed_in"], row["uid"]), run_from_row(row)) for row in rows]
+            found = learned_behind(connection, at, upto, limit)
+            return [(RunsAt(number, run.uid), run) for number, run in found]
 
     def count_behind(self, at: RunsAt) -> int:
         """How many run attempts lie behind a place."""

@@ -137,7 +137,7 @@ def _key(subject: str) -> JobKey:
 
 
 def job_file(
-    store: Store, policy: Policy, key: JobKey, cursor: tuple[datetime, str] | None, now: datetime
+    store: Store, policy: Policy, key: JobKey, cursor: str | None, now: datetime
 ) -> JobFile:
     """One job with its latest runs, or those from behind a run. Raises SettingsError if it is not known."""
     found = store.jobs_of([key]).get(key)

@@ -31,8 +31,8 @@ class Pages:
     def _stale_since(self, now: datetime) -> datetime | None:
         return stale_since(self._store, self._settings.watch, self._settings.timezone, now)
 
-    async def job(self, instance: str, job_id: str, cursor: tuple[datetime, str] | None = None) -> JobFile:
-        """One job; ``cursor`` is (began, uid) of the run behind which its runs are shown. Raises
+    async def job(self, instance: str, job_id: str, cursor: str | None = None) -> JobFile:
+        """One job; ``cursor`` is the uid of the run behind which its runs are shown. Raises
         SettingsError if it was never known."""
         now, key = self._clock.now(), (instance, job_id)
         look = partial(lookup_pages.job_file, self._store, policy(self._settings), key, cursor, now)

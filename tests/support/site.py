@@ -202,7 +202,7 @@ def fill(desk: Desk, text: str = "") -> Action:
     wherever they may say something. Returns the action."""
     job = a_job(name=text or "Orders PG → RAW", state_reason=text, owner=text or "data@shop.example")
     bad = {"status": Status.failed, "error_message": text or "permission denied", "url": text or None}
-    proof = EVIDENCE.values()
+    proof = list(EVIDENCE.values())
     if text:
         proof = [item.model_copy(update={"content": {"error": text, text[:30]: [text]}}) for item in proof]
     one = incident(1, title=text or "Orders PG → RAW failed", culprit=job.subject, culprit_name=job.name)
@@ -271,13 +271,13 @@ class Served:
 
 
 @contextmanager
-def serving(settings: Settings, **ways: Any) -> Iterator[Served]:
+def serving(settings: Settings, *, beyond: bool = False, **ways: Any) -> Iterator[Served]:
     """Serve a configuration on a free port; ``ways`` are those of Dogwatch."""
     app = Dogwatch(settings, **ways)
     with ThreadPoolExecutor(1) as elsewhere:  # a browser's driver keeps a loop in this thread
         elsewhere.submit(lambda: asyncio.run(app.__aenter__())).result()
         try:
-            site = site_of(app)
+            site = site_of(app, beyond=beyond)
             with served(make_app(site)) as url:
                 yield Served(url, site)
         finally:

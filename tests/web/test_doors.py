@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.routing import Route
@@ -84,7 +85,7 @@ def test_another_name_does_not_lead_here(desk: Desk) -> None:
 
 def test_a_token_opens_what_its_scopes_say_and_nothing_else(desk: Desk) -> None:
     action = fill(desk)
-    tries = {
+    tries: dict[Scope, tuple[str, str, dict[str, Any]]] = {
         READ: ("GET", "/api/v1/incidents", {}),
         APPROVE: ("POST", f"/api/v1/actions/{action.id}/reject", {"json": {}}),
         ADMIN: ("POST", "/api/v1/halt", {"json": {}}),

@@ -11,6 +11,7 @@ from dogwatch.model import Action, Incident, Job, Status
 from dogwatch.model.ledger import JobKey
 from dogwatch.store import schema
 from dogwatch.store.access import Access
+from dogwatch.store.rows import behind
 
 
 class Pictures(Access):
@@ -103,22 +104,15 @@ class Pictures(Access):
         with self._read() as connection:
             return [Action.model_validate(body) for body in connection.execute(query).scalars()]
 
-    def newest_attempts(
-        self, job: JobKey, limit: int, before: tuple[datetime, str] | None = None
-    ) -> list[str]:
-        """Ids of a job's attempts, the newest first, from behind the one that began then and has that id."""
+    def newest_attempts(self, job: JobKey, limit: int, before: str | None = None) -> list[str]:
+        """Uids of a job's attempts, the newest first, from behind the one with the uid ``before``."""
         table = schema.runs
         query = sa.select(table.c.uid).where(table.c.instance == job[0], table.c.job_id == job[1])
         if before is not None:
-            query = query.where(
-                sa.or_(
-                    table.c.began_at < before[0],
-                    sa.and_(table.c.began_at == before[0], table.c.uid < before[1]),
-                )
-            )
-        query = query.order_by(table.c.began_at.desc(), table.c.uid.desc()).limit(limit)
+            query = query.where(behind(before))
+        order = (table.c.began_at.desc(), table.c.attempt.desc(), table.c.uid.desc())
         with self._read() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(query.order_by(*order).limit(limit)).scalars())
 
     def last_report(self) -> tuple[datetime, dict[str, Any]] | None:
         """When the last round that ended began, and what it remembered of its report; None if none did."""

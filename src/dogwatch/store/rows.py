@@ -120,8 +120,8 @@ class RunFilter:
     since: datetime | None = None
     """Runs that began at or after this."""
     limit: int = 50
-    before: tuple[datetime, str] | None = None
-    """(began, uid) of a run: those behind it in the order in which they are listed."""
+    before: str | None = None
+    """Uid of a run: those behind it in the order in which they are listed; none if it is not known."""
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """The WHERE clauses."""
@@ -138,9 +138,14 @@ class RunFilter:
         if self.since is not None:
             wanted.append(table.c.began_at >= self.since)
         if self.before is not None:
-            began, uid = self.before
-            other = table.alias()
-            attempt = sa.select(other.c.attempt).where(other.c.uid == uid).scalar_subquery()
-            behind = sa.or_(table.c.attempt < attempt, sa.and_(table.c.attempt == attempt, table.c.uid < uid))
-            wanted.append(sa.or_(table.c.began_at < began, sa.and_(table.c.began_at == began, behind)))
+            wanted.append(behind(self.before))
         return wanted
+
+
+def behind(uid: str) -> sa.ColumnElement[bool]:
+    """Runs that stand behind this one where the newest comes first."""
+    table, other = schema.runs, schema.runs.alias()
+    began = sa.select(other.c.began_at).where(other.c.uid == uid).scalar_subquery()
+    attempt = sa.select(other.c.attempt).where(other.c.uid == uid).scalar_subquery()
+    later = sa.or_(table.c.attempt < attempt, sa.and_(table.c.attempt == attempt, table.c.uid < uid))
+    return sa.and_(table.c.began_at <= began, sa.or_(table.c.began_at < began, later))

@@ -1,0 +1,275 @@
+"""How quickly pages answer when much is remembered, and how heavy they are.
+
+    python bench/web.py [--jobs 5000] [--runs 1000000] [--incidents 10000] [--looks 30]
+
+A store on SQLite is filled with that many jobs on four platforms, their runs of 30 days and incidents, twelve
+of them live. Then every page is asked for, over a socket as a browser asks, once to warm up and so many
+times after it, with a round's news in between, so that what is kept from look to look is made anew as well.
+Exit code 1 if a page's p95 exceeds 150 ms or its weight (the page, its style and its script) 250 KB.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx2
+
+from dogwatch.app import Dogwatch
+from dogwatch.model import (
+    Affected,
+    Cause,
+    CauseClass,
+    Confidence,
+    Evidence,
+    EvidenceKind,
+    Harm,
+    Incident,
+    IncidentState,
+    Job,
+    JobState,
+    Run,
+    Schedule,
+    ScheduleKind,
+    Severity,
+    Status,
+    Turn,
+    TurnKind,
+    run_uid,
+)
+from dogwatch.model.report import PlatformView, Sight
+from dogwatch.settings import load
+from dogwatch.store import Store, open_store
+from dogwatch.store.incidents import Casebook
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.serve import served
+from support.site import site_of
+
+PLATFORMS = ("airbyte", "databricks", "power_automate", "snowflake")
+MOST_MS, MOST_KB = 150.0, 250.0
+LIVE = 12
+NOW = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
+CONFIG = "timezone: Europe/Berlin\nconnectors:\n  airbyte:\n    url: http://127.0.0.1:9\n"
+ANCHORS = """
+As their users report: Uptime Kuma 15 s at 882 monitors, Marquez 10 to 15 s for a lineage graph."""
+
+
+class Clock:
+    """The same morning all the time."""
+
+    def now(self) -> datetime:
+        """06:30 UTC."""
+        return NOW
+
+    async def sleep(self, seconds: float) -> None:
+        """No time passes."""
+        await asyncio.sleep(0)
+
+
+def jobs_of(number: int) -> list[Job]:
+    """Jobs on four platforms; one in three waits for the one before it."""
+    return [
+        Job(
+            platform=PLATFORMS[at % 4],
+            instance=PLATFORMS[at % 4],
+            job_id=f"job-{at:05}",
+            name=f"load_{('orders', 'payments', 'customers', 'events', 'stock')[at % 5]}_{at:05}",
+            state=JobState.active,
+            schedule=Schedule(kind=ScheduleKind.cron, expression=f"{at % 60} * * * *"),
+            after=(f"job-{at - 4:05}",) if at % 3 == 0 and at > 4 else (),
+            observed_at=NOW,
+        )
+        for at in range(number)
+    ]
+
+
+def runs_of(jobs: Sequence[Job], number: int) -> Iterator[list[Run]]:
+    """Their runs of 30 days, spread evenly; one in fifty failed."""
+    rng = random.Random(11)
+    each, step = number // len(jobs), timedelta(days=30) / (number // len(jobs))
+    batch: list[Run] = []
+    for at, job in enumerate(jobs):
+        for turn in range(each):
+            began = NOW - step * turn - timedelta(minutes=at % 60 + 2)
+            bad = rng.random() < 0.02
+            native = f"{at}-{turn}"
+            batch.append(
+                Run.told(
+                    uid=run_uid(job.platform, job.instance, job.job_id, native, 1),
+                    platform=job.platform,
+                    instance=job.instance,
+                    job_id=job.job_id,
+                    job_name=job.name,
+                    native_run_id=native,
+                    status=Status.failed if bad else Status.success,
+                    native_status="failed" if bad else "succeeded",
+                    started_at=began,
+                    ended_at=began + timedelta(seconds=rng.uniform(60, 600)),
+                    error_message=f"permission denied for table t_{turn}" if bad else None,
+                    metrics={"rows": float(rng.randrange(1000, 5000))},
+                    observed_at=NOW,
+                )
+            )
+            if len(batch) >= 20_000:
+                yield batch
+                batch = []
+    yield batch
+
+
+def incident_of(number: int, total: int, jobs: Sequence[Job]) -> tuple[Incident, Turn, Evidence]:
+    """One incident; the last few are live."""
+    job, hit = jobs[number * 7 % len(jobs)], jobs[(number * 7 + 4) % len(jobs)]
+    live = number > total - LIVE
+    began = NOW - timedelta(minutes=5 * (total - number))
+    proof = Evidence.of(
+        EvidenceKind.run,
+        source=f"{job.instance}: runs",
+        subject=job.subject,
+        content={"native_run_id": str(number), "error_message": "permission denied for table orders"},
+        at=began,
+    )
+    cause = Cause(
+        claim=f"{job.name} lost its right to read the table orders",
+        cause_class=CauseClass.auth_permission,
+        subject=job.subject,
+        confidence=Confidence.likely,
+        cites=(proof.id,),
+    )
+    one = Incident(
+        number=number,
+        key=f"key-{number}",
+        state=IncidentState.open if live else IncidentState.resolved,
+        severity=Severity.ERROR,
+        title=f"{job.name} failed: permission denied for table orders",
+        culprit=job.subject,
+        culprit_name=job.name,
+        findings=(f"{number:016x}",),
+        causes=(cause,),
+        affected=(
+            Affected(subject=hit.subject, name=hit.name, harm=Harm.skipped, since=began, cites=(proof.id,)),
+        ),
+        opened_at=began,
+        began_at=began,
+        updated_at=began,
+        resolved_at=None if live else began + timedelta(minutes=30),
+        version=1,
+    )
+    turn = Turn(
+        number=number, version=1, at=began, actor="rules", kind=TurnKind.opened, was=None, state=one.state,
+        why="it failed",
+    )  # fmt: skip
+    return one, turn, proof
+
+
+def fill(store: Store, jobs: int, runs: int, incidents: int) -> Sequence[Job]:
+    """Everything there is."""
+    made = jobs_of(jobs)
+    for instance in PLATFORMS:
+        store.save_jobs(instance, [job for job in made if job.instance == instance], NOW - timedelta(days=30))
+    for batch in runs_of(made, runs):
+        store.record(batch)
+    numbers = range(1, incidents + 1)
+    for start in range(0, incidents, 1_000):
+        parts = [incident_of(number, incidents, made) for number in numbers[start : start + 1_000]]
+        store.save_incidents(
+            Casebook(
+                [part[0] for part in parts], [part[1] for part in parts], {}, [part[2] for part in parts]
+            )
+        )
+    news(store, made)
+    return made
+
+
+def news(store: Store, jobs: Sequence[Job]) -> None:
+    """A round ends."""
+    views = [
+        PlatformView(
+            instance=name, platform=name, title=name, sight=Sight.clear, read_until=NOW, jobs=len(jobs) // 4
+        ).model_dump(mode="json")
+        for name in PLATFORMS
+    ]
+    number = store.start_round(NOW)
+    store.end_round(
+        number, NOW, ended_at=NOW, exit_code=1, body={"platforms": views}, findings=[], evidence=[]
+    )
+
+
+def measure(url: str, paths: Sequence[str], looks: int, store: Store, jobs: Sequence[Job]) -> int:
+    """Ask for every page, print what it took; the number of pages that miss a limit."""
+    missed = 0
+    with httpx2.Client(base_url=url, timeout=60) as client:
+        page = client.get("/").text
+        parts = [part.partition('"')[0] for part in page.split('"/static/')[1:]]
+        dress = sum(len(client.get(f"/static/{part}").content) for part in parts)
+        print(f"{'page':44}{'first':>9}{'p50':>9}{'p95':>9}{'weight':>10}")
+        for path in paths:
+            began = time.perf_counter()
+            answer = client.get(path)
+            first = 1000 * (time.perf_counter() - began)
+            assert answer.status_code == 200, (path, answer.status_code)
+            took: list[float] = []
+            for look in range(looks):
+                if look % 10 == 5:
+                    news(store, jobs)
+                began = time.perf_counter()
+                size = len(client.get(path).content)
+                took.append(1000 * (time.perf_counter() - began))
+            took.sort()
+            p50, p95, weight = took[looks // 2], took[int(looks * 0.95)], (size + dress) / 1000
+            bad = p95 > MOST_MS or weight > MOST_KB
+            missed += bad
+            said = f"{path[:42]:44}{first:6.0f} ms{p50:6.0f} ms{p95:6.0f} ms{weight:7.0f} KB"
+            print(said + ("   MISSED" if bad else ""), flush=True)
+    return missed
+
+
+def main() -> int:
+    """Fill, serve, measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=5_000)
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--incidents", type=int, default=10_000)
+    parser.add_argument("--looks", type=int, default=30)
+    parser.add_argument("--folder", type=Path, help="Where a filled store is kept and used again.")
+    given = parser.parse_args()
+    with TemporaryDirectory() as name:
+        folder = given.folder or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "dogwatch.yaml").write_text(CONFIG, encoding="utf-8")
+        fresh = not (folder / "dogwatch.db").exists()
+        settings: Any = load(None, {}, folder)
+        store = open_store(settings.store)
+        began = time.perf_counter()
+        jobs = fill(store, given.jobs, given.runs, given.incidents) if fresh else jobs_of(given.jobs)
+        print(f"{len(jobs):,} jobs, {store.count_runs():,} runs, {given.incidents:,} incidents", end="")
+        print(f", filled in {time.perf_counter() - began:.0f} s\n" if fresh else "\n", flush=True)
+        job = f"/jobs/{jobs[7].instance}/{jobs[7].job_id}"
+        live = f"/incidents/INC-{given.incidents}"
+        paths = [
+            "/", "/incidents", "/incidents?show=all", live, "/incidents/INC-5", f"{live}/postmortem", "/jobs",
+            f"/jobs?after={jobs[-100].subject}", job, "/pipelines", "/logs", "/actions", "/settings",
+            "/search?q=payments", "/search?q=nothing-has-this", "/help",
+        ]  # fmt: skip
+        app = Dogwatch(settings, clock=Clock())
+        asyncio.run(app.__aenter__())
+        from dogwatch.web.app import make_app
+
+        with served(make_app(site_of(app))) as url:
+            missed = measure(url, paths, given.looks, store, jobs)
+        asyncio.run(app.__aexit__(None, None, None))
+        store.close()
+    print(ANCHORS)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

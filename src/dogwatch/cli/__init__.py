@@ -23,6 +23,8 @@ COMMANDS: dict[str, str] = {
     "incidents": "List incidents, worst first.",
     "incident": "Show one incident, take it on, mute, resolve or reopen it, or write it up.",
     "investigate": "Let agents look into an incident; what they say stands beside what the rules say.",
+    "feedback": "Say how good what dogwatch said of an incident was: 0 is useless, 100 is exactly right.",
+    "review": "Judge own alerts, causes and actions by what happened later and by feedback; show the trend.",
     "agents": "List agents, show one, or check the files of your own.",
     "notify": "Channels to people: how each one is, and a test message.",
     "logs": "Turn log files into a page of templates: what is said, how often, and what is new.",

@@ -102,7 +102,7 @@ def _ends(found: Investigation) -> Iterator[tuple[str, str]]:
     for one in found.dropped[:5]:
         yield "dropped", f"{one.agent}, {one.what}: {one.kind}: {one.why}"
     if len(found.dropped) > 5:
-        yield "dropped", f"{len(found.dropped) - 5} more; dogwatch audit --subject {found.incident}/crew"
+        yield "dropped", f"{len(found.dropped) - 5} more; dogwatch audit --on {found.incident}/crew"
     if found.usage.requests:
         yield "used", _used(found)
 

@@ -14,13 +14,18 @@ import httpx2
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
+from dogwatch.app import CheckReport, Dogwatch, RunFilter
 from dogwatch.emitter import Emitter
 from dogwatch.hub.lineage import OpenLineageSettings
+from dogwatch.lab.clock import LabLoop, SimulatedClock
+from dogwatch.lab.serve import Lab
 from dogwatch.model import Run, Status
 from dogwatch.model.lineage import LineageView
+from dogwatch.settings import load
 from dogwatch.store import Store, StoreThread, open_store
 from support.cast import a_run
 from support.clock import NOON, JumpingClock
+from support.crash_story import ROUNDS, story
 from support.door import doors
 
 SPEC = Path(__file__).parent / ".." / ".." / "shared" / "specs" / "openlineage" / "OpenLineage.json"
@@ -179,3 +184,38 @@ def test_a_url_of_its_own_path_is_used_as_it_stands_and_a_bad_one_fails_alone(ho
     view = house.round(a_run(1), settings=settings)
     assert "openlineage.url is not a usable URL" in view.reason
     assert house.server.asked == 0
+
+
+class Both(httpx2.AsyncBaseTransport):
+    """Leads to the lab, but for the server, which is here."""
+
+    def __init__(self, lab: httpx2.AsyncBaseTransport, server: Server) -> None:
+        self._lab = lab
+        self._server = server
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.host == "marquez.example":
+            return self._server(request)
+        return await self._lab.handle_async_request(request)
+
+
+def test_a_round_tells_the_server_that_dogwatch_yaml_names(tmp_path: Path) -> None:
+    clock, server = SimulatedClock(ROUNDS[0]), Server()
+    lab = Lab(story(clock, ordinary=False))
+    config = lab.write_config(tmp_path)
+    config.write_text(config.read_text() + "openlineage: {url: 'https://marquez.example', namespace: shop}\n")
+    settings = load(config, {"DOGWATCH_OPENLINEAGE_TOKEN": "t0ken-of-marquez"}, tmp_path)
+
+    async def one_round() -> tuple[CheckReport, set[str]]:
+        way = Both(lab.transport(), server)
+        async with Dogwatch(settings, clock=clock, transport=way) as app:
+            return await app.check(), {run.uid for run in await app.runs(RunFilter(limit=10_000))}
+
+    with asyncio.Runner(loop_factory=LabLoop) as runner:
+        report, known = runner.run(one_round())
+    assert report.lineage is not None
+    assert report.lineage.waiting == 0
+    assert {event["run"]["runId"] for event in server.taken} <= known
+    assert {event["eventType"] for event in server.taken} >= {"START", "FAIL"}
+    assert all(event["job"]["namespace"].startswith("shop/") for event in server.taken)
+    assert "t0ken-of-marquez" not in report.model_dump_json()

@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from dogwatch.lab.serve import Lab
+from dogwatch.model import Message, Occasion
 from dogwatch.model.overview import Overview
 from support.cli import run
 from support.estates import faults, shop, world
 
+DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = (
     "no such table: stock | <script>alert(1)</script> <img src=x onerror=alert(2)> </pre></svg>\u202e"
     + "x" * 12_000
@@ -106,6 +109,23 @@ def test_a_file_that_cannot_be_written_is_an_error_with_its_name(tmp_path: Path)
     told = run("report", "--out", str(tmp_path / "no" / "r.html"))
     assert told.exit_code == 2
     assert "cannot write" in told.stderr
+
+
+@pytest.mark.usefixtures("here")
+def test_the_json_fits_the_schema_that_is_published() -> None:
+    schema = json.loads((DOCS / "report.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(run("report", "--format", "json").stdout), schema)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_daily_digest_can_be_read_beforehand() -> None:
+    told = run("report", "--digest").stdout
+    assert told.startswith("Daily digest: 1 incident open\n")
+    assert "- INC-1 ERROR stock failed" in told
+    assert "waits for your consent:\n- Sync stock once" in told
+    assert "runs in 24 h, 6 failed" in told or "runs in 24 h, 5 failed" in told
+    message = Message.model_validate_json(run("report", "--digest", "--format", "json").stdout)
+    assert message.occasion is Occasion.report
 
 
 @pytest.mark.usefixtures("here")

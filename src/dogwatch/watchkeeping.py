@@ -107,14 +107,14 @@ class Watchkeeping:
         held = await self._thread(self._store.holders)
         dead = sorted({one for one in held.values() if certainly_dead(one)})
         for one in dead:
-            await self._thread(self._store.bury, one)
+            await self._thread(self._store.bury, one, self._clock.now())
         return dead
 
     async def lead(self) -> str | None:
         """Take or keep the lead, also from one who is dead for certain; None, or who has it."""
         other = await self._thread(self._store.lead, self.holder, self._clock.now())
         if other is not None and await asyncio.to_thread(certainly_dead, other):
-            await self._thread(self._store.bury, other)
+            await self._thread(self._store.bury, other, self._clock.now())
             other = await self._thread(self._store.lead, self.holder, self._clock.now())
         return other
 

@@ -114,11 +114,14 @@ class Calls(Access):
         with self._read() as connection:
             return {row.name: row.holder for row in connection.execute(sa.select(table))}
 
-    def bury(self, holder: str) -> None:
-        """Take its leases from a process that is known to be dead."""
-        table = schema.leases
+    def bury(self, holder: str, now: datetime) -> None:
+        """Take its leases from a process that is known to be dead; what it was sending is in doubt from now
+        on, and the next worker looks whether it arrived."""
+        leases, outbox = schema.leases, schema.outbox
         with self._write() as connection:
-            connection.execute(table.delete().where(table.c.holder == holder))
+            connection.execute(leases.delete().where(leases.c.holder == holder))
+            sending = sa.and_(outbox.c.holder == holder, outbox.c.held_until.is_not(None))
+            connection.execute(outbox.update().where(sending).values(held_until=now))
 
     def save_watcher(self, watcher: Watcher) -> None:
         """Remember a sign of life."""

@@ -1,18 +1,22 @@
 """What agents ask for that people had no verb for yet: precedents, changes, the last round's health. Sync."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dogwatch.errors import IncidentError
 from dogwatch.gather_graph import pipeline_graph
+from dogwatch.incidents.review import KEPT, scores_of, weighed
 from dogwatch.incidents.similar import Seen, similar
 from dogwatch.model import Change, IncidentState
 from dogwatch.model.precedent import Precedent, Remedied
+from dogwatch.model.review import Scores
 from dogwatch.pipelines.lineage import Step as LineageStep
 from dogwatch.pipelines.spec import Pipeline
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
+REVIEW = "review"
+"""The subject under which the record keeps the figures of reviews."""
 _PAST = 300
 """Past incidents that are looked at."""
 
@@ -36,8 +40,24 @@ def precedents(
     graph = pipeline_graph(store, declared, lineage, now)
     near = graph.ancestors(incident.culprit).keys() | graph.descendants(incident.culprit).keys()
     past = [Seen(one, seen.get(one.number, ())) for one in over]
-    like = similar(Seen(incident, seen.get(number, ())), past, near, limit)
-    return [one.model_copy(update={"done": _done(store, one.number)}) for one in like]
+    like = similar(Seen(incident, seen.get(number, ())), past, near, 3 * limit)
+    weights = kept_weights(store)
+    told = [_weighed(store, one, weights) for one in like]
+    told.sort(key=lambda one: (-one.likeness, -one.number))
+    return [one.model_copy(update={"done": _done(store, one.number)}) for one in told[:limit]]
+
+
+def _weighed(store: Store, one: Precedent, weights: Mapping[str, float]) -> Precedent:
+    """Less like where people called its cause wrong, or where causes of its class often were."""
+    scores = scores_of(store.events(one.incident))
+    weight = weighed(weights, one.cause_class.value if one.cause_class else "", scores)
+    return one if weight == 1 else one.model_copy(update={"likeness": round(one.likeness * weight, 3)})
+
+
+def kept_weights(store: Store) -> Mapping[str, float]:
+    """By class of cause, from the last review; nothing if there was none."""
+    kept = [one for one in store.events(REVIEW, limit=10_000) if one.kind == KEPT]
+    return Scores.model_validate(dict(kept[-1].detail)).weights if kept else {}
 
 
 def _done(store: Store, number: int) -> tuple[Remedied, ...]:

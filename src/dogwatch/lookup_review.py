@@ -4,13 +4,12 @@ from datetime import datetime, timedelta
 
 from dogwatch.errors import IncidentError
 from dogwatch.incidents.review import GIVEN, KEPT, Past, review, scores_of
+from dogwatch.lookup_agents import REVIEW
 from dogwatch.model import Incident
 from dogwatch.model.review import Review
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
-REVIEW = "review"
-"""The subject of kept figures in the record."""
 _MOST = 500
 _TREND = 90
 

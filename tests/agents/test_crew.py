@@ -272,3 +272,17 @@ def test_a_purse_counts_what_is_known_of_prices() -> None:
     purse.charge(10, 5, None)
     purse.charge(10, 5, 0.25)
     assert (purse.used.usd, purse.used.requests, purse.used.input_tokens) == (0.25, 2, 20)
+
+
+def test_people_say_how_good_it_was_and_a_review_shows_it(ward: Ward) -> None:
+    config = str(ward.home / "dogwatch.yaml")
+    assert "INC-1: 90 of 100, noted" in run("feedback", "1", "90", "--by", "ana", "--config", config).stdout
+    found = json.loads(run("review", "--days", "365", "--format", "json", "--config", config).stdout)
+    assert run("feedback", "INC-77", "90", "--config", config).exit_code == 2
+    assert found["format"] == "dogwatch.review/1"
+    assert [(one["incident"], one["cause"], one["score"]) for one in found["cases"]] == [
+        ("INC-1", "right", 90)
+    ]
+    shown = run("review", "--days", "365", "--config", config).stdout
+    assert "1 right, 0 wrong" in shown
+    assert "trend" in shown

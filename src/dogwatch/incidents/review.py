@@ -54,6 +54,7 @@ def review(
             unknown=sum(one.actions.unknown for one in cases),
         ),
         feedback=round(fmean(given), 1) if given else None,
+        weights=_weights(cases),
     )
     earlier = [Scores.model_validate(dict(one.detail)) for one in kept if one.kind == KEPT]
     return Review(
@@ -63,7 +64,6 @@ def review(
         cases=tuple(cases),
         now=figures,
         trend=tuple(earlier),
-        weights=_weights(cases),
     )
 
 

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from dogwatch.model.base import Noun, UtcTime
 
 
@@ -52,6 +54,8 @@ class Scores(Noun):
     actions: Tally
     feedback: float | None = None
     """The mean of what people gave, 0 to 100."""
+    weights: dict[str, float] = Field(default_factory=dict[str, float])
+    """By class of cause, how much its past answers count where they are only hints: 0.5 to 1."""
 
 
 class Review(Noun):
@@ -66,5 +70,3 @@ class Review(Noun):
     now: Scores
     trend: tuple[Scores, ...] = ()
     """Of earlier reviews, the oldest first."""
-    weights: dict[str, float]
-    """By class of cause, how much its past answers count where they are only hints: 0.5 to 1."""

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +20,9 @@ from support import cli
 from support.crash_memory import Memory, Row, looking_into, memory
 from support.estates import faults, shop, world
 from support.serve import served
+
+if TYPE_CHECKING:
+    from support.postgres import Postgres
 
 pytestmark = pytest.mark.slow
 
@@ -74,11 +78,11 @@ def estate(folder: Path) -> Iterator[dict[str, Visitors]]:
         yield visitors
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, store: str = "dogwatch.db") -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "dogwatch", "check", "--format", "json"],
         cwd=folder,
-        env=cli.clean(folder),
+        env={**cli.clean(folder), "DOGWATCH_STORE": store},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -151,3 +155,21 @@ def test_eight_checks_of_one_new_store_make_eight_rounds_one_after_the_other(
     assert sorted(seen_first) == sorted(one["instance"] for one in reports[0]["platforms"])
     assert len(took) >= MANY
     assert max(took) < 5.0
+
+
+@pytest.mark.real
+def test_two_checks_on_one_server_leave_what_one_leaves_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: "Postgres"
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server = {"DOGWATCH_STORE": postgres.fresh()}
+    with estate(tmp_path) as visitors:
+        checks = [start(tmp_path, server["DOGWATCH_STORE"]) for _ in range(2)]
+        said = [check.communicate(timeout=60)[1] for check in checks]
+        assert [(check.returncode, words) for check, words in zip(checks, said, strict=True)] == [(1, "")] * 2
+        stays = {platform: visitors[platform].stays() for platform in TOKENS}
+        assert cli.run("check", env={"DOGWATCH_STORE": str(tmp_path / "alone.db")}).exit_code == 1
+        assert cli.run("backup", "together.db", env=server).exit_code == 0
+    assert all(apart(found) for found in stays.values())
+    together, by_itself = memory(tmp_path / "together.db"), memory(tmp_path / "alone.db")
+    assert timeless(together) == timeless(by_itself)

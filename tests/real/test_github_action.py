@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dotenv import dotenv_values
 from ruamel.yaml import YAML
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,8 +25,10 @@ from starlette.routing import Route
 
 from dogwatch.lab.estate import parse_estate
 from dogwatch.lab.serve import Lab
+from support.cli import run
 from support.estates import entry, faults, world
 from support.node import missing, program
+from support.postgres import Postgres
 from support.serve import served
 
 pytestmark = pytest.mark.real
@@ -160,6 +163,26 @@ def test_two_runs_of_the_workflow_tell_one_incident_once(runner: Runner) -> None
     assert "INC-1" in runner.artifact(42, "report.html")
     assert json.loads(runner.artifact(42, "report.json"))["format"] == "dogwatch.report/1"
     assert SECRET not in first.stdout + second.stdout
+
+
+def test_a_postgresql_store_remembers_what_a_runner_forgets(
+    runner: Runner, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = postgres.fresh()
+    monkeypatch.chdir(runner.workspace)
+    secrets = dotenv_values(runner.github / "secrets", interpolate=False)
+    assert run("check", env={**secrets, "DOGWATCH_STORE": address}).exit_code == 1
+    assert len(runner.told) == 1
+    parts = {"DOGWATCH_STATE": "store", "DOGWATCH_STORE": address, "DOGWATCH_EXTRAS": "postgres"}
+    given = [word for name, value in parts.items() for word in ("--var", f"{name}={value}")]
+    told = runner.act(43, "schedule", *given)
+    assert told.returncode == 0, told.stdout[-4_000:] + told.stderr[-2_000:]
+    report = json.loads(runner.artifact(43, "check.json"))
+    assert report["previous_round_at"] is not None
+    assert report["new"] == []
+    assert [one["number"] for one in report["incidents"]] == [1]
+    assert len(runner.told) == 1
+    assert not (runner.github / "cache").exists()
 
 
 def test_the_workflow_gives_the_action_only_what_it_takes() -> None:

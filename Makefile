@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
 
-.PHONY: demo test check soak docs install dev real format clean
+.PHONY: phoenix demo test check soak docs install dev real format clean
 
 demo: install  ## install dogwatch and run one round over a simulated estate
 	@$(BIN)/dogwatch demo
@@ -43,6 +43,10 @@ format: dev  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+phoenix: dev  ## read a crew's trace back from a real Phoenix (580 MB in .phoenix)
+	@test -x .phoenix/bin/phoenix || ($(UV) venv -q .phoenix && $(UV) pip install -q --python .phoenix/bin/python "arize-phoenix==20.26")
+	DOGWATCH_REQUIRE_REAL=1 $(BIN)/pytest -q tests/real/test_phoenix.py
+
 docs: dev  ## rewrite the documents that follow from the code
 	$(BIN)/python docs/generate.py
 
@@ -71,4 +75,4 @@ real: .venv/.real
 	@touch $@
 
 clean:  ## remove what was installed and made here
-	rm -rf .venv .uv .node dogwatch-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .uv .node .phoenix dogwatch-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -26,12 +26,19 @@ class Ingest:
         """As rows of ``v3/scores``."""
 
     def score(self, body: bytes, headers: Mapping[str, str]) -> Response:
-        """``POST /api/public/scores``."""
+        """``POST /api/public/scores``: one score, or a list of them as the SDK sends it."""
         try:
-            said = cast("dict[str, Any]", json.loads(body))
-            name, value = said["name"], said["value"]
+            said: Any = json.loads(body)
+            if isinstance(said, list):
+                many = [self._kept(one) for one in cast("list[dict[str, Any]]", said)]
+                return JSONResponse({"accepted": len(many), "rejected": 0, "errors": []}, 207)
+            return JSONResponse({"id": self._kept(said)})
         except (ValueError, KeyError, TypeError):
             return JSONResponse({"message": "Invalid request data"}, 400)
+
+    def _kept(self, said: Mapping[str, Any]) -> str:
+        """Keep a score and give its id."""
+        name, value = said["name"], said["value"]
         at = said.get("timestamp") or _stamp(self._now())
         id_ = str(said.get("id") or native_uuid("score", str(len(self.scores)), name))
         subject = {"kind": "trace", "id": said.get("traceId") or ""}
@@ -52,7 +59,7 @@ class Ingest:
                 "subject": subject,
             }
         )
-        return JSONResponse({"id": id_})
+        return id_
 
     def spans(self, body: bytes, headers: Mapping[str, str]) -> Response:
         """``POST /api/public/otel/v1/traces``, in protobuf or JSON, packed or not."""

@@ -1,6 +1,8 @@
 """``dogwatch backup``, ``restore`` and ``prune``, as a person calls them."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,9 @@ import pytest
 from dogwatch.store import open_store
 from dogwatch.store.rows import RunFilter
 from support.cast import NOON, a_run
-from support.cli import run
+from support.cli import clean, run
 
+LOGIN = {"DOGWATCH_AIRBYTE_CLIENT_ID": "someone", "DOGWATCH_AIRBYTE_CLIENT_SECRET": "not-a-secret"}
 CONFIG = "keep:\n  runs: 90d\nconnectors:\n  airbyte:\n    url: http://127.0.0.1:1\n"
 
 
@@ -17,8 +20,8 @@ CONFIG = "keep:\n  runs: 90d\nconnectors:\n  airbyte:\n    url: http://127.0.0.1
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration whose store remembers forty runs of the past."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DOGWATCH_AIRBYTE_CLIENT_ID", "someone")
-    monkeypatch.setenv("DOGWATCH_AIRBYTE_CLIENT_SECRET", "not-a-secret")
+    for name, value in LOGIN.items():
+        monkeypatch.setenv(name, value)
     (tmp_path / "dogwatch.yaml").write_text(CONFIG, encoding="utf-8")
     store = open_store(tmp_path / "dogwatch.db")
     store.record([a_run(number) for number in range(40)])
@@ -67,3 +70,15 @@ def test_what_is_old_is_forgotten_by_the_limits_of_the_file(folder: Path) -> Non
     assert (folder / "dogwatch.db").stat().st_size <= before
     answer = json.loads(run("prune", "--format", "json").stdout)
     assert (answer["format"], answer["gone"]["runs"]) == ("dogwatch.prune/1", 0)
+
+
+def test_a_backup_that_does_not_fit_on_the_disk_leaves_no_file(folder: Path) -> None:
+    full = f"ulimit -f 64; exec {sys.executable} -m dogwatch backup safe/b.db"
+    told = subprocess.run(
+        ["bash", "-c", full], capture_output=True, text=True, env={**clean(folder), **LOGIN}
+    )
+
+    assert told.returncode == 2
+    assert "df -h" in told.stderr
+    assert list((folder / "safe").iterdir()) == []
+    assert run("backup", "safe/b.db").exit_code == 0

@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from dogwatch.store import lease
-from dogwatch.store.file import store_error
 from dogwatch.store.ways import reader_of, translated, writer_of
 
 ROUND = "round"
@@ -72,22 +71,20 @@ class Access:
         with translated(), self._engine.connect() as connection:
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)
-            with _own_words():
-                raw.execute("VACUUM INTO ?", (str(target),))
+            raw.execute("VACUUM INTO ?", (str(target),))
 
     def compact(self) -> None:
         """Give back to the disk what was freed by forgetting. A file is written anew, for which nobody may
         read or write it; a server only tidies up."""
         with translated(), self._engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
-            with _own_words():
-                if isinstance(raw, sqlite3.Connection):
-                    raw.execute("VACUUM")
-                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                else:
-                    raw.autocommit = True
-                    raw.execute("VACUUM (ANALYZE)")
-                    raw.autocommit = False
+            if isinstance(raw, sqlite3.Connection):
+                raw.execute("VACUUM")
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                raw.autocommit = True
+                raw.execute("VACUUM (ANALYZE)")
+                raw.autocommit = False
 
     @contextmanager
     def _write_through(self) -> Generator[sa.Connection]:
@@ -106,12 +103,3 @@ class Access:
     def _fence(self, connection: sa.Connection) -> None:
         if self._holder is not None:
             lease.require(connection, ROUND, self._holder)
-
-
-@contextmanager
-def _own_words() -> Generator[None]:
-    """What the driver raises by itself, not through SQLAlchemy, becomes StoreError as well."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise store_error(str(error)) from error

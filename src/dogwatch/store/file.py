@@ -70,6 +70,7 @@ def store_error(said: str) -> StoreError:
     hints = {
         "locked": "another process holds the store; wait for it or stop it",
         "full": "free some disk space; nothing that was recorded is lost",
+        "disk I/O": "the disk is quite full, or failing (see df -h); nothing that was recorded is lost",
         "readonly": "the store file or its folder is not writable for this user",
         "unable to open": "the folder of `store` must exist and be writable for this user",
         "not a database": "the file at `store` is something else; choose another path",

@@ -1,5 +1,6 @@
 """The way to the database, a SQLite file or a PostgreSQL server, and what its errors mean."""
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,8 @@ def translated() -> Generator[None]:
         from dogwatch.store import server
 
         raise server.store_error(error.orig or error, said) from error
+    except sqlite3.Error as error:
+        raise file.store_error(str(error)) from error
     except PoolTimeout as error:
         raise StoreError("the store has no connection left", "another part holds all of them") from error
     except OSError as error:

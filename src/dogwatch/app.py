@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from dogwatch.model.investigation import Investigation
     from dogwatch.model.message import Consent
     from dogwatch.model.overview import Overview
-    from dogwatch.model.review import Review
     from dogwatch.pages import Pages
     from dogwatch.registrar import Registration
     from dogwatch.round import Progress
@@ -448,21 +447,6 @@ class Dogwatch:
         IncidentError, SettingsError or StoreError."""
         return await self._investigator(progress).investigate(number)
 
-    async def review(self, days: int = 30) -> "Review":
-        """Own alerts, causes and actions, judged; the figures are kept once a day. Asks no platform."""
-        from dogwatch.lookup_review import keep, reviewed
-
-        zone, now = self.settings.timezone, self._clock.now()
-        found = await self._thread(reviewed, self._store, days, zone, now)
-        await self._thread(keep, self._store, found)
-        return found
-
-    async def feedback(self, number: int, score: int, why: str, by: str) -> Incident:
-        """Somebody's score, 0 to 100, of what was said of an incident. Raises IncidentError."""
-        from dogwatch.lookup_review import feedback
-
-        return await self._thread(feedback, self._store, number, score, why, by, self._clock.now())
-
     def _investigator(self, progress: Callable[[str], None] = lambda text: None) -> "Investigator":
         from dogwatch.investigator import Investigator
 
@@ -473,7 +457,7 @@ class Dogwatch:
         if self.settings.agents.rounds:
             new = {turn.number for turn in report.turns if turn.kind is TurnKind.opened}
             await self._investigator().after_round([one for one in report.incidents if one.number in new])
-            await self.review()
+            await self.desk().review(30)
 
     async def _named(self, name: str, stack: AsyncExitStack) -> AnyConnector:
         return await self._connect(self.settings.connectors[name], stack)

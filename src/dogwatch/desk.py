@@ -19,6 +19,7 @@ from dogwatch.lookup_cases import dossier, incident_list
 from dogwatch.lookup_cases import note as noted
 from dogwatch.lookup_graph import chart
 from dogwatch.lookup_overview import last_health
+from dogwatch.lookup_review import feedback, keep, reviewed
 from dogwatch.model import (
     NOWHERE,
     Action,
@@ -35,6 +36,7 @@ from dogwatch.model.dossier import Dossier
 from dogwatch.model.investigation import Investigation
 from dogwatch.model.precedent import Precedent
 from dogwatch.model.report import Explanation, PlatformView, Timetable
+from dogwatch.model.review import Review
 from dogwatch.pipelines.draw import as_json
 from dogwatch.settings import Settings
 from dogwatch.settings.pipelines import pipelines_of
@@ -159,6 +161,16 @@ class Desk:
     async def record(self, actor: str, kind: str, subject: str, detail: Mapping[str, JsonValue]) -> None:
         """Write an event of the crew into the record."""
         await self._thread(self._store.log, self.now(), actor, kind, subject, detail)
+
+    async def review(self, days: int) -> Review:
+        """Own alerts, causes and actions, judged; the figures are kept once a day."""
+        found = await self._thread(reviewed, self._store, days, self._settings.timezone, self.now())
+        await self._thread(keep, self._store, found)
+        return found
+
+    async def feedback(self, number: int, score: int, why: str, by: str) -> Incident:
+        """Somebody's score, 0 to 100, of what was said of an incident. Raises IncidentError."""
+        return await self._thread(feedback, self._store, number, score, why, by, self.now())
 
     async def told(self, number: int) -> tuple[str, ...]:
         """Where people were told of an incident, by the outbox: never by anybody's word."""

@@ -186,7 +186,7 @@ class PydanticRuntime:
         )
 
         @agent.output_validator
-        async def check(ctx: RunContext[None], output: T) -> T:  # pyright: ignore[reportUnusedFunction]
+        async def check(ctx: RunContext[None], output: T) -> T:  # pyright: ignore[reportUnusedFunction]  # the decorator keeps it
             last.append(output)
             found = task.check(output)
             if not found or ctx.retry >= SEND_BACKS:

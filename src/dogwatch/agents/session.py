@@ -35,7 +35,9 @@ NoteKind = Literal[
 class Desk(ReadDesk, Protocol):
     """What the crew needs beside the tools."""
 
-    async def record(self, actor: str, kind: str, subject: str, detail: Mapping[str, JsonValue]) -> None: ...
+    async def record(self, actor: str, kind: str, subject: str, detail: Mapping[str, JsonValue]) -> None:
+        """Write an event into the record."""
+        ...
 
 
 class Spent(Exception):
@@ -135,7 +137,9 @@ class Runtime(Protocol):
 
     headroom: dict[str, float]
 
-    async def run(self, task: Task[T], session: "Session") -> Outcome[T]: ...
+    async def run(self, task: Task[T], session: "Session") -> Outcome[T]:
+        """One run of one agent, to its end or to the end of a budget."""
+        ...
 
 
 @dataclass(slots=True)

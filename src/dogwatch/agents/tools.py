@@ -11,25 +11,36 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Literal, Protocol, cast
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
+from dogwatch.agents.arguments import (
+    PAGE,
+    ActionsArgs,
+    AskArgs,
+    AuditArgs,
+    ChangesArgs,
+    EvidenceArgs,
+    FindingArgs,
+    GraphArgs,
+    HealthArgs,
+    IncidentArgs,
+    IncidentsArgs,
+    ProposeArgs,
+    RunsArgs,
+    ScheduleArgs,
+    SimilarArgs,
+)
+from dogwatch.agents.arguments import (
+    Args as Args,
+)
+from dogwatch.agents.counter import Desk as Desk
 from dogwatch.agents.data import fit, masked
 from dogwatch.errors import DogwatchError
-from dogwatch.model import Action, Change, EvidenceKind, Incident, Run, Status
-from dogwatch.model.actions import ActionList, AuditTrail
+from dogwatch.model import Incident, Run
 from dogwatch.model.base import Noun
-from dogwatch.model.described import Described, descriptions
-from dogwatch.model.dossier import Dossier
-from dogwatch.model.health import HealthAssessment
-from dogwatch.model.precedent import Precedent
-from dogwatch.model.report import Explanation, PlatformView, Timetable
-
-PAGE = 50
-"""The most items of one answer."""
-_FARTHEST = 5_000
-_DAYS = 31
+from dogwatch.model.described import descriptions
 
 
 class Authority(StrEnum):
@@ -40,196 +51,6 @@ class Authority(StrEnum):
     """It writes down a proposal, which a person or nobody carries out."""
     ask = "ask"
     """It writes down a question to a person."""
-
-
-class Desk(Protocol):
-    """The verbs behind the tools; ``dogwatch.desk.Desk`` is the one there is. None asks a platform."""
-
-    def now(self) -> datetime: ...
-
-    def scrub(self, text: str) -> str: ...
-
-    async def incidents(
-        self, *, live: bool, platform: str | None, since: datetime | None, limit: int
-    ) -> Sequence[Incident]: ...
-
-    async def incident(self, number: int) -> Dossier: ...
-
-    async def similar(self, number: int, limit: int) -> Sequence[Precedent]: ...
-
-    async def runs(
-        self,
-        *,
-        platform: str | None,
-        job: str | None,
-        status: tuple[Status, ...],
-        since: datetime,
-        limit: int,
-    ) -> Sequence[Run]: ...
-
-    async def schedule(self, job: str | None, limit: int, slots: int) -> Timetable: ...
-
-    async def explain(self, fingerprint: str) -> Sequence[Explanation]: ...
-
-    async def health(self) -> tuple[Sequence[HealthAssessment], Sequence[PlatformView], datetime | None]: ...
-
-    async def graph(self, what: str | None) -> Mapping[str, JsonValue]: ...
-
-    async def changes(self, since: datetime) -> Sequence[Change]: ...
-
-    async def actions(self, incident: int | None) -> ActionList: ...
-
-    async def audit(self, subject: str | None, *, after: int, limit: int) -> AuditTrail: ...
-
-    async def propose(
-        self, number: int, verb: str, target: str, reason: str, cites: tuple[str, ...], by: str
-    ) -> Action: ...
-
-    async def ask(self, number: int, question: str, by: str) -> None: ...
-
-
-class Args(Described):
-    """What a tool takes; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Paged(Args):
-    """A page of a longer list."""
-
-    offset: int = Field(default=0, ge=0, le=_FARTHEST)
-    """How many to leave out; ``next_offset`` of the answer before."""
-    limit: int = Field(default=20, ge=1, le=PAGE)
-    """How many at most, 1 to 50."""
-
-
-class IncidentsArgs(Paged):
-    """Which incidents."""
-
-    live: bool = True
-    """Only those that are not over."""
-    platform: str | None = Field(default=None, max_length=80)
-    """The connector on which it began or that it touches."""
-    days: int = Field(default=7, ge=1, le=365)
-    """With live false: those that were live within so many days."""
-
-
-class IncidentArgs(Args):
-    """One incident."""
-
-    incident: int = Field(ge=1)
-    """Its number: 7 for INC-7."""
-
-
-class EvidenceArgs(Paged):
-    """Which facts of an incident."""
-
-    incident: int = Field(ge=1)
-    """Its number."""
-    kinds: tuple[EvidenceKind, ...] = ()
-    """run, log, metric, change, alert, lineage, runbook; left out: all."""
-    ids: tuple[str, ...] = Field(default=(), max_length=PAGE)
-    """Only these ids."""
-
-
-class SimilarArgs(Args):
-    """Whose like."""
-
-    incident: int = Field(ge=1)
-    """Number of the incident that others are compared with."""
-    limit: int = Field(default=5, ge=1, le=20)
-    """How many at most."""
-
-
-class RunsArgs(Paged):
-    """Which runs."""
-
-    platform: str | None = Field(default=None, max_length=80)
-    """The connector's kind or name."""
-    job: str | None = Field(default=None, max_length=200)
-    """A part of the job's name, or its whole id."""
-    status: tuple[Status, ...] = ()
-    """Left out: all."""
-    hours: float = Field(default=24.0, gt=0, le=24 * _DAYS)
-    """Runs that began within so many hours before now."""
-
-
-class ScheduleArgs(Args):
-    """Whose times."""
-
-    job: str | None = Field(default=None, max_length=200)
-    """A part of the job's name, its id or its subject; left out: those that are due next."""
-    limit: int = Field(default=10, ge=1, le=PAGE)
-    """Jobs at most."""
-
-
-class FindingArgs(Args):
-    """Which finding."""
-
-    fingerprint: str = Field(min_length=4, max_length=64)
-    """The fingerprint of a finding, or its beginning."""
-
-
-class HealthArgs(Args):
-    """Nothing to choose."""
-
-
-class GraphArgs(Args):
-    """Which part of the graph."""
-
-    what: str | None = Field(default=None, max_length=200)
-    """A pipeline or a job; left out: everything that is joined to something."""
-
-
-class ChangesArgs(Paged):
-    """Which changes."""
-
-    hours: float = Field(default=72.0, gt=0, le=24 * _DAYS)
-    """Changes that took effect within so many hours before now."""
-    subject: str | None = Field(default=None, max_length=200)
-    """A part of the subject that was changed."""
-
-
-class ActionsArgs(Args):
-    """Whose actions."""
-
-    incident: int | None = Field(default=None, ge=1)
-    """Of this incident only."""
-
-
-class AuditArgs(Args):
-    """Which part of the record."""
-
-    subject: str | None = Field(default=None, max_length=200)
-    """INC-7, an action's id; left out: everything."""
-    after: int = Field(default=0, ge=0)
-    """Events behind the one with this number; ``next_after`` of the answer before."""
-    limit: int = Field(default=20, ge=1, le=PAGE)
-    """How many at most."""
-
-
-class ProposeArgs(Args):
-    """One exact thing to do; a person decides."""
-
-    incident: int = Field(ge=1)
-    """The incident it is meant to mend."""
-    verb: Literal["rerun", "repair", "cancel", "pause", "resume", "manual"]
-    """What to do; manual is a step for a person."""
-    target: str = Field(min_length=1, max_length=200)
-    """Subject of the job: the incident's culprit or one that it hit."""
-    reason: str = Field(min_length=1, max_length=400)
-    """Why, in one sentence."""
-    cites: tuple[str, ...] = Field(min_length=1, max_length=20)
-    """Ids of the incident's evidence that it rests on."""
-
-
-class AskArgs(Args):
-    """A question to a person."""
-
-    incident: int = Field(ge=1)
-    """The incident it is about."""
-    question: str = Field(min_length=1, max_length=400)
-    """One sentence."""
 
 
 @dataclass(frozen=True, slots=True)

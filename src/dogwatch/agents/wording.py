@@ -138,6 +138,7 @@ def foreign_words(text: str, said: str) -> list[str]:
 
 @lru_cache(maxsize=1)
 def vocabulary() -> frozenset[str]:
+    """Stems of the words that reports may use although no evidence holds them."""
     text = (resources.files("dogwatch.agents") / "vocabulary.txt").read_text("utf-8")
     words = [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
     classes = [part for one in CauseClass for part in one.value.split("_")]

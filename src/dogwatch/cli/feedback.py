@@ -27,7 +27,7 @@ def command(ctx: click.Context, incident: str, score: int, why: str, by: str | N
 
     async def work() -> str:
         async with Dogwatch(settings) as app:
-            found = await app.feedback(number, score, why, f"user:{by or getpass.getuser()}")
+            found = await app.desk().feedback(number, score, why, f"user:{by or getpass.getuser()}")
             return found.name
 
     tell(f"{asyncio.run(work())}: {score} of 100, noted")

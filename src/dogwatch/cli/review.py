@@ -26,7 +26,7 @@ def command(ctx: click.Context, days: int, output: str) -> None:
 
     async def work() -> "Review":
         async with Dogwatch(settings) as app:
-            return await app.review(days)
+            return await app.desk().review(days)
 
     found = asyncio.run(work())
     if output == "json":

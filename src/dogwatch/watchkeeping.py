@@ -1,24 +1,28 @@
 """What keeps the watch together: calls from outside, the lead among watchers, signs of life, staleness."""
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from dogwatch import connectors
 from dogwatch.detect.silent import FORGOTTEN
-from dogwatch.errors import ConnectorError
+from dogwatch.errors import ConnectorError, SettingsError
 from dogwatch.hooks.base import Heard
 from dogwatch.lookup_overview import last_told
 from dogwatch.lookup_vitals import vitals
 from dogwatch.messenger import Messenger
 from dogwatch.model import content_id
-from dogwatch.model.call import Call, Pulse, WaitingCall, Watcher
+from dogwatch.model.call import Call, Organ, Pulse, WaitingCall, Watcher
 from dogwatch.model.channels import ChannelsReport
+from dogwatch.report import examination
 from dogwatch.report.exposition import Metric
 from dogwatch.settings import Settings
+from dogwatch.settings.consent import POLICY, read_policy
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.holders import certainly_dead
 from dogwatch.wire.http import Doors, Pace
@@ -155,6 +159,40 @@ class Watchkeeping:
     async def pulse(self) -> Pulse:
         """How old what we know is, and who is awake."""
         return await self._thread(self._pulse, self._clock.now())
+
+    async def examine(self) -> list[Organ]:
+        """Everything that keeps the watch, looked at closely. Sends nothing."""
+        pulse = await self.pulse()
+        async with AsyncExitStack() as stack:
+            messenger = Messenger(self._settings, self._doors, self._store, self._thread, stack)
+            channels = await messenger.status()
+        heard = await self._listener()
+        record = await self._thread(self._store.verify_events)
+        usage = await asyncio.to_thread(shutil.disk_usage, self._settings.home)
+        try:
+            read_policy(Path(self._settings.home) / POLICY, Path(self._settings.home))
+            policy = ""
+        except SettingsError as error:
+            policy = error.message
+        beats = self._settings.watch.heartbeat_url is not None
+        return [
+            *examination.rounds(pulse, self._settings.zone),
+            *examination.watchers(pulse),
+            *examination.listener(self._settings.watch.listen, heard),
+            *examination.messages(channels),
+            examination.record(*record),
+            examination.policy(policy),
+            examination.disk(usage.free, usage.total),
+            examination.heartbeat(beats),
+        ]
+
+    async def _listener(self) -> str:
+        """What is wrong with the listener, or nothing."""
+        host, _, port = self._settings.watch.listen.rpartition(":")
+        if not host:
+            return ""
+        near = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  # asked for, not bound
+        return await self.visit(f"http://{near}:{port}/healthz")
 
     async def stale_since(self) -> datetime | None:
         """When the last round of everything ended, if that is too long ago."""

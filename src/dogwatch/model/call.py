@@ -65,6 +65,17 @@ class Watcher(Noun):
     """When its next round by the clock is due."""
 
 
+class Organ(Noun):
+    """One part of the house, looked at closely."""
+
+    name: str
+    ok: bool
+    line: str
+    """How it is."""
+    hint: str = ""
+    """What to do if it is not well."""
+
+
 class Pulse(Noun):
     """Whether the watch is kept: how old what we know is, and who is awake."""
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
+from dogwatch.model.call import Organ
 from dogwatch.model.keeping import StoreView
 from dogwatch.model.report import Diagnosis
 from dogwatch.model.text import one_line, span
@@ -24,9 +25,14 @@ _NOTABLE_SKEW = 60.0
 
 
 def ward(
-    diagnoses: Sequence[Diagnosis], zone: ZoneInfo, now: datetime, width: int, kept: StoreView | None = None
+    diagnoses: Sequence[Diagnosis],
+    zone: ZoneInfo,
+    now: datetime,
+    width: int,
+    kept: StoreView | None = None,
+    organs: Sequence[Organ] = (),
 ) -> Text:
-    """All connectors, in the order of dogwatch.yaml, below the store."""
+    """All connectors, in the order of dogwatch.yaml, below the store; then the parts of the watch."""
     indent = 4 + max((len(one.instance) for one in diagnoses), default=0)
     lines: list[Text] = []
     if kept is not None:
@@ -39,6 +45,14 @@ def ward(
         for step in () if one.ok else words.next_steps(one.hint):
             label = Text(" " * indent + "next", style="dim")
             lines += hanging(label, wrap(step, width - indent - 6), indent + 6)
+    aside = 4 + max((len(one.name) for one in organs), default=0)
+    for organ in organs:
+        mark, style = ("○", "") if organ.ok else ("●", "bold red")
+        label = Text.assemble((f"{mark} ", style), (organ.name, style))
+        lines += hanging(label, wrap(one_line(organ.line, 400), width - aside), aside)
+        if organ.hint:
+            label = Text(" " * aside + "next", style="dim")
+            lines += hanging(label, wrap(organ.hint, width - aside - 6), aside + 6)
     return page(lines)
 
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from dogwatch.model import HealthAssessment, Incident, Run
 from dogwatch.model.dossier import Dossier, IncidentList
+from dogwatch.model.call import Organ
 from dogwatch.model.keeping import StoreView
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.model.text import one_line
@@ -138,14 +139,19 @@ def runs(found: Sequence[Run], zone: ZoneInfo) -> str:
     return "\n".join(lines)
 
 
-def doctor(diagnoses: Sequence[Diagnosis], kept: StoreView | None = None) -> str:
-    """One row for the store and each connector."""
+def doctor(
+    diagnoses: Sequence[Diagnosis], kept: StoreView | None = None, organs: Sequence[Organ] = ()
+) -> str:
+    """One row for the store, each connector, and each part of the watch that was looked at."""
     lines = ["| connector | state | what | next |", "|---|---|---|---|"]
     if kept is not None:
         lines.append(f"| store | ok | {plain(store(kept))} |  |")
     for one in diagnoses:
         state = "ok" if one.ok else one.fault
         lines.append(f"| {plain(one.instance)} | {state} | {plain(one.line)} | {plain(one.hint)} |")
+    for organ in organs:
+        state = "ok" if organ.ok else "not well"
+        lines.append(f"| {plain(organ.name)} | {state} | {plain(organ.line)} | {plain(organ.hint)} |")
     return "\n".join(lines)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from dogwatch.model import HealthAssessment, Incident, Run
-from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.call import Organ
+from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.keeping import StoreView
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.model.text import one_line

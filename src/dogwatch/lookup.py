@@ -9,7 +9,7 @@ from dogwatch.detect.expect import Past, Window, expect
 from dogwatch.detect.ledger import judge
 from dogwatch.detect.rules import Rules
 from dogwatch.gather import HISTORY, LONG_HISTORY, Agenda, Matter, matter, with_leaders
-from dogwatch.model import Basis, Expectation, ExpectationState, Finding, Job, Run, ScheduleKind
+from dogwatch.model import Basis, Expectation, ExpectationState, Finding, Job, Run, ScheduleKind, Source
 from dogwatch.model.ledger import JobKey
 from dogwatch.model.report import Explanation, JobTimes, SlotView, Timetable
 from dogwatch.model.text import one_line, span
@@ -41,11 +41,23 @@ def timetable(
     sources = store.sources()
     found: list[JobTimes] = []
     for start in range(0, min(limit, len(keys)), 200):
-        part = keys[start : min(start + 200, limit)]
-        agenda = Agenda(part, sources, frozenset(store.job_counts()))
-        found += _times(store, matter(store, agenda, part, policy, now), policy, slots, now)
+        found += times_of(store, policy, keys[start : min(start + 200, limit)], slots, now, sources)
     found.sort(key=lambda job: (not job.coming, job.coming[0].scheduled_for if job.coming else now, job.name))
     return Timetable(at=now, timezone=policy.timezone, jobs=tuple(found), more=max(0, len(keys) - limit))
+
+
+def times_of(
+    store: Store,
+    policy: Policy,
+    jobs: Sequence[JobKey],
+    slots: int,
+    now: datetime,
+    sources: Sequence[Source] | None = None,
+) -> list[JobTimes]:
+    """The slots of these jobs, so many of each kind; at most 200 jobs at a time."""
+    known = store.sources() if sources is None else sources
+    agenda = Agenda(jobs, known, frozenset(store.job_counts()))
+    return _times(store, matter(store, agenda, jobs, policy, now), policy, slots, now)
 
 
 def _times(store: Store, known: Matter, policy: Policy, slots: int, now: datetime) -> list[JobTimes]:
@@ -196,8 +208,7 @@ def _explained(
 
 def _slots_about(store: Store, policy: Policy, key: JobKey, now: datetime) -> tuple[SlotView, ...]:
     """The latest slots of one job at a moment; none if it is not known any more."""
-    agenda = Agenda([key], store.sources(), frozenset(store.job_counts()))
-    found = _times(store, matter(store, agenda, [key], policy, now), policy, _SLOTS_SHOWN, now)
+    found = times_of(store, policy, [key], _SLOTS_SHOWN, now)
     return found[0].past if found else ()
 
 

@@ -10,6 +10,7 @@ from dogwatch.incidents.similar import Seen, similar
 from dogwatch.model import Change, IncidentState
 from dogwatch.model.precedent import Precedent, Remedied
 from dogwatch.model.review import Scores
+from dogwatch.pipelines.graph import Graph
 from dogwatch.pipelines.lineage import Step as LineageStep
 from dogwatch.pipelines.spec import Pipeline
 from dogwatch.store import Store
@@ -30,17 +31,21 @@ def precedents(
     now: datetime,
 ) -> list[Precedent]:
     """Past incidents that are like this one, with what was done about them. Raises IncidentError."""
+    return alike(store, number, pipeline_graph(store, declared, lineage, now), limit)
+
+
+def alike(store: Store, number: int, graph: Graph, limit: int, past: int = _PAST) -> list[Precedent]:
+    """The same for a graph that is at hand; so many past incidents are looked at, the newest."""
     incident = store.incident(number)
     if incident is None:
         raise IncidentError(f"there is no INC-{number}", "dogwatch incidents")
-    over = store.incidents(IncidentFilter(states=(IncidentState.resolved,), limit=_PAST))
+    over = store.incidents(IncidentFilter(states=(IncidentState.resolved,), limit=past))
     over = [one for one in over if one.number != number and not one.blind]
     found = store.incident_findings([number, *(one.number for one in over)])
     seen = {key: [finding for finding, _ in findings] for key, findings in found.items()}
-    graph = pipeline_graph(store, declared, lineage, now)
     near = graph.ancestors(incident.culprit).keys() | graph.descendants(incident.culprit).keys()
-    past = [Seen(one, seen.get(one.number, ())) for one in over]
-    like = similar(Seen(incident, seen.get(number, ())), past, near, 3 * limit)
+    others = [Seen(one, seen.get(one.number, ())) for one in over]
+    like = similar(Seen(incident, seen.get(number, ())), others, near, 3 * limit)
     weights = kept_weights(store)
     told = [_weighed(store, one, weights) for one in like]
     told.sort(key=lambda one: (-one.likeness, -one.number))

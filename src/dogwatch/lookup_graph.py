@@ -28,6 +28,14 @@ class Chart:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The graph of everything, and what is odd about it."""
+
+    graph: Graph
+    warnings: tuple[str, ...] = ()
+
+
 def chart(
     store: Store, declared: Sequence[Pipeline], lineage: LineageSettings, what: str | None, now: datetime
 ) -> Chart:
@@ -36,9 +44,21 @@ def chart(
     Live incidents mark where trouble began and who is hit. Raises SettingsError if nothing is called so, or
     StoreError.
     """
+    return pictured(store, survey(store, declared, lineage, now), what)
+
+
+def survey(
+    store: Store, declared: Sequence[Pipeline], lineage: LineageSettings, now: datetime | None
+) -> Survey:
+    """The whole graph; without ``now`` no habit is looked up anew."""
     files = read_lineage(lineage)
-    whole = pipeline_graph(store, declared, lambda: files.steps, now)
-    shown, heading = _chosen(store, whole, what)
+    graph = pipeline_graph(store, declared, lambda: files.steps, now)
+    return Survey(graph, (*warnings(graph), *files.problems))
+
+
+def pictured(store: Store, known: Survey, what: str | None) -> Chart:
+    """A part of what was surveyed, with the marks of live incidents. Raises as ``chart`` does."""
+    shown, heading = _chosen(store, known.graph, what)
     live = store.live_incidents()
     picture = Picture(
         shown,
@@ -49,7 +69,7 @@ def chart(
     counts = f"{plural(len(shown.nodes), 'job')} · {plural(certain, 'edge')}"
     more = len(shown.edges) - certain
     counts += f" · {more} more suggested" if more else ""
-    return Chart(picture, f"{heading} · {counts}" if heading else counts, (*warnings(whole), *files.problems))
+    return Chart(picture, f"{heading} · {counts}" if heading else counts, known.warnings)
 
 
 def _chosen(store: Store, whole: Graph, what: str | None) -> tuple[Graph, str]:

@@ -13,12 +13,12 @@ from dogwatch.logs.judge import SEVERITIES, Components
 from dogwatch.logs.memory import Memory
 from dogwatch.logs.redact import redact
 from dogwatch.logs.verdict import verdicts
-from dogwatch.lookup import timetable
+from dogwatch.lookup import times_of
 from dogwatch.lookup_cases import dossier, incident_list
-from dogwatch.lookup_overview import bar, last_told, since_moment
+from dogwatch.lookup_overview import last_told
 from dogwatch.model import ExpectationState, Incident, IncidentState, Job, JobState, Run, job_subject
 from dogwatch.model.ledger import JobKey
-from dogwatch.model.overview import Lane, Mark, Overview, Track
+from dogwatch.model.overview import Bar, Lane, Mark, Overview, Track
 from dogwatch.model.pages import (
     ErrorGroup,
     Hit,
@@ -36,10 +36,10 @@ from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
 _BACK, _AHEAD = timedelta(hours=24), timedelta(hours=2)
-_LANES, _FEW = 40, 8
-"""Jobs of one platform in the timeline: with trouble, and at least so many of all."""
+_LANES, _FEW = 40, 16
+"""Jobs of one platform in the timeline: all of a few, of many so many, troubled ones first."""
 _OVER = 10
-_DOSSIERS = 8
+_DOSSIERS = 6
 _RUNS = 50
 _HISTORY = 130
 _SLOTS = 20
@@ -82,18 +82,20 @@ def _tracks(
     culprits = dict.fromkeys(one.culprit for one in live)
     hit = dict.fromkeys(each.subject for one in live for each in one.affected if each.since is not None)
     wrong = culprits | hit
-    troubled = Counter((run.instance, run.job_id) for run in store.troubles(now - _BACK, now))
+    troubled = Counter(store.troubled_jobs(now - _BACK))
     looks, counts = store.looks(), store.job_counts()
     tracks: list[Track] = []
     for platform in platforms:
         own = [key for subject in wrong if (key := _key(subject))[0] == platform.instance]
         own += [key for key, _ in troubled.most_common() if key[0] == platform.instance]
-        chosen = list(dict.fromkeys(own))[:_LANES]
-        room = max(_FEW, 0 if counts.get(platform.instance, 0) > _LANES else _LANES) - len(chosen)
+        most = _LANES if counts.get(platform.instance, 0) <= _LANES else _FEW
+        chosen = list(dict.fromkeys(own))[:most]
+        room = most - len(chosen)
         if room > 0:
             some = store.job_page(platform.instance, "", "", room + len(chosen))
             chosen = list(dict.fromkeys([*chosen, *((row[0], row[2]) for row in some)]))[: room + len(chosen)]
-        jobs = {key: job for key, (job, gone) in store.jobs_of(chosen).items() if not gone}
+        jobs = store.jobs_now(platform.instance, [key[1] for key in chosen])
+        ran = store.bars(jobs, now - _BACK)
         slots = store.slots(jobs, {platform.instance: now - _BACK}, 0)
         lanes: list[Lane] = []
         for key, job in jobs.items():
@@ -111,7 +113,7 @@ def _tracks(
                     name=job.name,
                     state=job.state,
                     wrong=job.subject in wrong,
-                    bars=tuple(bar(run) for run in since_moment(store, key, now - _BACK)),
+                    bars=tuple(Bar(**one) for one in ran.get(key, ())),
                     slots=tuple(marks),
                 )
             )
@@ -136,9 +138,7 @@ def _key(subject: str) -> JobKey:
 # ── one job ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def job_file(
-    store: Store, policy: Policy, key: JobKey, cursor: str | None, now: datetime
-) -> JobFile:
+def job_file(store: Store, policy: Policy, key: JobKey, cursor: str | None, now: datetime) -> JobFile:
     """One job with its latest runs, or those from behind a run. Raises SettingsError if it is not known."""
     found = store.jobs_of([key]).get(key)
     if found is None:
@@ -149,7 +149,7 @@ def job_file(
     runs = [known[uid] for uid in ids if uid in known]
     live = [one for one in store.live_incidents() if job.subject in (one.culprit, *_hit(one))]
     past = [one for one in store.incidents_of(job.subject, _CASES) if not one.state.live]
-    times = timetable(store, policy, job.subject, 1, _SLOTS, now).jobs if not gone else ()
+    times = times_of(store, policy, [key], _SLOTS, now) if not gone else []
     return JobFile(
         at=now,
         timezone=policy.timezone,

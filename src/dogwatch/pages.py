@@ -4,13 +4,19 @@ from datetime import datetime
 from functools import partial
 
 from dogwatch import lookup_pages
+from dogwatch.lookup_agents import alike
+from dogwatch.lookup_graph import Chart, Survey, pictured, survey
 from dogwatch.lookup_vitals import stale_since
 from dogwatch.model.overview import Overview
 from dogwatch.model.pages import JobFile, JobList, LogPage, SearchResult
+from dogwatch.model.precedent import Precedent
 from dogwatch.settings import Settings
+from dogwatch.settings.pipelines import pipelines_of
 from dogwatch.settings.policy import policy
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
+
+_ALIKE, _PAST = 5, 100
 
 
 class Pages:
@@ -30,6 +36,27 @@ class Pages:
 
     def _stale_since(self, now: datetime) -> datetime | None:
         return stale_since(self._store, self._settings.watch, self._settings.timezone, now)
+
+    async def shape(self) -> str:
+        """Another text whenever the graph may have changed."""
+        shape = await self._thread(self._store.shape)
+        lineage = self._settings.lineage
+        files = bool(lineage.dbt or lineage.openlineage)  # which may change with any round
+        return f"{shape} {(await self._thread(self._store.pulse)).round if files else ''}"
+
+    async def survey(self) -> Survey:
+        """The graph of everything."""
+        declared = pipelines_of(self._settings, self._settings.timezone)
+        return await self._thread(survey, self._store, declared, self._settings.lineage, None)
+
+    async def chart(self, known: Survey, what: str | None) -> Chart:
+        """The part of a survey that is named, with live incidents marked. Raises SettingsError if nothing is
+        called so."""
+        return await self._thread(pictured, self._store, known, what)
+
+    async def alike(self, known: Survey, number: int) -> list[Precedent]:
+        """A few incidents of the latest that are like this one. Raises IncidentError."""
+        return await self._thread(alike, self._store, number, known.graph, _ALIKE, _PAST)
 
     async def job(self, instance: str, job_id: str, cursor: str | None = None) -> JobFile:
         """One job; ``cursor`` is the uid of the run behind which its runs are shown. Raises

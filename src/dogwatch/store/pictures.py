@@ -13,6 +13,11 @@ from dogwatch.store import schema
 from dogwatch.store.access import Access
 from dogwatch.store.rows import behind
 
+_BARS = 300
+"""Of one job."""
+_SEARCHED = 3_000
+"""Incidents."""
+
 
 class Pictures(Access):
     """The part of the store for overviews and pages."""
@@ -32,6 +37,64 @@ class Pictures(Access):
                 if row is not None:
                     found[instance, job_id] = Job.model_validate(row.body), row.valid_to is not None
         return found
+
+    def jobs_now(self, instance: str, ids: Sequence[str]) -> dict[JobKey, Job]:
+        """These jobs of an instance, in the order of ``ids``; those that are gone are left out."""
+        table = schema.job_versions
+        query = sa.select(table.c.job_id, table.c.body).where(
+            table.c.instance == instance, table.c.job_id.in_(list(ids)), table.c.valid_to.is_(None)
+        )
+        with self._read() as connection:
+            known = {row.job_id: Job.model_validate(row.body) for row in connection.execute(query)}
+        return {(instance, id_): known[id_] for id_ in dict.fromkeys(ids) if id_ in known}
+
+    def bars(self, jobs: Iterable[JobKey], since: datetime) -> dict[JobKey, list[dict[str, Any]]]:
+        """What ran of these jobs since then as ``model.overview.Bar`` has it, the oldest first; without
+        what was skipped, and of very much the latest."""
+        table = schema.runs
+        query = (
+            sa.select(table.c.uid, table.c.native_run_id, table.c.began_at, table.c.ended_at, table.c.status)
+            .where(table.c.instance == sa.bindparam("i"), table.c.job_id == sa.bindparam("j"))
+            .where(table.c.began_at >= sa.bindparam("since"), table.c.status != Status.skipped.value)
+            .order_by(table.c.began_at.desc())
+            .limit(_BARS)
+        )
+        found: dict[JobKey, list[dict[str, Any]]] = {}
+        with self._read() as connection:
+            for key in jobs:
+                rows = connection.execute(query, {"i": key[0], "j": key[1], "since": since}).all()
+                found[key] = [
+                    {
+                        "run_uid": row[0],
+                        "native_run_id": row[1],
+                        "starts_at": row[2],
+                        "ends_at": row[3],
+                        "status": Status(row[4]),
+                    }
+                    for row in reversed(rows)
+                ]
+        return found
+
+    def troubled_jobs(self, since: datetime) -> dict[JobKey, int]:
+        """Jobs of which an attempt that began since then did badly, with how many of them."""
+        table = schema.runs
+        query = (
+            sa.select(table.c.instance, table.c.job_id, sa.func.count())
+            .where(schema.UNWELL, table.c.status.in_(["failed", "timed_out"]), table.c.began_at >= since)
+            .group_by(table.c.instance, table.c.job_id)
+        )
+        with self._read() as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+    def shape(self) -> str:
+        """Another text whenever a job came, changed or went, or a habit was found: the graph may have changed
+        then."""
+        jobs, habits = schema.job_versions, schema.habits
+        came = sa.select(sa.func.max(jobs.c.valid_from), sa.func.max(jobs.c.valid_to), sa.func.count())
+        looked = sa.select(sa.func.max(habits.c.looked_at))
+        with self._read() as connection:
+            row = connection.execute(came.select_from(jobs)).one()
+            return f"{row[0]} {row[1]} {row[2]} {connection.execute(looked).scalar()}"
 
     def job_page(
         self, instance: str | None, text: str, after: str, limit: int
@@ -63,11 +126,13 @@ class Pictures(Access):
             return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 
     def incidents_saying(self, text: str, limit: int) -> list[Incident]:
-        """Incidents in whose title, culprit or causes a text stands, the newest first."""
+        """Incidents in which a text stands, the newest first; of very many the latest are looked at."""
         table = schema.incidents
+        last = sa.select(sa.func.max(table.c.number)).scalar_subquery()
         said = sa.cast(table.c.body, sa.Text)
         query = (
             sa.select(table.c.body)
+            .where(table.c.number > last - _SEARCHED)
             .where(said.icontains(json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True))
             .order_by(table.c.number.desc())
             .limit(limit)

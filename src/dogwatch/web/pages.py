@@ -18,7 +18,7 @@ from dogwatch.report.incident import next_steps
 from dogwatch.report.verdict import verdict
 from dogwatch.web.errors import Refused
 from dogwatch.web.site import Ask
-from dogwatch.web.views import chart_of, drawn, page
+from dogwatch.web.views import chart_of, charted, drawn, page, surveyed
 
 _PAGE = 50
 _LINES = 60
@@ -84,7 +84,12 @@ async def incident(ask: Ask) -> Response:
     number = number_of(ask.path("incident"))
     told = await dossier_of(ask, number)
     actions = await ask.app.actions(everything=True, incident=number)
-    similar = await ask.site.kept(f"similar {number}", lambda: ask.app.desk().similar(number, 5))
+    known = await surveyed(ask)
+    similar = await ask.site.kept(
+        f"similar {number}",
+        lambda: ask.app.pages().alike(known, number),
+        by=f"{told.incident.version} {(await ask.app.pulse()).round // 10}",
+    )
     cited, rest = _evidence(told)
     return page(
         ask,
@@ -153,7 +158,7 @@ async def pipelines(ask: Ask) -> Response:
     """What is declared, how it is, and what depends on what."""
     what = ask.query.get("of", "")[:300] or None
     try:
-        chart = await ask.site.kept(f"graph {what}", lambda: ask.app.graph(what))
+        chart = await charted(ask, what)
     except SettingsError as error:
         raise Refused(404, error.message, error.hint) from None
     health, _, _ = await ask.app.desk().health()

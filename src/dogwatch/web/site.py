@@ -50,9 +50,10 @@ class Site:
         """The present."""
         return self.dogwatch.clock.now()
 
-    async def kept(self, key: str, make: Callable[[], Awaitable[T]]) -> T:
-        """What ``make`` gave last, as long as nothing was found, decided or done since."""
-        pulse = str(await self.dogwatch.pulse())
+    async def kept(self, key: str, make: Callable[[], Awaitable[T]], by: str = "") -> T:
+        """What ``make`` gave last, as long as nothing was found, decided or done since; or as long as ``by``
+        is the same."""
+        pulse = by or str(await self.dogwatch.pulse())
         known = self._kept.get(key)
         if known is None or known[0] != pulse:
             known = (pulse, await make())

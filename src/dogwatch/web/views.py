@@ -13,7 +13,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from dogwatch.errors import SettingsError
-from dogwatch.lookup_graph import Chart
+from dogwatch.lookup_graph import Chart, Survey
 from dogwatch.model import Evidence
 from dogwatch.model.door import Scope
 from dogwatch.model.dossier import Dossier
@@ -145,9 +145,21 @@ def drawn(chart: Chart | None) -> tuple[Markup, Sequence[Any]]:
 async def chart_of(ask: Ask, what: str | None) -> Chart | None:
     """The graph around something; None if nothing is joined to it or it is not known."""
     try:
-        return await ask.site.kept(f"graph {what}", lambda: ask.app.graph(what))
+        return await charted(ask, what)
     except SettingsError:
         return None
+
+
+async def charted(ask: Ask, what: str | None) -> Chart:
+    """The same. Raises SettingsError."""
+    known = await surveyed(ask)
+    return await ask.site.kept(f"graph {what}", lambda: ask.app.pages().chart(known, what))
+
+
+async def surveyed(ask: Ask) -> Survey:
+    """The graph of everything, made once for as long as no job changes."""
+    looks = ask.app.pages()
+    return await ask.site.kept("survey", looks.survey, by=await looks.shape())
 
 
 def spark(values: Sequence[int]) -> Markup:

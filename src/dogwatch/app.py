@@ -434,6 +434,12 @@ class Dogwatch:
 
         return await answer(self.settings, self._store, self._thread, self.desk(), question, before)
 
+    async def discuss(
+        self, told: "Answer", history: Sequence["Answer"], progress: Callable[[str], None]
+    ) -> "Answer":
+        """The answer with what agents add, if a model is set; ``history``: the answers before it."""
+        return await self._investigator(progress).discuss(told, history)
+
     def desk(self) -> "Desk":
         """What agents and their like may ask for: ``agents.tools`` is called with it."""
         from dogwatch.desk import Desk

@@ -4,7 +4,9 @@ Without the extra, a model or a key everything is answered by the rules, and the
 """
 
 import importlib.util
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +17,18 @@ from dogwatch.agents.session import Purse
 from dogwatch.desk import Desk
 from dogwatch.errors import SettingsError
 from dogwatch.model import Incident
+from dogwatch.model.answer import Answer
 from dogwatch.model.investigation import Investigation
 from dogwatch.settings.agents import AgentsSettings
 
 if TYPE_CHECKING:
     from dogwatch.agents.crew import Crew
+    from dogwatch.agents.runtime import PydanticRuntime
     from dogwatch.agents.session import Runtime
 
 Say = Callable[[str], None]
 _PRECEDENTS = 3
+_SHOWS = re.compile(r"incident show INC-(\d{1,9})$")
 
 
 def _silent(text: str) -> None:
@@ -96,19 +101,43 @@ class Investigator:
 
     async def _with_models(self, agents: dict[str, AgentFile], number: int) -> Investigation:
         from dogwatch.agents.crew import Crew
+
+        async with self._models() as runtime:
+            crew = Crew(agents, runtime, self._desk, self.purse, self._progress)
+            return await self._traced(crew, number)
+
+    async def discuss(self, told: Answer, history: Sequence[Answer] = ()) -> Answer:
+        """The answer with what agents add to it, where it speaks of an incident and a model is set.
+
+        Raises IncidentError, SettingsError or StoreError.
+        """
+        number = next((int(found[1]) for step in told.next if (found := _SHOWS.search(step))), None)
+        if number is None or (self._runtime is None and not self._settings.model):
+            return told
+        if (lacking := self.why_not()) != "":
+            return told.model_copy(update={"note": lacking})
+        from dogwatch.agents.talk import discuss
+
+        agents, purse = roster_of(self._settings), self.purse()
+        async with AsyncExitStack() as stack:
+            runtime = self._runtime
+            if runtime is None:
+                runtime = await stack.enter_async_context(self._models())
+            return await discuss(told, number, history, agents, runtime, self._desk, purse, self._progress)
+
+    @asynccontextmanager
+    async def _models(self) -> "AsyncGenerator[PydanticRuntime]":
+        """A runtime that talks to the models of the settings; what their providers still allow is noted."""
         from dogwatch.agents.runtime import PydanticRuntime, known_price
 
         choice, headroom = choice_of(self._settings), dict[str, float]()
         async with client_for(headroom) as client:
-            runtime = PydanticRuntime(
+            yield PydanticRuntime(
                 lambda agent, own: build(chosen(choice, agent, own), choice, client),
                 price=lambda response: known_price(response, choice.usd_in, choice.usd_out),
                 headroom=headroom,
             )
-            crew = Crew(agents, runtime, self._desk, self.purse, self._progress)
-            found = await self._traced(crew, number)
         await self._desk.note_headroom(choice.model, headroom)
-        return found
 
     async def _traced(self, crew: "Crew", number: int) -> Investigation:
         """Investigate, and tell what it consisted of where the settings say."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dogwatch.cli.progress import ProgressLine
 from dogwatch.cli.shell import format_option, program, read_settings, show, tell
 
 if TYPE_CHECKING:
@@ -13,21 +14,25 @@ if TYPE_CHECKING:
 
 @click.command("ask")
 @click.argument("question", nargs=-1)
+@click.option("--rules", is_flag=True, help="Ask no model, even if one is set.")
 @format_option
 @click.pass_context
-def command(ctx: click.Context, question: tuple[str, ...], output: str) -> None:
+def command(ctx: click.Context, question: tuple[str, ...], rules: bool, output: str) -> None:
     """Answer a question such as "why was yesterday's sales late?".
 
     The answer follows by rules from what the last rounds found, and cites it. Without a QUESTION, and where
-    one is not understood, the questions that can be answered are listed. Asks no platform.
+    one is not understood, the questions that can be answered are listed. If a model is set (agents.model in
+    dogwatch.yaml) agents may add sentences, each on evidence that holds it. Asks no platform.
     """
     settings = read_settings(ctx)
 
     from dogwatch.app import Dogwatch
 
     async def asked() -> "Answer":
-        async with Dogwatch(settings) as app:
-            return await app.ask(" ".join(question) or "help")
+        with ProgressLine(()) as line:
+            async with Dogwatch(settings) as app:
+                told = await app.ask(" ".join(question) or "help")
+                return told if rules else await app.discuss(told, (), lambda said: line.note("at work", said))
 
     found = asyncio.run(asked())
     if output == "json":

@@ -28,6 +28,7 @@ _KEPT = 1_000
 def command(ctx: click.Context) -> None:
     """Ask one question after the other, as with ask; `and who is hit?` goes on about the same.
 
+    If a model is set, agents may add sentences to what the rules say; what they look up is shown meanwhile.
     The arrow keys bring earlier questions back. Ctrl-C stops an answer or drops a line, Ctrl-D ends. From a
     pipe, each line is a question.
     """
@@ -37,14 +38,14 @@ def command(ctx: click.Context) -> None:
     history = _history() if typed else None
     if typed:
         click.echo("Ask in plain words; `help` lists what can be answered, Ctrl-D ends.")
-    before: Sequence[str] = ()
+    told: list[Answer] = []
     while (question := _line(typed)) is not None:
         if question.lower() in _ENDS:
             break
         if question:
             if not typed:
                 click.echo(f"{_PROMPT}{question}")
-            before = _answered(settings, question, before, called)
+            told += _answered(settings, question, told, called)
             click.echo()
     if history is not None:
         _keep(history)
@@ -67,26 +68,32 @@ def _line(typed: bool) -> str | None:
             click.echo("\n(Ctrl-D ends)")
 
 
-def _answered(settings: "Settings", question: str, before: Sequence[str], called: str) -> Sequence[str]:
-    """Tell the answer; what the next question may be about. Ctrl-C stops it."""
+def _answered(settings: "Settings", question: str, told: "Sequence[Answer]", called: str) -> "list[Answer]":
+    """Tell the answer of the rules at once, then what agents do, then what they add. Ctrl-C stops it; what
+    was answered by then stays in the conversation."""
     from dogwatch.app import Dogwatch
-    from dogwatch.report.answer import answer
+    from dogwatch.report.answer import added, answer
 
-    async def asked() -> "Answer":
+    out, found = console(), list["Answer"]()
+    before = next((one.about for one in reversed(told) if one.about), ())
+
+    async def asked() -> None:
         async with Dogwatch(settings) as app:
-            return await app.ask(question, before)
+            found.append(await app.ask(question, before))
+            out.print(answer(found[0], out.width, called), soft_wrap=True)
+            more = await app.discuss(found[0], told, lambda said: click.echo(f"  · {said}"))
+            if more is not found[0]:
+                found[0] = more
+                for line in added(more, out.width):
+                    out.print(line, soft_wrap=True)
 
     try:
-        found = asyncio.run(asked())
+        asyncio.run(asked())
     except KeyboardInterrupt:
         click.echo("\nstopped")
-        return before
     except DogwatchError as error:
         complain(error, verbose=False)
-        return before
-    out = console()
-    out.print(answer(found, out.width, called), soft_wrap=True)
-    return found.about or before
+    return found
 
 
 def _history() -> Path | None:

@@ -26,6 +26,10 @@ class Answer(Noun):
     about: tuple[str, ...] = ()
     """Subjects of what was taken to be meant."""
     statements: tuple[Statement, ...] = ()
+    added: tuple[Statement, ...] = ()
+    """What agents add, each sentence on evidence that holds it; empty without a model."""
+    note: str = ""
+    """Why agents added nothing or stopped early, if they were asked."""
     evidence: tuple[Evidence, ...] = ()
     """What the statements cite."""
     next: tuple[str, ...] = ()

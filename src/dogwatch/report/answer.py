@@ -21,6 +21,7 @@ def answer(told: Answer, width: int, program: str = "dogwatch") -> Text:
         cited = " ".join(f"[{id_[:8]}]" for id_ in one.cites)
         first, *rest = wrap(f"{one.said} {cited}".strip(), width - 2)
         lines += [Text(first), *(Text(f"  {line}") for line in rest)]
+    lines += added(told, width)
     if told.suggestions:
         lines += [Text(_opening(told)), *(Text(f"  {text}") for text in told.suggestions)]
     zone = ZoneInfo(told.timezone)
@@ -30,12 +31,27 @@ def answer(told: Answer, width: int, program: str = "dogwatch") -> Text:
     return page(lines)
 
 
+def added(told: Answer, width: int) -> list[Text]:
+    """What agents add, and why they add nothing."""
+    lines: list[Text] = []
+    for one in told.added:
+        cited = " ".join(f"[{id_[:8]}]" for id_ in one.cites)
+        lines += hanging(Text(" agents", style="dim"), wrap(f"{one.said} {cited}", width - _LABEL), _LABEL)
+    if told.note:
+        lines += hanging(Text(" agents", style="dim"), wrap(told.note, width - _LABEL), _LABEL, "dim")
+    return lines
+
+
 def markdown(told: Answer, program: str = "dogwatch") -> str:
     """The same for tickets and chat."""
     zone = ZoneInfo(told.timezone)
     lines = [
         f"- {plain(one.said, 600)}" + "".join(f" `{id_[:8]}`" for id_ in one.cites) for one in told.statements
     ]
+    if told.added:
+        lines += ["", "Agents add:", "", *(f"- {plain(one.said, 600)}" for one in told.added)]
+    if told.note:
+        lines += ["", plain(f"Agents: {told.note}", 400)]
     if told.suggestions:
         lines += [_opening(told), "", *(f"- {plain(text, 200)}" for text in told.suggestions)]
     if told.evidence:

@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
 
-.PHONY: phoenix demo test check soak docs install dev real format clean
+.PHONY: phoenix demo test check soak crewai docs install dev real format clean
 
 demo: install  ## install dogwatch and run one round over a simulated estate
 	@$(BIN)/dogwatch demo
@@ -38,6 +38,10 @@ soak: dev real  ## kill rounds and workers that deliver at KILLS random points, 
 	$(BIN)/python bench/watch.py
 	$(BIN)/python bench/quiet.py --season spring --seed 20
 	$(BIN)/python bench/quiet.py --season autumn --seed 21
+
+crewai: dev  ## the crew on CrewAI: its own lock and environment in packages/crewai, and its tests
+	@env -u UV_PROJECT_ENVIRONMENT $(UV) sync -q --locked --project packages/crewai
+	cd packages/crewai && .venv/bin/pytest -q
 
 format: dev  ## put the code into shape
 	$(BIN)/ruff format .

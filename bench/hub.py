@@ -12,6 +12,7 @@ Snowflake's speed, and there is no peer.
 """
 
 import argparse
+import gc
 import json
 import statistics
 import sys
@@ -81,6 +82,8 @@ def once(place: Place, runs: list[Run], peer: Callable[[], float]) -> tuple[floa
         watch = Watch(Path(folder), place)
         watch.set_up()
         watch.round(runs)
+        gc.collect()
+        gc.freeze()  # our own lists are nothing that a round would have at hand
         first = timed(watch.sync)
         bare = peer()
         again = timed(lambda: watch.again(afresh=True))

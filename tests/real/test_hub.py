@@ -142,7 +142,6 @@ def test_what_somebody_changed_deleted_or_doubled_there_is_named(watch: Watch) -
         watch.place.sql(f"delete from {{hub}}.job_status where uid = '{three}'")
     watch.place.sql(
         f"delete from {{hub}}.job_status where uid = '{one}'"
-    )  # its state there is as new as ours
     watch.again(afresh=True)
     assert watch.verify().differing == 0
 

@@ -159,7 +159,7 @@ class PostgresHub(Hub[PostgresHubSettings]):
         await self._all(self.upsert(table), [document])
 
     def upsert(self, table: Table) -> str:
-        """The statement; the document is bound to its placeholder."""
+        """The statement; the document is bound to its parameter."""
         names = [column.name for column in table.columns]
         typed = ", ".join(f"{column.name} {self.types[column.kind]}" for column in table.columns)
         given = ", ".join(f"{name} = excluded.{name}" for name in names[1:])

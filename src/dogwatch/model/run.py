@@ -136,7 +136,7 @@ class Run(Noun):
         answer already: only the type checker looks at what is given. Moments must be in UTC, metrics floats
         and the attempt 1 or more; the suite of every connector holds each run against ``Run(...)``.
         """
-        return _run_of(
+        return run_of(
             {
                 "uid": uid,
                 "platform": platform,
@@ -185,8 +185,9 @@ class Run(Noun):
 _FIELDS = set(Run.model_fields)
 
 
-def _run_of(values: dict[str, object]) -> Run:
-    """What pydantic's own ``model_construct`` does, without its search for defaults and aliases."""
+def run_of(values: dict[str, object]) -> Run:
+    """The run of values that were checked before, one for each field: what pydantic's own ``model_construct``
+    does, without its search for defaults and aliases."""
     run = Run.__new__(Run)
     object.__setattr__(run, "__dict__", values)
     object.__setattr__(run, "__pydantic_fields_set__", _FIELDS)

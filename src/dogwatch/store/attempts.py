@@ -29,7 +29,7 @@ _NEWEST = (
 )
 """One job's newest runs, straight from its index: a window over many jobs would read all they ever ran."""
 _NEWEST_OF_MANY = (
-    f"SELECT {_COLUMNS} FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS k(i, j, place)"  # noqa: S608
+    f"SELECT {_COLUMNS} FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS k(i, j, place)"  # noqa: S608  # our columns
     " CROSS JOIN LATERAL (SELECT * FROM runs WHERE instance = k.i AND job_id = k.j"
     " ORDER BY began_at DESC, attempt DESC LIMIT %s) AS newest"
     " ORDER BY place, began_at, attempt"
@@ -38,7 +38,7 @@ _NEWEST_OF_MANY = (
 _JOBS = 1_000
 """So many at once."""
 _BEHIND = (
-    f"SELECT {_COLUMNS}, changed_in FROM runs WHERE uid IN"  # noqa: S608
+    f"SELECT {_COLUMNS}, changed_in FROM runs WHERE uid IN"  # noqa: S608  # our columns
     " (SELECT uid FROM runs WHERE changed_in >= ? AND (changed_in > ? OR uid > ?) AND changed_in <= ?"
     " ORDER BY changed_in, uid LIMIT ?) ORDER BY changed_in, uid"
 )

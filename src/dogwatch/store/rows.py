@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from pydantic_core import from_json, to_json
 
 from dogwatch.model import Run, Status
+from dogwatch.model.run import run_of
 from dogwatch.store import schema
 
 _RUN_FIELDS = tuple(Run.model_fields)
 RUN_COLUMNS = _RUN_FIELDS
 """What ``run_from_text`` wants, in its order."""
-_FIELDS_SET = set(_RUN_FIELDS)
 _values = cast("Callable[[dict[str, Any]], tuple[Any, ...]]", itemgetter(*_RUN_FIELDS))
 _WORDS = {status: status.value for status in Status}
 _TERMINAL = {status: 0 if status.open else 1 for status in Status}
@@ -98,14 +98,14 @@ def run_from_text(row: Sequence[Any]) -> Run:
     values[_STATUS] = _STATUSES[values[_STATUS]]
     for index in (_METRICS, _METADATA):
         values[index] = {} if values[index] == "{}" else from_json(values[index])
-    return Run.model_construct(_FIELDS_SET, **dict(zip(_RUN_FIELDS, values, strict=True)))
+    return run_of(dict(zip(_RUN_FIELDS, values, strict=True)))
 
 
 def run_from_values(row: Sequence[Any]) -> Run:
     """The same from what PostgreSQL's driver gives: moments and JSON are read already."""
     values = list(row)
     values[_STATUS] = _STATUSES[values[_STATUS]]
-    return Run.model_construct(_FIELDS_SET, **dict(zip(_RUN_FIELDS, values, strict=True)))
+    return run_of(dict(zip(_RUN_FIELDS, values, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

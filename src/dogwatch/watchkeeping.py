@@ -26,6 +26,7 @@ from dogwatch.settings.consent import POLICY, read_policy
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.holders import certainly_dead
 from dogwatch.wire.http import Doors, Pace
+from dogwatch.wire.otlp import Span, send
 
 _PACE = Pace(per_second=0, concurrency=1, tries=2, timeout=10.0, patience=15.0, longest_wait=5.0)
 _ONE_TRY = Pace(per_second=0, concurrency=1, tries=1, timeout=10.0, patience=10.0)
@@ -137,6 +138,17 @@ class Watchkeeping:
             return ""
         self._doors.secrets.add(secret.get_secret_value())
         return await self._visit(secret.get_secret_value(), suffix)
+
+    async def trace(self, spans: Sequence[Span]) -> str:
+        """Send the trace of a round, if anybody wants it. Returns what went wrong, or nothing."""
+        watch = self._settings.watch
+        if not watch.traces:
+            return ""
+        try:
+            await send(self._doors, watch.traces, watch.traces_headers, spans)
+        except (ConnectorError, SettingsError) as error:
+            return self._doors.secrets.scrub(error.message)
+        return ""
 
     async def visit(self, url: str) -> str:
         """Ask an address for nothing but a 2xx. Returns what went wrong, or nothing."""

@@ -17,6 +17,7 @@ from dogwatch.detect.silent import PEER
 from dogwatch.engine.face import Face
 from dogwatch.engine.folders import Folders
 from dogwatch.engine.schedule import Timer
+from dogwatch.engine.traces import RoundTrace
 from dogwatch.errors import DogwatchError, SettingsError, StoreError
 from dogwatch.model.call import WaitingCall, Watcher
 from dogwatch.model.report import CheckReport
@@ -259,7 +260,8 @@ class _Shift:
         began = self._clock.now()
         whole = scope is None or scope >= self._settings.connectors.keys()
         self._say("round begins", scope="all" if whole else sorted(scope or ()), calls=len(waiting))
-        report = await self._with_signs(self._app.check(only=None if whole else scope))
+        trace = RoundTrace(self._clock, "all" if whole else ",".join(sorted(scope or ())))
+        report = await self._with_signs(self._app.check(trace, only=None if whole else scope))
         self._last["round"] = self._clock.now()
         if whole:
             self._timer.done(began)
@@ -271,6 +273,8 @@ class _Shift:
                 self._say("answered", hook=call.hook, problem=problem)
         if waiting:
             await self._keeping.done(waiting[-1].number)
+        if problem := await self._keeping.trace(trace.ended(report)):
+            self._say("trace not sent", why=problem)
         if whole and (problem := await self._keeping.beat()):
             self._say("heartbeat failed", why=problem)
 

@@ -41,7 +41,8 @@ def schema() -> dict[str, Any]:
         definitions |= _kind_schema(f"channel.{kind}", kind, notify.load(kind).Settings)
     for kind in hooks.names():
         definitions |= _kind_schema(f"hook.{kind}", kind, hooks.load(kind).Settings)
-    del definitions["WatchSettings"]["properties"]["heartbeat_url"]
+    for key in ("heartbeat_url", "traces_headers"):
+        del definitions["WatchSettings"]["properties"][key]
     del top["properties"]["watch"]["default"]
     del top["properties"]["keep"]["default"]
     del top["properties"]["store_password"]

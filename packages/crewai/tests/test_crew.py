@@ -22,7 +22,7 @@ class Script(BaseLLM):
     """A model that answers by agent; of a list one after the other, the last for ever."""
 
     answers: dict[str, Any]
-    asked: list[str] = []
+    asked: list[str]
 
     def call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
         """The next answer, in the form in which CrewAI reads plain text."""

@@ -1,7 +1,8 @@
-"""dogwatch's crew on CrewAI: the same roster, tools, outputs, grounding and limits; another framework drives it.
+"""dogwatch's crew on CrewAI: the same roster, tools, outputs, grounding and limits, another framework.
 
-Nothing that makes agents safe is here: tools, scope, budgets and the record are the session's, what may stand is
-judged by ``dogwatch.agents.grounding``. CrewAI runs in a thread; its tools answer from the loop that called.
+Nothing that makes agents safe is here: tools, scope, budgets and the record are the session's, what may stand
+is judged by ``dogwatch.agents.grounding``. CrewAI runs in a thread, its tools answer from the loop that called.
+Its telemetry is switched off before it is imported.
 """
 
 import os
@@ -11,24 +12,24 @@ os.environ.setdefault("CREWAI_DISABLE_TRACKING", "true")
 os.environ.setdefault("CREWAI_TRACING_ENABLED", "false")
 os.environ.setdefault("OTEL_SDK_DISABLED", "true")
 
-import asyncio  # the switches have to stand before CrewAI is imported
-from collections.abc import Callable, Mapping, Sequence  # likewise
-from dataclasses import dataclass, field  # likewise
-from typing import Any, TypeVar  # likewise
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from crewai import Agent, BaseLLM, Crew, Process, Task  # likewise
-from crewai.tools import BaseTool  # likewise
-from pydantic import BaseModel, ConfigDict, Field  # likewise
+from crewai import Agent, BaseLLM, Crew, Process, Task
+from crewai.tools import BaseTool
+from pydantic import BaseModel, ConfigDict, Field
 
-from dogwatch import connectors  # likewise
-from dogwatch.agents import crew as flow  # likewise
-from dogwatch.agents.data import RULE  # likewise
-from dogwatch.agents.grounding import SEND_BACKS, Objection  # likewise
-from dogwatch.agents.roster_files import AgentFile, roster  # likewise
-from dogwatch.agents.session import Desk, Outcome, Purse, Session, Spec, Spent  # likewise
-from dogwatch.agents.session import Task as Wanted  # likewise
-from dogwatch.agents.tools import TOOLS  # likewise
-from dogwatch.model.investigation import Investigation  # likewise
+from dogwatch import connectors
+from dogwatch.agents import crew as flow
+from dogwatch.agents.data import RULE
+from dogwatch.agents.grounding import SEND_BACKS, Objection
+from dogwatch.agents.roster_files import AgentFile, roster
+from dogwatch.agents.session import Desk, Outcome, Purse, Session, Spec, Spent
+from dogwatch.agents.session import Task as Wanted
+from dogwatch.agents.tools import TOOLS
+from dogwatch.model.investigation import Investigation
 
 T = TypeVar("T", bound=BaseModel)
 _LARGEST = 60_000
@@ -54,7 +55,7 @@ class SessionTool(BaseTool):
 
 @dataclass
 class CrewRuntime:
-    """Lets CrewAI answer tasks: each a sequential crew of one agent, checked and sent back as any answer is."""
+    """Lets CrewAI answer tasks: each a sequential crew, checked and sent back as any answer is."""
 
     llm: BaseLLM
     headroom: dict[str, float] = field(default_factory=dict)
@@ -158,7 +159,7 @@ def tool_of(spec: Spec, wait: Callable[[Any], Any]) -> BaseTool:
 def _guard(
     task: Wanted[T], session: Session, wait: Callable[[Any], Any], seen: list[T]
 ) -> Callable[[Any], tuple[bool, Any]]:
-    """CrewAI's guardrail: the form, then everything that grounding says; twice back, then it is what it is."""
+    """CrewAI's guardrail: the form, then all that grounding says; twice back, then it is what it is."""
     tries = 0
 
     def guard(output: Any) -> tuple[bool, Any]:

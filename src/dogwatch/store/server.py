@@ -106,7 +106,8 @@ def store_error(error: BaseException, said: str) -> StoreError:
     code = str(getattr(error, "sqlstate", None) or "")
     first = next((line.strip() for line in said.splitlines() if line.strip()), "no reason given")
     hint = next((hint for known, hint in _BY_CODE.items() if code.startswith(known)), "")
-    hint = hint or next((hint for words, hint in _BY_WORDS.items() if words in said), "")
+    if not code:
+        hint = next(hint for words, hint in _BY_WORDS.items() if words in said)
     return StoreError(f"the store failed: {first[:400]}", hint or "see --verbose for the details")
 
 

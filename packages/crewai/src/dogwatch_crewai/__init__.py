@@ -1,7 +1,7 @@
 """dogwatch's crew on CrewAI: the same roster, tools, outputs, grounding and limits, another framework.
 
 Nothing that makes agents safe is here: tools, scope, budgets and the record are the session's, what may stand
-is judged by ``dogwatch.agents.grounding``. CrewAI runs in a thread, its tools answer from the loop that called.
+is judged by ``dogwatch.agents.grounding``. CrewAI runs in a thread, its tools answer from the calling loop.
 Its telemetry is switched off before it is imported.
 """
 

@@ -109,6 +109,10 @@ class Book:
         """By leaf and bucket."""
         self._waiting: Counter[float] = Counter()
         """By bucket times ``_MOST_LEAVES`` plus leaf: as one number a pair is counted in half the time."""
+        self._bucket = float("nan")
+        self._here: Counter[int] = Counter()
+        """By leaf, in the bucket of the last batch."""
+        self._latest = float("-inf")
         self._hours: Counter[tuple[int, int]] | None = Counter() if hourly else None
         self._spots: Counter[tuple[int, int]] = Counter()
         self._block = 0
@@ -155,23 +159,46 @@ class Book:
         if None in times:
             spoken = [leaf for leaf, at in zip(leaves, times, strict=True) if at is not None]
         known = [at for at in times if at is not None] if None in times else cast("list[float]", times)
-        buckets: list[float] = list(map(float.__floordiv__, known, repeat(self.width)))
-        self._waiting.update(map(float.__add__, map(float.__mul__, buckets, repeat(_MOST_LEAVES)), spoken))
-        self._known_buckets.update(buckets)
-        if len(self._waiting) > _MOST_WAITING:
-            self._settle()
-        self._span(spoken, known)
+        if not known:
+            return
+        ordered = all(map(le, known, known[1:]))
+        low, high = (known[0], known[-1]) if ordered else (min(known), max(known))
+        self._count_buckets(spoken, known, low, high)
+        if ordered and known[0] >= self._latest:
+            self._follow(spoken, known)
+        else:
+            self._span(spoken, known, ordered=ordered)
+        self._latest = max(self._latest, high)
         if self._hours is not None:
             self._count_hours(self._hours, leaves, batch.times)
         if len(self._known_buckets) > _MOST_BUCKETS:
             self._widen()
 
+    def _count_buckets(self, leaves: list[int], known: list[float], low: float, high: float) -> None:
+        """Most batches lie in one bucket, and the next one in the same: then leaves alone are counted."""
+        bucket = low // self.width
+        if bucket == high // self.width:
+            if bucket != self._bucket:
+                self._settle()
+                self._bucket = bucket
+                self._known_buckets.add(bucket)
+            self._here.update(leaves)
+            return
+        buckets: list[float] = list(map(float.__floordiv__, known, repeat(self.width)))
+        self._waiting.update(map(float.__add__, map(float.__mul__, buckets, repeat(_MOST_LEAVES)), leaves))
+        self._known_buckets.update(buckets)
+        if len(self._waiting) > _MOST_WAITING:
+            self._settle()
+
     def _settle(self) -> None:
-        """Count the pairs that wait."""
+        """Count the pairs that wait, and what was said in the bucket of the last batch."""
         for pair, lines in self._waiting.items():
             bucket, leaf = divmod(pair, _MOST_LEAVES)
             self._buckets[int(leaf), bucket] += lines
         self._waiting.clear()
+        for number, lines in self._here.items():
+            self._buckets[number, self._bucket] += lines
+        self._here.clear()
 
     def _count_hours(
         self, hours: Counter[tuple[int, int]], leaves: list[int], times: list[float | None]
@@ -205,6 +232,7 @@ class Book:
                 self._known_hours.add(hour)
             self._first[leaf] = min(self._first.get(leaf, voice.first), voice.first)
             self._last[leaf] = max(self._last.get(leaf, voice.last), voice.last)
+            self._latest = max(self._latest, voice.last)
             self._remembered.setdefault(leaf, []).extend(voice.samples)
 
     def voices(self) -> list[Voice]:
@@ -293,8 +321,15 @@ class Book:
                 return [name if name in known else OTHER for name in components]
         return components
 
-    def _span(self, leaves: list[int], known: list[float]) -> None:
-        if not all(map(le, known, known[1:])):
+    def _follow(self, leaves: list[int], known: list[float]) -> None:
+        """The times of a batch that is in order and after all others."""
+        self._last.update(zip(leaves, known, strict=True))
+        if not self._first.keys() >= self.miner.shapes.fed.keys():
+            for leaf, at in zip(leaves, known, strict=True):
+                self._first.setdefault(leaf, at)
+
+    def _span(self, leaves: list[int], known: list[float], *, ordered: bool) -> None:
+        if not ordered:
             order = sorted(range(len(known)), key=known.__getitem__)
             leaves, known = [leaves[i] for i in order], [known[i] for i in order]
         first = dict(zip(reversed(leaves), reversed(known), strict=True))
@@ -325,6 +360,7 @@ class Book:
     def _widen(self) -> None:
         """Make buckets twice as wide, until there are few enough."""
         self._settle()
+        self._bucket = float("nan")
         while len(self._known_buckets) > _MOST_BUCKETS:
             self.width *= 2
             buckets = Counter[tuple[int, float]]()

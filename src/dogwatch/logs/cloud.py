@@ -48,8 +48,6 @@ def _decoder() -> Callable[[bytes], list[Any]] | None:
 
 
 _TEXT, _PAYLOAD, _SEVERITY, _STAMP = map(attrgetter, ("textPayload", "jsonPayload", "severity", "timestamp"))
-_TRACES = attrgetter("stack_trace", "exception", "exc_info", "traceback")
-_NO_TRACE = (None,) * 4
 _SECONDS = datetime.timestamp
 
 
@@ -83,10 +81,17 @@ def columns(block: bytes) -> Columns | None:
 
 def _texts(entries: list[Any]) -> list[str | None]:
     """The texts of the entries; None for one that has more to it. Raises TypeError if one is no text."""
-    texts: list[str | None] = list(map(_TEXT, entries))
-    for i, payload in enumerate(map(_PAYLOAD, entries)):
-        if payload is not None and texts[i] is None and _TRACES(payload) == _NO_TRACE:
-            texts[i] = payload.message
+    texts: list[str | None] = [
+        text
+        if text is not None
+        or payload is None
+        or payload.stack_trace is not None
+        or payload.exception is not None
+        or payload.exc_info is not None
+        or payload.traceback is not None
+        else payload.message
+        for text, payload in zip(map(_TEXT, entries), map(_PAYLOAD, entries), strict=True)
+    ]
     if None in map(_SEVERITY, entries):
         texts = [None if entry.severity is None else text for entry, text in zip(entries, texts, strict=True)]
     if not set(map(type, texts)) <= {str, type(None)}:

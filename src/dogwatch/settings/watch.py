@@ -42,8 +42,8 @@ class WatchSettings(Described):
     peers: Mapping[str, str] = Field(default_factory=dict[str, str])
     """Other watches to watch, each with a store of its own: their /readyz, by a name of your choice."""
     traces: str = ""
-    """Where a trace of every round goes, by OpenTelemetry's protocol over HTTP: the URL before /v1/traces, such
-    as http://127.0.0.1:4318. Left out: nowhere."""
+    """Where a trace of every round goes, by OpenTelemetry's protocol over HTTP: the URL before /v1/traces,
+    such as http://127.0.0.1:4318. Left out: nowhere."""
     traces_headers: SecretStr | None = None
     """Headers that they carry, as name=value,name=value."""
     heartbeat_url: SecretStr | None = None

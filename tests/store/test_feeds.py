@@ -5,11 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from dogwatch.model import DeliveryState
 from dogwatch.store import Store, open_store
 from dogwatch.store.feeds import FeedName, RunsAt
 from dogwatch.store.outbox import ATTEMPT
+from dogwatch.store.pruning import Limits
 from support.clock import NOON
 from support.hubs import attempts
 from support.stores import BOTH, place
@@ -101,3 +103,21 @@ def test_runs_come_in_the_order_in_which_rounds_learned_of_them_and_each_once(st
     assert sorted(map(int, found)) == list(range(14))
     assert store.count_behind(at) == 7
     assert [place.round for place, _ in store.runs_behind(at, rounds[2], 99)] == [rounds[2]] * 7
+
+
+def test_what_a_hub_has_not_confirmed_is_not_forgotten_however_old_it_is(store: Store) -> None:
+    """The newest 30 attempts of each job stay anyway: so there are more of one."""
+    a_round(store, *range(0, 40 * 40, 40))
+    a_round(store)
+    short = timedelta(minutes=1)
+    limits = Limits(runs=short, jobs=short, findings=short, rounds=short, messages=short, changes=short)
+    assert {
+        name: gone for name, gone in store.prune(limits, NOON + timedelta(days=900)).items() if gone
+    } == {}
+    row = store.claim_delivery(*FEED, "me", NOON)
+    assert row is not None
+    done: dict[str, JsonValue] = {"runs": [2, ""], "rounds": 2}
+    sent = {"state": DeliveryState.sent, "payload": {**row.payload, "done": done}}
+    store.finish_delivery(row.model_copy(update=sent), "me", NOON)
+    gone = store.prune(limits, NOON + timedelta(days=900))
+    assert (gone["runs"], gone["rounds"]) == (10, 1)

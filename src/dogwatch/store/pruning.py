@@ -18,6 +18,8 @@ _KIND = "store.pruned"
 _SUBJECT = "store"
 _MARK = "pruned"
 """In the table of switches, when it was last done."""
+_HUB = "hub"
+"""The kind of feed whose other side has to get everything."""
 _CHUNK = 2_000
 """Rows thrown away in one transaction, so that nobody waits long."""
 _NEWEST = 30
@@ -70,7 +72,9 @@ class Pruning(Journal):
         gone["evidence"] = self._evidence(now - limits.findings)
         gone["runs"] = self._runs(now - limits.runs)
         gone["jobs"] = self._forget(schema.job_versions, schema.job_versions.c.valid_to < now - limits.jobs)
-        gone["rounds"] = self._forget(schema.rounds, _old_round(now - limits.rounds))
+        with self._read() as connection:
+            unsent = [sa.not_(schema.rounds.c.id.between(*span)) for span in _unsent(connection)]
+        gone["rounds"] = self._forget(schema.rounds, sa.and_(_old_round(now - limits.rounds), *unsent))
         gone["messages"] = self._messages(now - limits.messages)
         gone["changes"] = self._forget(schema.changes, schema.changes.c.at < now - limits.changes)
         detail: dict[str, JsonValue] = dict(gone)
@@ -192,6 +196,8 @@ def _superfluous(connection: sa.Connection, instance: str, before: datetime) -> 
     since = sa.select(table.c.job_id, sa.func.count()).where(here, table.c.began_at >= before)
     later = Counter({row[0]: row[1] for row in connection.execute(since.group_by(table.c.job_id))})
     old = sa.select(table.c.uid, table.c.job_id, table.c.terminal).where(here, table.c.began_at < before)
+    for span in _unsent(connection):
+        old = old.where(sa.not_(table.c.changed_in.between(*span)))
     for row in connection.execute(old.order_by(table.c.began_at.desc(), table.c.uid)):
         later[row.job_id] += 1
         if later[row.job_id] > _NEWEST and row.terminal:
@@ -205,3 +211,18 @@ def _spoken_of(connection: sa.Connection) -> Iterator[str]:
         for word in _RUN_WORDS:
             if isinstance(content.get(word), str):
                 yield content[word]
+
+
+def _unsent(connection: sa.Connection) -> list[tuple[int, int]]:
+    """Spans of rounds of which a hub has not confirmed everything: what they learned stays until it has."""
+    table = schema.outbox
+    query = sa.select(table.c.destination, table.c.state, table.c.payload).where(table.c.kind == _HUB)
+    done: dict[str, int] = {}
+    spans: list[tuple[int, int]] = []
+    for row in connection.execute(query.order_by(table.c.id)):
+        confirmed = row.payload.get("done", {})
+        if "done" in row.payload:
+            done[row.destination] = min(confirmed.get("runs", [0])[0], confirmed.get("rounds", 0))
+        if DeliveryState(row.state).pending:
+            spans.append((done.get(row.destination, 0), row.payload["to"]))
+    return spans

@@ -79,7 +79,7 @@ def overview(store: Store, policy: Policy, since: datetime, now: datetime) -> Ov
         days=tuple(day.isoformat() for day in days),
         heat=_heat(store, {key: jobs[key] for key in heat[:_ROWS]}, days, zone),
         more_heat=max(0, len(heat) - _ROWS),
-        pictures=_pictures(store, policy, jobs, concerned, now),
+        pictures=_pictures(store, policy, jobs, heat[:_PICTURES], now),
     )
 
 
@@ -250,11 +250,9 @@ def _pictures(
     store: Store,
     policy: Policy,
     jobs: Mapping[JobKey, Job],
-    concerned: Sequence[str],
+    keys: Sequence[JobKey],
     now: datetime,
 ) -> tuple[Picture, ...]:
-    subjects = {job.subject: key for key, job in jobs.items()}
-    keys = [subjects[subject] for subject in concerned if subject in subjects][:_PICTURES]
     histories = store.histories(keys, _HISTORY)
     found: list[Picture] = []
     for key in keys:

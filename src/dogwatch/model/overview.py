@@ -129,4 +129,4 @@ class Overview(Noun):
     more_heat: int = 0
     """Jobs that were left out of it."""
     pictures: tuple[Picture, ...] = ()
-    """Durations of the jobs that live incidents are about."""
+    """Durations of the jobs that live incidents are about, then of those that failed most."""

@@ -330,3 +330,34 @@ def test_the_schema_describes_every_key_and_knows_no_secret() -> None:
     assert "token" not in schema["$defs"]["lighthouse"]["properties"]
     for block in (schema, *(schema["$defs"][kind] for kind in connectors.names())):
         assert all(value.get("description") for value in block["properties"].values())
+
+
+def test_an_openlineage_server_comes_from_the_file_or_from_a_variable(tmp_path: Path) -> None:
+    assert load(tmp_path, BLOCK).openlineage is None
+    named = load(tmp_path, BLOCK, {**WELL, "DOGWATCH_OPENLINEAGE_URL": "https://marquez.example"}).openlineage
+    assert named is not None
+    assert named.namespace == "dogwatch"
+    text = f"{BLOCK}openlineage: {{url: 'https://marquez.example', namespace: shop}}\n"
+    written = load(tmp_path, text, {**WELL, "DOGWATCH_OPENLINEAGE_TOKEN": "t"}).openlineage
+    assert written is not None
+    assert (written.namespace, written.token is not None) == ("shop", True)
+    jsonschema.validate(
+        YAML(typ="safe").load(text)["openlineage"], settings.schema()["properties"]["openlineage"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ("openlineage: yes please\n", "openlineage: is not a mapping"),
+        ("openlineage: {urls: x}\n", "openlineage.urls: unknown key"),
+        (
+            "openlineage: {url: 'https://m.example', token: x}\n",
+            "openlineage.token: a secret does not belong",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_openlineage_server_is_told(tmp_path: Path, block: str, said: str) -> None:
+    with pytest.raises(SettingsError) as told:
+        load(tmp_path, BLOCK + block)
+    assert said in told.value.message

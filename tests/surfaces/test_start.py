@@ -46,6 +46,8 @@ def test_listing_runs_imports_no_network_no_migrations_and_no_rules(known: Path)
         "httpx2",
         "http.cookiejar",
         "alembic",
+        "psycopg",
+        "sqlalchemy.dialects.postgresql",
         "starlette",
         "uvicorn",
         "dogwatch.round",

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from dogwatch.errors import StoreError
+from dogwatch.store import schema
 from dogwatch.store.fit import fit_json
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def engine_of(address: str, password: str = "") -> sa.Engine:
         raise StoreError(
             "a store on PostgreSQL needs its driver", 'pip install "dogwatch[postgres]"'
         ) from error
+    for index in schema.runs.indexes:
+        if index.name in schema.SMALL:
+            index.dialect_options["postgresql"]["where"] = schema.SMALL[str(index.name)]
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _start)
     return engine

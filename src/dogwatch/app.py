@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
     from dogwatch.model.answer import Answer
-    from dogwatch.model.door import Pulse
+    from dogwatch.model.door import Tick
     from dogwatch.model.investigation import Investigation
     from dogwatch.model.message import Consent
     from dogwatch.model.overview import Overview
@@ -393,9 +393,9 @@ class Dogwatch:
 
         return Pages(self.settings, self._store, self._thread, self._clock)
 
-    async def pulse(self) -> "Pulse":
+    async def tick(self) -> "Tick":
         """Another value whenever something was found, decided or done."""
-        return await self._thread(self._store.pulse)
+        return await self._thread(self._store.tick)
 
     async def day(self) -> "Overview":
         """The same for the last day, as the daily digest tells it."""

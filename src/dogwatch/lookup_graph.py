@@ -56,10 +56,16 @@ def survey(
     return Survey(graph, (*warnings(graph), *files.problems))
 
 
-def pictured(store: Store, known: Survey, what: str | None) -> Chart:
-    """A part of what was surveyed, with the marks of live incidents. Raises as ``chart`` does."""
-    shown, heading = _chosen(store, known.graph, what)
+def pictured(store: Store, known: Survey, what: str | None, most: int | None = None) -> Chart:
+    """A part of what was surveyed, with the marks of live incidents. Of more than ``most`` jobs nobody sees
+    anything: then what concerns the troubled ones stands for all. Raises as ``chart`` does."""
     live = store.live_incidents()
+    whole = known.graph
+    if what is None and most is not None and len(whole.nodes) > most:
+        began = frozenset(one.culprit for one in live if one.culprit in whole.nodes)
+        shown, heading = focused(whole, began), f"what concerns live incidents, of {len(whole.nodes):,} jobs"
+    else:
+        shown, heading = _chosen(store, whole, what)
     picture = Picture(
         shown,
         frozenset(incident.culprit for incident in live),
@@ -88,7 +94,8 @@ def _chosen(store: Store, whole: Graph, what: str | None) -> tuple[Graph, str]:
     if members is not None:
         part = whole.part(frozenset(members.subjects), only=(members.pipeline.name,))
         return part, one_line(members.pipeline.name, 60)
-    found = [f"{key[0]}/{key[1]}" for key in store.jobs_like(what)]
+    known = what in whole.nodes
+    found = [what] if known else [f"{key[0]}/{key[1]}" for key in store.jobs_like(what)]
     exact = [
         subject for subject in found if what in {subject, whole.name(subject), subject.partition("/")[2]}
     ]

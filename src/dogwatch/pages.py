@@ -17,6 +17,8 @@ from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
 
 _ALIKE, _PAST = 5, 100
+_DRAWN = 400
+"""Jobs in a picture of everything."""
 
 
 class Pages:
@@ -42,7 +44,7 @@ class Pages:
         shape = await self._thread(self._store.shape)
         lineage = self._settings.lineage
         files = bool(lineage.dbt or lineage.openlineage)  # which may change with any round
-        return f"{shape} {(await self._thread(self._store.pulse)).round if files else ''}"
+        return f"{shape} {(await self._thread(self._store.tick)).round if files else ''}"
 
     async def survey(self) -> Survey:
         """The graph of everything."""
@@ -52,7 +54,7 @@ class Pages:
     async def chart(self, known: Survey, what: str | None) -> Chart:
         """The part of a survey that is named, with live incidents marked. Raises SettingsError if nothing is
         called so."""
-        return await self._thread(pictured, self._store, known, what)
+        return await self._thread(pictured, self._store, known, what, _DRAWN)
 
     async def alike(self, known: Survey, number: int) -> list[Precedent]:
         """A few incidents of the latest that are like this one. Raises IncidentError."""

@@ -309,7 +309,7 @@ class WardRoom:
     def page(self) -> Iterator[Served]:
         """Its page."""
         settings = load(None, self.ward.env, self.ward.home)
-        ways = {
+        ways: dict[str, Any] = {
             "clock": self.ward.clock,
             "transport": self.ward.lab.transport(),
             "pace": Pace(per_second=0),

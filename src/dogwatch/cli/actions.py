@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import program, read_settings, shared, show, tell
+from dogwatch.cli.shell import opened, program, read_settings, server_option, shared, show, tell
 
 if TYPE_CHECKING:
     from dogwatch.model import Action
@@ -26,6 +26,7 @@ _digest = click.option(
 
 
 @click.group("actions", invoke_without_command=True)
+@server_option
 @click.option("--all", "everything", is_flag=True, help="Those that are over too.")
 @click.option("--incident", "incident", metavar="ID", help="Only of this incident, INC-7 or 7.")
 @_format
@@ -39,14 +40,13 @@ def command(ctx: click.Context, everything: bool, incident: str | None, output: 
         return
     settings = read_settings(ctx)
 
-    from dogwatch.app import Dogwatch
     from dogwatch.model.actions import ActionList
     from dogwatch.report.actions import actions
 
     number = None if incident is None else _number(incident)
 
     async def look() -> ActionList:
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             return await app.actions(everything=everything, incident=number)
 
     found = asyncio.run(look())

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import read_settings, shared, show, tell
+from dogwatch.cli.shell import opened, read_settings, server_option, shared, show, tell
 
 if TYPE_CHECKING:
     from dogwatch.model.actions import AuditTrail, AuditVerdict
 
 
 @click.group("audit", invoke_without_command=True)
+@server_option
 @click.option("--on", "subject", metavar="SUBJECT", help="Only on INC-7, an action's id, or another subject.")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="From behind the event of this number.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
@@ -34,10 +35,9 @@ def command(ctx: click.Context, subject: str | None, after: int, limit: int, out
         return
     settings = read_settings(ctx)
 
-    from dogwatch.app import Dogwatch
 
     async def look() -> "AuditTrail":
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             return await app.audit(subject, after=after, limit=limit)
 
     found = asyncio.run(look())
@@ -54,6 +54,7 @@ def command(ctx: click.Context, subject: str | None, after: int, limit: int, out
 
 @shared
 @command.command("verify")
+@server_option
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
 def verify(ctx: click.Context, output: str) -> None:
@@ -63,10 +64,9 @@ def verify(ctx: click.Context, output: str) -> None:
     """
     settings = read_settings(ctx)
 
-    from dogwatch.app import Dogwatch
 
     async def look() -> "AuditVerdict":
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             return await app.verify_audit()
 
     found = asyncio.run(look())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import format_option, program, read_settings, show, tell
+from dogwatch.cli.shell import format_option, opened, program, read_settings, server_option, show, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ _NAMED = 5
 
 
 @click.command("explain")
+@server_option
 @click.argument("finding")
 @format_option
 @click.pass_context
@@ -27,10 +28,9 @@ def command(ctx: click.Context, finding: str, output: str) -> None:
     """
     settings = read_settings(ctx)
 
-    from dogwatch.app import Dogwatch
 
     async def recall() -> "list[Explanation]":
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             return await app.explain(finding)
 
     told = _only(asyncio.run(recall()), finding, ctx)

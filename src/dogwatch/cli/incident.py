@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import format_option, program, read_settings, shared, show, tell
+from dogwatch.cli.shell import (
+    format_option,
+    opened,
+    program,
+    read_settings,
+    server_option,
+    shared,
+    show,
+    tell,
+)
 
 if TYPE_CHECKING:
     from dogwatch.app import Dogwatch, Dossier
@@ -32,6 +41,7 @@ def command() -> None:
 
 @shared
 @command.command("show")
+@server_option
 @click.argument("incident", metavar="ID")
 @format_option
 @click.pass_context
@@ -123,6 +133,7 @@ def note(ctx: click.Context, incident: str, text: str, by: str | None) -> None:
 
 @shared
 @command.command("postmortem")
+@server_option
 @click.argument("incident", metavar="ID")
 @click.pass_context
 def postmortem(ctx: click.Context, incident: str) -> None:
@@ -138,10 +149,9 @@ def postmortem(ctx: click.Context, incident: str) -> None:
 def _dossier(ctx: click.Context, incident: str) -> "Dossier":
     settings, number = read_settings(ctx), _number(incident)
 
-    from dogwatch.app import Dogwatch
 
     async def recall() -> "Dossier":
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             return await app.incident(number)
 
     return asyncio.run(recall())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dogwatch.cli.runs import moment
-from dogwatch.cli.shell import format_option, program, read_settings, show, tell
+from dogwatch.cli.shell import format_option, opened, program, read_settings, server_option, show, tell
 from dogwatch.cli.stale import warn_if_stale
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _LIVE = STATES[:3]
 
 
 @click.command("incidents")
+@server_option
 @click.option(
     "--state",
     "states",
@@ -51,7 +52,7 @@ def command(
     settings = read_settings(ctx)
     now = datetime.now(UTC)
 
-    from dogwatch.app import Dogwatch, IncidentFilter
+    from dogwatch.app import IncidentFilter
     from dogwatch.model import IncidentState
 
     wanted_states = states or (() if everything or since else _LIVE)
@@ -63,7 +64,7 @@ def command(
     )
 
     async def recall() -> "IncidentList":
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             await warn_if_stale(ctx, app)
             return await app.incidents(wanted)
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from dogwatch.cli.shell import format_option, read_settings, show, tell
+from dogwatch.cli.shell import format_option, opened, read_settings, server_option, show, tell
 from dogwatch.cli.stale import warn_if_stale
 
 STATUSES = (
@@ -27,6 +27,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @click.command("runs")
+@server_option
 @click.option("--platform", metavar="NAME", help="A connector's name, or its kind.")
 @click.option("--job", metavar="TEXT", help="A part of the job's name, or its whole id.")
 @click.option(
@@ -56,7 +57,7 @@ def command(
     settings = read_settings(ctx)
     now = datetime.now(UTC)
 
-    from dogwatch.app import Dogwatch, RunFilter
+    from dogwatch.app import RunFilter
     from dogwatch.model import Run, Status
 
     wanted = RunFilter(
@@ -68,7 +69,7 @@ def command(
     )
 
     async def recall() -> list[Run]:
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             await warn_if_stale(ctx, app)
             return await app.runs(wanted)
 

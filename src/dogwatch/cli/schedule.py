@@ -4,11 +4,12 @@ import asyncio
 
 import click
 
-from dogwatch.cli.shell import format_option, program, read_settings, show, tell
+from dogwatch.cli.shell import format_option, opened, program, read_settings, server_option, show, tell
 from dogwatch.cli.stale import warn_if_stale
 
 
 @click.command("schedule")
+@server_option
 @click.argument("job", required=False)
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many jobs.")
 @click.option(
@@ -24,10 +25,10 @@ def command(ctx: click.Context, job: str | None, limit: int, slots: int, output:
     """
     settings = read_settings(ctx)
 
-    from dogwatch.app import Dogwatch, Timetable
+    from dogwatch.app import Timetable
 
     async def recall() -> Timetable:
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             await warn_if_stale(ctx, app)
             return await app.schedule(job, limit=limit, slots=slots)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from dogwatch.app import Dogwatch
+    from dogwatch.remote import Remote
     from dogwatch.settings import Settings
 
 INTERRUPTED = 130
@@ -38,6 +40,7 @@ class Given:
 
     config: Path | None = None
     verbose: bool = False
+    server: str | None = None
 
 
 def shared(command: C) -> C:
@@ -77,8 +80,36 @@ format_option = click.option(
 )
 
 
+server_option = click.option(
+    "--server",
+    metavar="URL",
+    envvar="DOGWATCH_SERVER",
+    expose_value=False,
+    callback=_note,
+    help="Ask the dogwatch serve at this address, with the token in DOGWATCH_TOKEN.",
+)
+"""For verbs that read."""
+
+
+def opened(ctx: click.Context, settings: "Settings") -> "Dogwatch | Remote":
+    """The verbs that read: here, or at the server that the user means. Use within ``async with``."""
+    server = ctx.find_root().ensure_object(Given).server
+    if server is None:
+        from dogwatch.app import Dogwatch
+
+        return Dogwatch(settings)
+    from dogwatch.remote import Remote
+
+    return Remote(server, os.environ.get("DOGWATCH_TOKEN", ""))
+
+
 def read_settings(ctx: click.Context) -> "Settings":
-    """The configuration that the user means. Raises SettingsError."""
+    """The configuration that the user means; before a server none is needed, but the zone of this machine.
+    Raises SettingsError."""
+    if ctx.find_root().ensure_object(Given).server is not None:
+        from dogwatch.settings import Settings, local_zone
+
+        return Settings(timezone=local_zone(os.environ), connectors={})
     from dogwatch.settings import load
 
     return load(ctx.find_root().ensure_object(Given).config, os.environ, Path.cwd())

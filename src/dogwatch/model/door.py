@@ -58,7 +58,7 @@ class Session(Noun):
     expires_at: UtcTime
 
 
-class Pulse(NamedTuple):
+class Tick(NamedTuple):
     """Something else whenever a round ended, or something was decided or done."""
 
     round: int

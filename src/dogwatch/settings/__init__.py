@@ -15,7 +15,7 @@ from dogwatch.settings.model import (
     variable,
 )
 from dogwatch.settings.published import schema
-from dogwatch.settings.reading import load
+from dogwatch.settings.reading import load, local_zone
 
 __all__ = [
     "FILE",
@@ -24,6 +24,7 @@ __all__ = [
     "first_sentence",
     "is_secret",
     "load",
+    "local_zone",
     "prefix_of",
     "schema",
     "variable",

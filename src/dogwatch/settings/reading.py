@@ -46,7 +46,8 @@ from dogwatch.settings.watching import JobSettings, LimitSettings, Watching, Win
 from dogwatch.settings.zones import is_zone, nearest
 from dogwatch.wire.connector import ConnectorSettings
 
-_TESTS_ALONE = frozenset({"DOGWATCH_REQUIRE_REAL"})
+_NOT_SETTINGS = frozenset({"DOGWATCH_REQUIRE_REAL", "DOGWATCH_SERVER", "DOGWATCH_TOKEN"})
+"""For tests, and for the command line that asks a server."""
 
 
 def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
@@ -395,7 +396,7 @@ def _check_channels(reading: Reading, telling: Telling, channels: Any) -> None:
 def _check_variables(reading: Reading) -> None:
     """A ``DOGWATCH_*`` that nothing reads is a mistake somebody will want to hear of."""
     for name in sorted(reading.variables.origins):
-        if not name.upper().startswith(PREFIX) or name in reading.claimed or name in _TESTS_ALONE:
+        if not name.upper().startswith(PREFIX) or name in reading.claimed or name in _NOT_SETTINGS:
             continue
         if name.startswith(tuple(reading.unread)) or _unused(reading, name):
             continue  # its connector is wrong, which was said; or it says nothing to one that is not there

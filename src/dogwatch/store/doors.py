@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dogwatch.model.door import Pulse, Scope, Session, Token
+from dogwatch.model.door import Scope, Session, Tick, Token
 from dogwatch.store import schema
 from dogwatch.store.journal import Entry, Journal
 
@@ -107,7 +107,7 @@ class DoorBook(Journal):
         with self._write() as connection:
             connection.execute(schema.sessions.delete().where(schema.sessions.c.cookie == cookie_hash))
 
-    def pulse(self) -> Pulse:
+    def tick(self) -> Tick:
         """Another value whenever a round ended, or something was decided or done: what a page shows may have
         changed then, and not before."""
         rounds, events = schema.rounds, schema.events
@@ -115,7 +115,7 @@ class DoorBook(Journal):
         last = sa.select(sa.func.max(events.c.seq)).scalar_subquery()
         with self._read() as connection:
             row = connection.execute(sa.select(ended, last)).one()
-        return Pulse(row[0] or 0, row[1] or 0)
+        return Tick(row[0] or 0, row[1] or 0)
 
 
 def _scopes(words: Sequence[str]) -> tuple[Scope, ...]:

@@ -37,10 +37,10 @@ class Stream(Response):
             Stream.open -= 1
 
     async def _tell(self, receive: Receive, send: Send) -> None:
-        told, quiet = await self._site.dogwatch.pulse(), 0
+        told, quiet = await self._site.dogwatch.tick(), 0
         await _say(send, f"retry: 3000\nevent: hello\ndata: {told}\n\n")
         while not await _gone(receive):
-            pulse, quiet = await self._site.dogwatch.pulse(), quiet + 1
+            pulse, quiet = await self._site.dogwatch.tick(), quiet + 1
             if pulse != told:
                 told, quiet = pulse, 0
                 await _say(send, f"event: changed\ndata: {pulse}\n\n")

@@ -88,7 +88,7 @@ async def incident(ask: Ask) -> Response:
     similar = await ask.site.kept(
         f"similar {number}",
         lambda: ask.app.pages().alike(known, number),
-        by=f"{told.incident.version} {(await ask.app.pulse()).round // 10}",
+        by=f"{told.incident.version} {(await ask.app.tick()).round // 10}",
     )
     cited, rest = _evidence(told)
     return page(
@@ -146,7 +146,9 @@ async def job(ask: Ask) -> Response:
     instance, job_id = ask.path("instance"), ask.path("job_id")
     cursor = ask.query.get("before", "")[:36] or None
     try:
-        told = await ask.app.pages().job(instance, job_id, cursor)
+        told = await ask.site.kept(
+            f"job {instance}/{job_id} {cursor}", lambda: ask.app.pages().job(instance, job_id, cursor)
+        )
     except SettingsError as error:
         raise Refused(404, error.message, error.hint) from None
     older = told.runs[-1].uid if len(told.runs) >= _PAGE else ""
@@ -191,7 +193,7 @@ def _has(words: str, *texts: str) -> bool:
 async def actions(ask: Ask) -> Response:
     """What waits, what was done, and the record."""
     found = await ask.app.actions(everything=True)
-    last = (await ask.app.pulse()).event
+    last = (await ask.app.tick()).event
     until, verify = ask.query.get("until", ""), last <= _VERIFIED or "verify" in ask.query
     end = min(int(until), last) if until.isdecimal() and len(until) < 12 else last
     after = max(0, end - _EVENTS)

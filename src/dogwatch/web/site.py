@@ -24,6 +24,7 @@ ZONE_COOKIE = "dogwatch-zone"
 _LARGEST = 64 * 1024
 """Bytes of a request's body."""
 _FIELDS = 50
+_KEPT = 100
 
 
 @dataclass(slots=True)
@@ -53,12 +54,12 @@ class Site:
     async def kept(self, key: str, make: Callable[[], Awaitable[T]], by: str = "") -> T:
         """What ``make`` gave last, as long as nothing was found, decided or done since; or as long as ``by``
         is the same."""
-        pulse = by or str(await self.dogwatch.pulse())
+        pulse = by or str(await self.dogwatch.tick())
         known = self._kept.get(key)
         if known is None or known[0] != pulse:
             known = (pulse, await make())
             self._kept[key] = known
-            if len(self._kept) > _FIELDS:
+            if len(self._kept) > _KEPT:
                 del self._kept[next(iter(self._kept))]
         found: T = known[1]
         return found

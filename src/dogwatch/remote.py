@@ -1,0 +1,142 @@
+"""The verbs that read, asked of a ``dogwatch serve`` elsewhere: the same names and the same values."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, SecretStr, TypeAdapter
+
+from dogwatch.errors import (
+    AuthError,
+    ConnectorError,
+    IncidentError,
+    SettingsError,
+)
+from dogwatch.model import Noun, Run
+from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
+from dogwatch.model.call import Pulse
+from dogwatch.model.dossier import Dossier, IncidentList
+from dogwatch.model.overview import Overview
+from dogwatch.model.report import Explanation, Timetable
+from dogwatch.store.incidents import IncidentFilter
+from dogwatch.store.rows import RunFilter
+from dogwatch.wire.clock import SystemClock
+from dogwatch.wire.http import Doors, Pace
+from dogwatch.wire.login import FixedToken
+
+N = TypeVar("N", bound=BaseModel)
+_ROOT = "/api/v1"
+
+
+class _Runs(Noun):
+    format: str
+    runs: tuple[Run, ...]
+
+
+class Remote:
+    """A dogwatch somewhere else. Use within ``async with``. Every verb may raise ConnectorError."""
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Open the way. Raises SettingsError for an address or a token that cannot be one."""
+        doors = Doors(SystemClock())
+        login = FixedToken(SecretStr(self._token), doors.secrets) if self._token else None
+        self._http = doors.open(self._url, login=login, pace=Pace(tries=2, timeout=30.0))
+        self._open.push_async_callback(self._http.aclose)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self._open.aclose()
+
+    async def incidents(self, wanted: IncidentFilter) -> IncidentList:
+        """Remembered incidents."""
+        asked = _asked(
+            state=[state.value for state in wanted.states],
+            all=None if wanted.states else "true",
+            platform=wanted.platform,
+            since=wanted.since,
+            limit=wanted.limit,
+        )
+        return await self._get(IncidentList, "/incidents", asked)
+
+    async def incident(self, number: int) -> Dossier:
+        """One incident with everything it rests on. Raises IncidentError."""
+        try:
+            return await self._get(Dossier, f"/incidents/{number}")
+        except ConnectorError as error:
+            if error.status == 404:
+                raise IncidentError(f"there is no INC-{number}", "dogwatch incidents") from error
+            raise
+
+    async def runs(self, wanted: RunFilter) -> list[Run]:
+        """Remembered runs, newest first."""
+        asked = _asked(
+            platform=wanted.platform,
+            job=wanted.job,
+            status=[status.value for status in wanted.status],
+            since=wanted.since,
+            limit=wanted.limit,
+        )
+        return list((await self._get(_Runs, "/runs", asked)).runs)
+
+    async def schedule(self, job: str | None = None, *, limit: int = 50, slots: int = 10) -> Timetable:
+        """When jobs run, and what became of their slots."""
+        return await self._get(Timetable, "/schedule", _asked(job=job, limit=limit, slots=slots))
+
+    async def explain(self, fingerprint: str) -> list[Explanation]:
+        """The finding whose fingerprint begins so; none if there is none."""
+        try:
+            return [await self._get(Explanation, f"/findings/{quote(fingerprint, safe='')}")]
+        except ConnectorError as error:
+            if error.status == 404:
+                return []
+            raise
+
+    async def actions(self, *, everything: bool = False, incident: int | None = None) -> ActionList:
+        """What could be done, waits for consent or is under way."""
+        return await self._get(
+            ActionList, "/actions", _asked(all="true" if everything else None, incident=incident)
+        )
+
+    async def audit(self, subject: str | None = None, *, after: int = 0, limit: int = 1_000) -> AuditTrail:
+        """What was decided and done."""
+        return await self._get(AuditTrail, "/audit", _asked(on=subject, after=after, limit=limit))
+
+    async def verify_audit(self) -> AuditVerdict:
+        """Whether the record is as it was written."""
+        return await self._get(AuditVerdict, "/audit/verify")
+
+    async def pulse(self) -> Pulse:
+        """How old what is known there is."""
+        found = await self._get(Overview, "/tonight")
+        return Pulse(
+            at=found.at,
+            last_round_at=found.last_round_at,
+            stale_after_seconds=0.0,
+            stale=found.stale_since is not None,
+        )
+
+    async def _get(self, noun: type[N], path: str, asked: Mapping[str, Any] | None = None) -> N:
+        try:
+            return (await self._http.get(_ROOT + path, asked)).parse(TypeAdapter(noun))
+        except AuthError as error:
+            raise SettingsError(
+                f"{self._url} lets nobody in with this token ({error.status})",
+                "set DOGWATCH_TOKEN to a token that `dogwatch token new` made there",
+            ) from error
+
+
+def _asked(**given: Any) -> dict[str, Any]:
+    """The parameters that say something."""
+    told = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in given.items()}
+    return {key: value for key, value in told.items() if value not in (None, [], "")}

@@ -4,6 +4,7 @@ The lab does not know how dogwatch is put together; a surface hands it an ``Open
 """
 
 import asyncio
+import gc
 import random
 import tempfile
 from collections.abc import Callable
@@ -97,4 +98,5 @@ def watch(
         lab.write_config(folder, history_days=days, told=scenario.told)
         with asyncio.Runner(loop_factory=LabLoop) as runner:
             reports, actions = runner.run(night(folder))
+    gc.collect()  # cycles hold the logs of whole nights, and count too little to be looked for soon
     return Night(scenario, lab, tuple(reports), timer() - began, actions)

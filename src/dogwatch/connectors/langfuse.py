@@ -73,16 +73,16 @@ Number = Annotated[float | None, BeforeValidator(_number)]
 
 
 class _Observation(BaseModel):
-    traceId: str | None = None  # noqa: N815  # here and below the wire's spelling
-    projectId: str = ""  # noqa: N815
-    startTime: UtcTime  # noqa: N815
-    parentObservationId: str | None = None  # noqa: N815
-    isRootObservation: bool | None = None  # noqa: N815
+    traceId: str | None = None  # noqa: N815  # the wire's
+    projectId: str = ""  # noqa: N815  # the wire's
+    startTime: UtcTime  # noqa: N815  # the wire's
+    parentObservationId: str | None = None  # noqa: N815  # the wire's
+    isRootObservation: bool | None = None  # noqa: N815  # the wire's
     name: str | None = None
-    traceName: str | None = None  # noqa: N815
+    traceName: str | None = None  # noqa: N815  # the wire's
     level: str | None = None
-    statusMessage: str | None = None  # noqa: N815
-    totalCost: Number = None  # noqa: N815
+    statusMessage: str | None = None  # noqa: N815  # the wire's
+    totalCost: Number = None  # noqa: N815  # the wire's
     latency: Number = None
 
 
@@ -98,7 +98,7 @@ class _Observations(BaseModel):
 class _Subject(BaseModel):
     kind: str = ""
     id: str = ""
-    traceId: str | None = None  # noqa: N815
+    traceId: str | None = None  # noqa: N815  # the wire's
 
 
 class _Score(BaseModel):
@@ -106,7 +106,7 @@ class _Score(BaseModel):
     value: Number = None
     timestamp: UtcTime
     subject: _Subject | None = None
-    traceId: str | None = None  # noqa: N815
+    traceId: str | None = None  # noqa: N815  # the wire's
 
     @property
     def trace(self) -> str:
@@ -125,9 +125,9 @@ class _OldTrace(BaseModel):
     id: str
     timestamp: UtcTime
     name: str | None = None
-    projectId: str = ""  # noqa: N815
+    projectId: str = ""  # noqa: N815  # the wire's
     latency: Number = None
-    totalCost: Number = None  # noqa: N815
+    totalCost: Number = None  # noqa: N815  # the wire's
 
 
 class _OldTraces(BaseModel):

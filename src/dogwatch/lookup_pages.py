@@ -36,10 +36,10 @@ from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
 _BACK, _AHEAD = timedelta(hours=24), timedelta(hours=2)
-_LANES, _FEW = 40, 16
+_LANES, _FEW = 40, 12
 """Jobs of one platform in the timeline: all of a few, of many so many, troubled ones first."""
 _OVER = 10
-_DOSSIERS = 6
+_DOSSIERS = 5
 _RUNS = 50
 _HISTORY = 130
 _SLOTS = 20

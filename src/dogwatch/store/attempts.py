@@ -1,7 +1,7 @@
 """The two hot paths of a round: run attempts written by batches, and the newest of many jobs read."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -37,13 +37,21 @@ _NEWEST_OF_MANY = (
 """The same for a server, which is asked once for many jobs: each question is a way there and back."""
 _JOBS = 1_000
 """So many at once."""
+_WITH_ROUND = f"SELECT {_COLUMNS}, changed_in FROM runs WHERE"  # noqa: S608  # our columns
 _BEHIND = (
-    f"SELECT {_COLUMNS}, changed_in FROM runs WHERE uid IN"  # noqa: S608  # our columns
+    f"{_WITH_ROUND} uid IN"  # noqa: S608  # our columns
     " (SELECT uid FROM runs WHERE changed_in >= ? AND (changed_in > ? OR uid > ?) AND changed_in <= ?"
     " ORDER BY changed_in, uid LIMIT ?) ORDER BY changed_in, uid"
 )
 """Runs behind a place, in the order in which they were learned. Sorting keys alone takes a third of the time
 of sorting whole rows, and an index for it would make every round slower."""
+_IN_ROUND = f"{_WITH_ROUND} +changed_in = ? AND uid > ? ORDER BY uid LIMIT ?"
+"""The same within one round that learned of many: along the key (the plus keeps SQLite from the other index),
+nothing is sorted."""
+_FIRST = "SELECT min(changed_in) FROM runs WHERE changed_in >= ?"
+_SOME = "SELECT count(*) FROM (SELECT 1 FROM runs WHERE changed_in = ? LIMIT ?)"
+_MANY = 4
+"""Pages; a round that learned of more is read along the key."""
 
 
 def _newer(statement: "Upsert") -> "Upsert":
@@ -94,12 +102,21 @@ def newest_of(connection: sa.Connection, jobs: Iterable[JobKey], limit: int) -> 
 def learned_behind(
     connection: sa.Connection, at: tuple[int, str], upto: int, limit: int
 ) -> list[tuple[int, Run]]:
-    """The next ``limit`` attempts behind (round, uid), in that order, each with the round that learned of it,
-    which is ``upto`` or an earlier one."""
+    """The next attempts behind (round, uid), in that order, each with the round that learned of it, which is
+    ``upto`` or an earlier one; at most ``limit``, and none only if there are none."""
     number, uid = at
-    sqlite = connection.dialect.name == SQLITE
-    statement = _BEHIND if sqlite else _BEHIND.replace("?", "%s")
-    made = run_from_text if sqlite else run_from_values
     cursor = connection.connection.cursor()
-    cursor.execute(statement, (number, number, uid, upto, limit))
-    return [(row[-1], made(row[:-1])) for row in cursor.fetchall()]
+    if connection.dialect.name != SQLITE:
+        cursor.execute(_BEHIND.replace("?", "%s"), (number, number, uid, upto, limit))
+        return [(row[-1], run_from_values(row[:-1])) for row in cursor.fetchall()]
+    (first,) = cursor.execute(_FIRST, (number,)).fetchone()
+    rows: list[tuple[Any, ...]] = []
+    if (
+        first is not None
+        and first <= upto
+        and cursor.execute(_SOME, (first, _MANY * limit)).fetchone() == (_MANY * limit,)
+    ):
+        rows = cursor.execute(_IN_ROUND, (first, uid if first == number else "", limit)).fetchall()
+    if not rows:
+        rows = cursor.execute(_BEHIND, (number, number, uid, upto, limit)).fetchall()
+    return [(row[-1], run_from_text(row[:-1])) for row in rows]

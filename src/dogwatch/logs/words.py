@@ -131,7 +131,7 @@ _VOCABULARY = word_set(
     particular partition party pass password past patch path pathname pattern pause payload pc peer pend
     pending people per percent percentage perform performance perhaps period periodically peripheral
     permanent permission permit persist persistence persistent phase phone phrase physical pick piece pin
-    ping pipe pipeline pixel place placeholder plain plaintext plan platform play please plug plugin plus
+    ping pipe pipeline pixel place plain plaintext plan platform play please plug plugin plus
     podcast point polarity policy poll pool poor pop popular populate port portion position positive
     possibility possible possibly post postpone potential power powersave practice pre preceded precedence
     preceding precharge precise predefined predicate preempt prefer preference prefetch prefix preflight

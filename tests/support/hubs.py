@@ -182,7 +182,11 @@ class Watch:
     def __init__(self, folder: Path, place: Place, start: datetime = NOON) -> None:
         self.place = place
         self.clock = JumpingClock(start)
-        self.doors = Doors(clock=self.clock, pace=Pace(per_second=0, tries=1), rng=random.Random(7))
+        self.doors = Doors(
+            clock=self.clock,
+            pace=Pace(per_second=0, tries=1, timeout=600, patience=600),
+            rng=random.Random(7),
+        )
         self.store: Store = open_store(folder / "watch.db")
         self.settings = Settings(connectors={}, hub=place.config)
 

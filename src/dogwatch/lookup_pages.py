@@ -14,9 +14,10 @@ from dogwatch.logs.memory import Memory
 from dogwatch.logs.redact import redact
 from dogwatch.logs.verdict import verdicts
 from dogwatch.lookup import times_of
-from dogwatch.lookup_cases import dossier, incident_list
+from dogwatch.lookup_cases import incident_list
 from dogwatch.lookup_overview import last_told
 from dogwatch.model import ExpectationState, Incident, IncidentState, Job, JobState, Run, job_subject
+from dogwatch.model.dossier import Dossier
 from dogwatch.model.ledger import JobKey
 from dogwatch.model.overview import Bar, Lane, Mark, Overview, Track
 from dogwatch.model.pages import (
@@ -69,10 +70,26 @@ def tonight(store: Store, policy: Policy, now: datetime) -> Overview:
         health=health,
         platforms=platforms,
         incidents=(*live, *ended),
-        dossiers=tuple(dossier(store, one.number, policy.timezone, now) for one in live[:_DOSSIERS]),
+        dossiers=_in_short(store, live[:_DOSSIERS], policy.timezone, now),
         tracks=_tracks(store, platforms, live, now),
         starts_at=now - _BACK,
         ends_at=now + _AHEAD,
+    )
+
+
+def _in_short(
+    store: Store, incidents: Sequence[Incident], timezone: str, now: datetime
+) -> tuple[Dossier, ...]:
+    """Incidents with the evidence that they cite, without their story."""
+    known = {item.id: item for item in store.evidence(id_ for one in incidents for id_ in one.cites)}
+    return tuple(
+        Dossier(
+            at=now,
+            timezone=timezone,
+            incident=one,
+            evidence=tuple(known[id_] for id_ in one.cites if id_ in known),
+        )
+        for one in incidents
     )
 
 

@@ -246,6 +246,28 @@ def test_a_slash_command_asks_only_what_it_may(tmp_path: Path) -> None:
     assert rows(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("feedback INC-7 80 well spotted", "there is no INC-7"),
+        ("feedback 7 800", "there is no INC-7"),
+    ],
+)
+def test_a_slash_command_may_give_a_score_which_asks_no_platform(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    form = {"command": "/dataops-check", "text": text, "user_id": "U1", "team_id": "T1"}
+    body = urlencode(form).encode()
+
+    async def work(client: Client, app: Dogwatch) -> str:
+        answer = await client.post("/hooks/slack", content=body, headers=slack(body, AT))
+        told: str = answer.json()["text"]
+        return told
+
+    assert calling(settings_in(tmp_path), JumpingClock(), work) == said
+    assert rows(tmp_path) == []
+
+
 def test_an_old_call_that_comes_again_reopens_no_alert(tmp_path: Path) -> None:
     clock = JumpingClock()
     over = {"status": "resolved", "endsAt": "2026-03-03T11:55:00Z"}

@@ -58,6 +58,18 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """How good somebody finds what was said of an incident."""
+
+    incident: int
+    score: int
+    """0 to 100."""
+    why: str
+    by: str
+    """Who says so, as the record names people of that place."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """What a call says."""
 
@@ -73,6 +85,8 @@ class Heard:
     """What the caller is told right away; None: nothing but that it was taken."""
     ignored: bool = False
     """Whether it is well and means nothing to us: it is answered and not kept."""
+    scored: Scored | None = None
+    """Not None: it asks for nothing, it gives a score."""
     confirm: str = ""
     """An address that has to be visited to let the caller know that we want its calls."""
 

@@ -1,14 +1,17 @@
-"""A slash command in Slack, such as ``/dataops-check``: a round for whoever asks.
+"""A slash command in Slack, such as ``/dataops-check``: a round for whoever asks, or a score for what was
+said of an incident (``/dataops-check feedback INC-7 80 well spotted``).
 
 Facts: docs.slack.dev, slash commands and verifying requests. It is answered at once and only to who asked;
 the result follows by ``response_url``, which is good for 30 minutes and five messages.
 """
 
+import re
+from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
-from dogwatch.hooks.base import Heard, Hook, HookSettings, Post, Refused
+from dogwatch.hooks.base import Heard, Hook, HookSettings, Post, Refused, Scored
 from dogwatch.hooks.signing import slack
 from dogwatch.model.text import one_line
 
@@ -44,6 +47,8 @@ class Slack(Hook[SlackSettings]):
             return Heard(key="", says="a look whether we are there", ignored=True)
         if told.get("command") != self.settings.command:
             raise Refused(400, f"this is not {self.settings.command}")
+        if (scored := _scored(told)) is not None:
+            return Heard(key=signature, says="a score", scored=scored)
         wanted = tuple(told.get("text", "").split()[:20])
         reply_to = told.get("response_url", "")
         here, there = urlsplit(self.settings.url), urlsplit(reply_to)
@@ -66,3 +71,15 @@ class Slack(Hook[SlackSettings]):
                 "text": "On it: the answer follows when all has been read.",
             },
         )
+
+
+_FEEDBACK = re.compile(r"\s*feedback\s+(?:INC-)?(\d{1,9})\s+(\d{1,3})\b(.{0,500})", re.IGNORECASE | re.DOTALL)
+
+
+def _scored(told: Mapping[str, str]) -> Scored | None:
+    """The score that a command gives; None if it gives none. Who gives it is who Slack says it is."""
+    match = _FEEDBACK.match(told.get("text", ""))
+    if match is None:
+        return None
+    by = one_line(f"slack:{told.get('team_id', '')}/{told.get('user_id', '')}", 80)
+    return Scored(int(match[1]), int(match[2]), one_line(match[3], 500), by)

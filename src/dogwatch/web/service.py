@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Route
 
 from dogwatch import hooks
 from dogwatch.app import Dogwatch
-from dogwatch.errors import ConnectorError, SettingsError, StoreError
-from dogwatch.hooks.base import LARGEST, AnyHook, Heard, Post, Refused
+from dogwatch.errors import ConnectorError, IncidentError, SettingsError, StoreError
+from dogwatch.hooks.base import LARGEST, AnyHook, Heard, Post, Refused, Scored
 from dogwatch.report.exposition import Metric, exposition
 from dogwatch.watchkeeping import Watchkeeping
 from dogwatch.web.inbox import Inbox
@@ -126,6 +126,8 @@ class _Face:
     async def _taken(self, name: str, heard: Heard) -> Response:
         if heard.confirm:
             await self._confirm(heard.confirm)
+        if heard.scored is not None:
+            return await self._scored(heard.scored)
         if heard.ignored:
             return JSONResponse(dict(heard.answer or {"taken": False}))
         try:
@@ -141,6 +143,16 @@ class _Face:
         if heard.answer is not None:
             return JSONResponse(dict(heard.answer))
         return JSONResponse({"taken": True, "known": not new}, 202 if new else 200)
+
+    async def _scored(self, given: Scored) -> Response:
+        """Keep a score; only who gave it is answered."""
+        try:
+            desk = self._dogwatch.desk()
+            found = await desk.feedback(given.incident, given.score, given.why, given.by)
+            text = f"{found.name}: {given.score} of 100, noted"
+        except IncidentError as error:
+            text = error.message
+        return JSONResponse({"response_type": "ephemeral", "text": text})
 
     async def _confirm(self, url: str) -> None:
         try:

@@ -115,8 +115,8 @@ def test_who_sees_badly_or_not_at_all_can_read_it(
 
 def test_what_is_folded_is_printed(browser: "Browser", report: Path) -> None:
     with looked_at(browser, report.as_uri()) as view:
-        hidden = "() => document.querySelector('details pre').checkVisibility({contentVisibilityAuto: true})"
-        assert view.page.evaluate(hidden) is False
+        seen = "() => document.querySelector('details pre').checkVisibility({contentVisibilityAuto: true})"
+        assert view.page.evaluate(seen) is False
         view.page.emulate_media(media="print")
-        assert view.page.evaluate(hidden) is True
+        view.page.wait_for_function(seen)  # it is laid out anew first
         assert view.overflow == 0

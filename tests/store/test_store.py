@@ -12,12 +12,13 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dogwatch.errors import StoreError
 from dogwatch.model import Evidence, EvidenceKind, Finding, JobState, Run, Severity, Source, Status
 from dogwatch.store import Store, lease, open_store, schema
+from dogwatch.store.copying import verify
 from dogwatch.store.file import engine_of, writer_of
 from dogwatch.store.migrate import HEAD, build, upgrade
 from dogwatch.store.rows import RunFilter, run_row
@@ -88,6 +89,7 @@ def states_of_one_run(number: int) -> list[Run]:
 def test_order_and_repetition_make_no_difference(store: Store) -> None:
     numbers = itertools.count(1)
 
+    @settings(max_examples=100 if store.dialect == "sqlite" else 15)
     @given(st.permutations(range(5)), st.lists(st.integers(0, 4), max_size=4))
     def whatever_comes_first(order: list[int], repeats: list[int]) -> None:
         states = states_of_one_run(next(numbers))
@@ -280,19 +282,24 @@ def shape(path: Path, way: Callable[[sa.Connection], None]) -> list[tuple[str, .
     return sorted(found)
 
 
-def test_an_old_store_is_brought_up_to_date_with_all_it_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "revision", ["0001", *(pytest.param(f"{n:04}", marks=pytest.mark.slow) for n in range(2, int(HEAD)))]
+)
+def test_an_old_store_is_brought_up_to_date_with_all_it_holds(tmp_path: Path, revision: str) -> None:
     path = tmp_path / "dogwatch.db"
     engine = engine_of(path)
     with writer_of(engine).begin() as connection:
-        upgrade(connection, "0001")
+        upgrade(connection, revision)
         columns = ", ".join(column.name for column in schema.runs.columns)
         connection.exec_driver_sql(
             f"INSERT INTO runs ({columns}) VALUES ({', '.join('?' for _ in schema.runs.columns)})",
             run_row(a_run(1), 0),
         )
     engine.dispose()
+    assert verify(path).revision == revision  # the file itself stays as it is
     store = open_store(path)
     assert store.runs(ALL) == [a_run(1)]
+    assert verify(path).revision == HEAD
     store.close()
 
 

@@ -70,6 +70,7 @@ def running(required: bool) -> Iterator[Postgres]:
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         data = folder / "data"
         making = [str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", _USER, "-N", "-E", "UTF8"]
+        making.append("--wal-segsize=1")
         subprocess.run(
             _as_user([*making, "--locale=C"]), cwd=folder, check=True, capture_output=True, timeout=_PATIENCE
         )

@@ -1,6 +1,5 @@
 """What pages and searches ask of one configuration. Asks no platform."""
 
-from datetime import datetime
 from functools import partial
 
 from dogwatch import lookup_pages
@@ -34,10 +33,16 @@ class Pages:
         """Verdict, incidents, and the last 24 hours of what matters."""
         now = self._clock.now()
         found = await self._thread(lookup_pages.tonight, self._store, policy(self._settings), now)
-        return found.model_copy(update={"stale_since": await self._thread(self._stale_since, now)})
+        return await self.as_of_now(found)
 
-    def _stale_since(self, now: datetime) -> datetime | None:
-        return stale_since(self._store, self._settings.watch, self._settings.timezone, now)
+    async def as_of_now(self, found: Overview) -> Overview:
+        """What was looked up a while ago, at the present: nothing was found since, but time has passed, and
+        perhaps nobody looks any more."""
+        now, own = self._clock.now(), self._settings
+        stale = await self._thread(stale_since, self._store, own.watch, own.timezone, now)
+        passed = now - found.at
+        moved = {"starts_at": found.starts_at + passed, "ends_at": found.ends_at + passed}
+        return found.model_copy(update={"at": now, "stale_since": stale, **moved})
 
     async def shape(self) -> str:
         """Another text whenever the graph may have changed."""

@@ -211,3 +211,12 @@ def test_the_paths_of_links_stay_on_this_site(desk: Desk) -> None:
     link = desk.client().get(f"{ROOT}/runs?limit=1&job=%3Cscript%3E%22").headers.get("link", "")
     assert "<script>" not in link
     assert urlsplit(link.partition("<")[2].partition(">")[0]).netloc == ""
+
+
+def test_a_page_that_nothing_renews_says_when_nobody_looks_any_more(desk: Desk) -> None:
+    fill(desk)
+    visitor = desk.client()
+    assert "1 incident open." in visitor.get("/").text
+    desk.clock.move(timedelta(days=2))
+    assert "nobody knows now" in visitor.get("/").text
+    assert visitor.get(f"{ROOT}/tonight").json()["stale_since"]

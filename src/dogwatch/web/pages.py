@@ -31,7 +31,8 @@ _LIVE = tuple(state for state in IncidentState if state.live)
 async def tonight(ask: Ask) -> Response:
     """Is anything wrong, what is the cause, who is hit, what can I do."""
     found = await ask.site.kept("tonight", ask.app.pages().tonight)
-    found = found.model_copy(update={"at": ask.site.now(), "timezone": ask.timezone})
+    found = await ask.app.pages().as_of_now(found)
+    found = found.model_copy(update={"timezone": ask.timezone})
     actions = await ask.app.actions()
     channels = await ask.app.notify_status()
     return page(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -60,6 +60,7 @@ def templates() -> Environment:
         "facts": told_facts,
         "because": told_cause,
         "sentence": sentence,
+        "place": place,
     }
     cast("dict[str, Any]", made.globals).update(known)
     return made
@@ -124,6 +125,11 @@ def told_cause(told: Dossier) -> tuple[str, Sequence[str]]:
     if cause is None:
         return "can't tell: nothing that was read says why", ()
     return because(cause), [id_ for id_ in cause.cites if id_ in known]
+
+
+def place(url: str) -> str:
+    """Whose address it is."""
+    return one_line(urlsplit(url).hostname or "", 120)
 
 
 def sentence(summary: str) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from dogwatch.errors import IncidentError
 from dogwatch.gather_graph import pipeline_graph
-from dogwatch.incidents.review import KEPT, scores_of, weighed
+from dogwatch.incidents.review import KEPT, REVIEW, scores_of, weighed
 from dogwatch.incidents.similar import Seen, similar
 from dogwatch.model import Change, IncidentState
 from dogwatch.model.precedent import Precedent, Remedied
@@ -16,8 +16,6 @@ from dogwatch.pipelines.spec import Pipeline
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
-REVIEW = "review"
-"""The subject under which the record keeps the figures of reviews."""
 _PAST = 300
 """Past incidents that are looked at."""
 

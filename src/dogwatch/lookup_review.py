@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 
 from dogwatch.errors import IncidentError
-from dogwatch.incidents.review import GIVEN, KEPT, Past, review, scores_of
-from dogwatch.lookup_agents import REVIEW
+from dogwatch.incidents.review import GIVEN, KEPT, REVIEW, Past, review, scores_of
 from dogwatch.model import Incident
 from dogwatch.model.review import Review
 from dogwatch.store import Store

@@ -13,6 +13,8 @@ from dogwatch.model.review import CaseReview, Judged, Review, Scores, Tally
 
 GIVEN = "feedback.given"
 """The kind of the event that somebody's score is."""
+REVIEW = "review"
+"""The subject under which the record keeps figures of reviews."""
 KEPT = "review.kept"
 """The kind of the event that a review's figures are."""
 GOOD, BAD = 70, 30

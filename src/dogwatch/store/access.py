@@ -56,7 +56,8 @@ class Access:
             version = connection.exec_driver_sql("SHOW server_version").scalar_one()
             sizes = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r'"
             ours = f"{sizes} AND relnamespace = to_regnamespace(current_schema())"
-            return str(version), revision, int(connection.exec_driver_sql(ours).scalar() or 0)
+            size = int(connection.exec_driver_sql(ours).scalar() or 0)
+            return str(version).partition(" ")[0], revision, size
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """For those who copy the store: a transaction that sees it at one moment."""

@@ -72,9 +72,9 @@ class Meter:
         while self.clock.now() < self.end:
             await self.clock.sleep(600)
             number += 1
-            if self.app is None:
-                continue
             now = self.clock.now()
+            if self.app is None or now >= self.end:
+                continue
             fires = number // 3 % 2 == 0
             alert = Alert(
                 instance="alertmanager",

@@ -140,8 +140,7 @@ def test_what_somebody_changed_deleted_or_doubled_there_is_named(watch: Watch) -
         )
         assert (three, "doubled") in {(one.uid, one.what) for one in watch.verify().differences}
         watch.place.sql(f"delete from {{hub}}.job_status where uid = '{three}'")
-    watch.place.sql(
-        f"delete from {{hub}}.job_status where uid = '{one}'"
+    watch.place.sql(f"delete from {{hub}}.job_status where uid = '{one}'")
     watch.again(afresh=True)
     assert watch.verify().differing == 0
 

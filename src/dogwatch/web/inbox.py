@@ -23,7 +23,7 @@ class Inbox:
         self._writer: asyncio.Task[None] | None = None
 
     async def put(self, call: Call) -> bool:
-        """Return when the call is on the disk; True if it is new. Raises Refused (503) if it cannot be now."""
+        """Return when the call is on the disk; True if it is new. Raises Refused (503) if it cannot be."""
         if len(self._waiting) >= _MOST:
             raise Refused(503, "too much at once; come again")
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dogwatch.cli.logs_reading import following
 from dogwatch.errors import SettingsError
 from dogwatch.lab.clock import SimulatedClock
 from dogwatch.lab.estate import Component
@@ -155,3 +156,34 @@ def test_the_settings_of_another_bucket_lend_their_credentials(host: Host) -> No
     settings = Settings(connectors={"gcs": ConnectorConfig(name="gcs", kind="gcs", settings=other)})
     with open_source(PLACES["gcs"], settings, {}, HOUR, JumpingClock()) as source:
         assert source.files()
+
+
+def test_what_follows_a_project_brings_each_entry_once(host: Host) -> None:
+    _, environ = staged("cloud_logging", host)
+    clock = JumpingClock(NOON - HOUR)
+    with open_source(PLACES["cloud_logging"], None, environ, HOUR, clock) as source:
+        first = b"".join(source.fresh()).splitlines()
+        clock.move(HOUR / 2)
+        second = b"".join(source.fresh()).splitlines()
+    assert len(first) > 100
+    assert len(second) > 100
+    assert not set(first) & set(second)
+
+
+def test_a_file_that_was_rotated_or_emptied_is_followed_under_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.write_text("one\n")
+    with following(str(path), None) as (fresh, _):
+        assert b"".join(fresh()) == b"one\n"
+        path.rename(tmp_path / "app.log.1")
+        assert b"".join(fresh()) == b""
+        path.write_text("two\n")
+        assert b"".join(fresh()) == b"two\n"
+        path.write_text("3\n")
+        assert b"".join(fresh()) == b"3\n"
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/x", "no-such-file"])
+def test_what_cannot_be_followed_is_said(path: str) -> None:
+    with pytest.raises(SettingsError, match="followed|no file"), following(path, None):
+        pass

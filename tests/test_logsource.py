@@ -185,5 +185,5 @@ def test_a_file_that_was_rotated_or_emptied_is_followed_under_its_name(tmp_path:
 
 @pytest.mark.parametrize("path", ["gs://bucket/x", "no-such-file"])
 def test_what_cannot_be_followed_is_said(path: str) -> None:
-    with pytest.raises(SettingsError, match="followed|no file"), following(path, None):
+    with pytest.raises(SettingsError, match=r"followed|no file"), following(path, None):
         pass

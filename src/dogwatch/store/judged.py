@@ -154,8 +154,9 @@ class Judged(Access):
         with self._read() as connection:
             for key, job in jobs.items():
                 asked = {"i": key[0], "j": key[1], "since": since[key[0]]}
-                past = connection.execute(before, asked).all() if earlier else []
-                rows = [*past, *connection.execute(within, asked)]
+                rows = [*connection.execute(within, asked)]
+                if earlier:
+                    rows += connection.execute(before, asked)
                 if rows:
                     found[key] = sorted(
                         (_kept(row, job) for row in rows), key=lambda one: one.slot.scheduled_for

@@ -92,7 +92,7 @@ def page(ask: Ask, name: str, status: int = 200, **values: Any) -> Response:
             timezone=ask.timezone,
             path=ask.request.url.path,
             clock=partial(words.clock, now=ask.site.now(), zone=zone),
-            saying=lambda item: fact(item, ask.site.now(), zone),
+            saying=partial(fact, now=ask.site.now(), zone=zone),
             since=partial(words.since, now=ask.site.now(), zone=zone),
             **values,
         )

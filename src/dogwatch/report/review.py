@@ -33,7 +33,9 @@ def terminal(found: Review, width: int) -> Text:
         ("trend", f"alerts {trend([one.alerts.share for one in history])}"),
         ("", f"causes {trend([one.causes.share for one in history])}"),
     ]
-    rows += [("counts less", f"{name}: {weight:g}") for name, weight in found.now.weights.items() if weight < 1]
+    rows += [
+        ("counts less", f"{name}: {weight:g}") for name, weight in found.now.weights.items() if weight < 1
+    ]
     for one in found.cases:
         for what, judged, why in (("alert", one.alert, one.alert_why), ("cause", one.cause, one.cause_why)):
             if judged is Judged.wrong:

@@ -128,13 +128,17 @@ def test_of_two_watchers_one_leads_and_the_other_takes_over_when_it_is_silent(tm
 
     first.plan = [(NOW + 20 * MINUTE, kill)]
 
+    async def later() -> None:
+        await second.clock.sleep(60)
+        await second.run()
+
     async def life() -> None:
-        ended = await asyncio.gather(first.run(), second.run(), return_exceptions=True)
+        ended = await asyncio.gather(first.run(), later(), return_exceptions=True)
         assert [type(one) for one in ended] == [Killed, type(None)]
 
     with asyncio.Runner(loop_factory=LabLoop) as runner:
         runner.run(life())
-    assert second.events("stands by")[0][0] < NOW + MINUTE
+    assert second.events("stands by")[0][0] < NOW + 2 * MINUTE
     (over,) = second.events("takes over")
     assert NOW + 20 * MINUTE < over[0] <= NOW + 22 * MINUTE
     assert [at for at, _ in begun(second) if at < over[0]] == []

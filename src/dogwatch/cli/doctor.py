@@ -50,4 +50,5 @@ def command(ctx: click.Context, connectors: tuple[str, ...], deep: bool, output:
         from dogwatch.report.doctor import ward
 
         show(lambda width: ward(diagnoses, settings.zone, datetime.now(UTC), width, kept, organs))
-    ctx.exit(0 if all(one.ok for one in (*diagnoses, *organs)) else 3)
+    well = all(one.ok for one in diagnoses) and all(one.ok for one in organs)
+    ctx.exit(0 if well else 3)

@@ -5,11 +5,16 @@ The body is a JSON object; ``connectors`` in it may name those that it concerns,
 """
 
 import hashlib
-from typing import Any, cast
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from dogwatch.hooks.base import Heard, Hook, HookSettings, Post, Refused, read_object
 from dogwatch.hooks.signing import standard
 from dogwatch.model.text import one_line
+
+
+_LIST = TypeAdapter(Annotated[list[str], Field(max_length=100)])
 
 
 class GenericSettings(HookSettings):
@@ -43,12 +48,11 @@ class Generic(Hook[GenericSettings]):
         )
 
 
-def _names(said: Any) -> tuple[str, ...] | None:
+def _names(said: object) -> tuple[str, ...] | None:
     """The connectors that are named; None if none are. Raises Refused."""
     if said is None:
         return None
-    told = cast("list[Any]", said) if isinstance(said, list) else [said]
-    names = tuple(one for one in told[:100] if isinstance(one, str))
-    if not isinstance(said, list) or len(names) < len(told):
-        raise Refused(400, "connectors is not a list of names")
-    return names
+    try:
+        return tuple(_LIST.validate_python(said, strict=True))
+    except ValidationError:
+        raise Refused(400, "connectors is not a list of names") from None

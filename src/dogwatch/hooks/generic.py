@@ -13,7 +13,6 @@ from dogwatch.hooks.base import Heard, Hook, HookSettings, Post, Refused, read_o
 from dogwatch.hooks.signing import standard
 from dogwatch.model.text import one_line
 
-
 _LIST = TypeAdapter(Annotated[list[str], Field(max_length=100)])
 
 

@@ -150,8 +150,8 @@ def doctor(
         state = "ok" if one.ok else one.fault
         lines.append(f"| {plain(one.instance)} | {state} | {plain(one.line)} | {plain(one.hint)} |")
     for organ in organs:
-        state = "ok" if organ.ok else "not well"
-        lines.append(f"| {plain(organ.name)} | {state} | {plain(organ.line)} | {plain(organ.hint)} |")
+        how = "ok" if organ.ok else "not well"
+        lines.append(f"| {plain(organ.name)} | {how} | {plain(organ.line)} | {plain(organ.hint)} |")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """How quickly pages answer when much is remembered, and how heavy they are.
 
-    python bench/web.py [--jobs 5000] [--runs 1000000] [--incidents 10000] [--looks 30]
+    python bench/web.py [--jobs 5000] [--runs 1000000] [--incidents 10000] [--looks 40]
 
 A store on SQLite is filled with that many jobs on four platforms, their runs of 30 days and incidents, twelve
 of them live. Then every page is asked for, over a socket as a browser asks, once to warm up and so many
@@ -238,7 +238,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=5_000)
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--incidents", type=int, default=10_000)
-    parser.add_argument("--looks", type=int, default=30)
+    parser.add_argument("--looks", type=int, default=40)
     parser.add_argument("--folder", type=Path, help="Where a filled store is kept and used again.")
     given = parser.parse_args()
     with TemporaryDirectory() as name:

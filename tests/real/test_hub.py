@@ -15,6 +15,10 @@ pytestmark = [
 ]
 
 
+ONE = pytest.mark.parametrize("places", ["postgres"], indirect=True)
+"""For what does not depend on a database's own SQL: fakesnow takes seconds for what others do in a moment."""
+
+
 @pytest.fixture(scope="module", params=["postgres", "snowflake"])
 def places(request: pytest.FixtureRequest, require_real: bool) -> Iterator[Callable[[], Place]]:
     if request.param == "postgres":
@@ -34,25 +38,26 @@ def watch(places: Callable[[], Place], tmp_path: Path) -> Watch:
 
 def test_what_a_round_learned_is_there_and_the_same_and_stays_so_when_it_is_sent_again(watch: Watch) -> None:
     watch.set_up()  # making the tables again does no harm
-    watch.round(attempts(range(50)), [an_incident(1)])
+    watch.round(attempts(range(20)), [an_incident(1)])
     view = watch.sync()
     assert (view.state, view.waiting, dict(view.sent)) == (
         "whole",
         0,
-        {"runs": 50, "incidents": 1, "rounds": 1},
+        {"runs": 20, "incidents": 1, "rounds": 1},
     )
     once = {
-        "JOB_STATUS": (50,) * 3,
+        "JOB_STATUS": (20,) * 3,
         "ROUNDS": (1,) * 3,
         "HEALTH_ASSESSMENTS": (1,) * 3,
         "INCIDENTS": (1,) * 3,
     }
     assert counts(watch.verify()) == once
-    assert watch.again(afresh=True).sent["runs"] == 50
+    assert watch.again(afresh=True).sent["runs"] == 20
     found = watch.verify()
     assert (counts(found), found.differing, found.waiting) == (once, 0, 0)
 
 
+@ONE
 def test_only_what_is_new_is_sent_and_the_newest_state_of_each_attempt_is_kept(watch: Watch) -> None:
     watch.round(attempts(range(5), Status.running))
     watch.sync()
@@ -145,6 +150,7 @@ def test_what_somebody_changed_deleted_or_doubled_there_is_named(watch: Watch) -
     assert watch.verify().differing == 0
 
 
+@ONE
 def test_rows_that_the_store_forgot_are_counted_and_no_difference(watch: Watch, tmp_path: Path) -> None:
     watch.round(attempts(range(10)))
     watch.sync()
@@ -156,6 +162,7 @@ def test_rows_that_the_store_forgot_are_counted_and_no_difference(watch: Watch, 
     assert (found.differing, found.tables[0].more, found.tables[1].more) == (0, 5, 1)
 
 
+@ONE
 def test_without_tables_everything_waits_and_nothing_is_lost(
     places: Callable[[], Place], tmp_path: Path
 ) -> None:
@@ -172,6 +179,7 @@ def test_without_tables_everything_waits_and_nothing_is_lost(
     assert counts(watch.verify())["JOB_STATUS"] == (30, 30, 30)
 
 
+@ONE
 def test_a_hub_that_is_half_there_takes_what_it_can_and_gets_the_rest_later(watch: Watch) -> None:
     watch.place.sql("alter table {hub}.rounds rename to kept_elsewhere")
     watch.round(attempts(range(20)))

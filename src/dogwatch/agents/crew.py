@@ -336,7 +336,7 @@ async def conclude(
         triage=known.triage if stands else None,
         analysis=known.analysis,
         causes=causes,
-        rules=session.ground.rules,
+        rules=tuple(session.ground.rules),
         disagreements=tuple(_disagreements(causes, session.ground.rules)),
         health=_health(known.triage, dossier, session) if stands else None,
         rules_health=tuple(one for one in assessed if one.scope in ("all", platform)),

@@ -35,7 +35,6 @@ def command(ctx: click.Context, subject: str | None, after: int, limit: int, out
         return
     settings = read_settings(ctx)
 
-
     async def look() -> "AuditTrail":
         async with opened(ctx, settings) as app:
             return await app.audit(subject, after=after, limit=limit)
@@ -63,7 +62,6 @@ def verify(ctx: click.Context, output: str) -> None:
     That the last events were cut off shows only to who kept the last hash. Exit code: 0 whole, 1 changed.
     """
     settings = read_settings(ctx)
-
 
     async def look() -> "AuditVerdict":
         async with opened(ctx, settings) as app:

@@ -28,7 +28,6 @@ def command(ctx: click.Context, finding: str, output: str) -> None:
     """
     settings = read_settings(ctx)
 
-
     async def recall() -> "list[Explanation]":
         async with opened(ctx, settings) as app:
             return await app.explain(finding)

@@ -149,7 +149,6 @@ def postmortem(ctx: click.Context, incident: str) -> None:
 def _dossier(ctx: click.Context, incident: str) -> "Dossier":
     settings, number = read_settings(ctx), _number(incident)
 
-
     async def recall() -> "Dossier":
         async with opened(ctx, settings) as app:
             return await app.incident(number)

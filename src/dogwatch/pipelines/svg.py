@@ -55,8 +55,9 @@ def svg(
         names = [one_line(graph.name(one), 80) for one in sorted(picture.culprits) if one in graph.nodes]
         said += f"; {WORDS[CULPRIT]}: {', '.join(names)}" if names else ""
     size = f'viewBox="0 0 {wide} {high}" width="{wide}" height="{high}"'
+    role = "img" if link is None else "group"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="dw" role="{"img" if link is None else "group"}" {size}>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="dw" role="{role}" {size}>',
         f"<title>{_text(title)}</title><desc>{_text(said)}</desc>",
         f"<style>{STYLE}</style>" if styled else "",
         f'<rect width="{wide}" height="{high}" fill="var(--paper)"/>',

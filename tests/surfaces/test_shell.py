@@ -92,7 +92,7 @@ def test_no_command_shows_the_help() -> None:
         (["check", "--fromat", "md"], "Did you mean '--format'?\n next: dogwatch check --help\n"),
         (["check", "--format", "xml"], "'xml' is not one of 'text', 'json', 'md'"),
         (["runs", "--limit", "0"], "error: invalid value for '--limit'"),
-        (["init"], "error: missing argument 'PLATFORM...'"),
+        (["init"], "error: missing argument PLATFORM"),
     ],
 )
 def test_a_misspelt_command_line_is_one_line_and_what_to_do(args: list[str], expected: str) -> None:

@@ -162,6 +162,7 @@ class Session:
     spans: Spans = field(init=False)
     """What the run consisted of, for whoever traces it."""
     _attempts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
     _calls: Counter[str] = field(default_factory=Counter[str])
     _spawns: Counter[str] = field(default_factory=Counter[str])
 
@@ -233,8 +234,13 @@ class Session:
     async def use(self, agent: AgentFile, name: str, args: Mapping[str, Any]) -> str:
         """A tool's answer as a marked block. Raises Spent beyond the agent's or the run's limit."""
         self._calls[agent.name] += 1
-        if self._calls[agent.name] > agent.limits.tool_calls:
-            await self.tried(agent.name, "too_many_calls", name, f"more than {agent.limits.tool_calls}")
+        beyond = self._calls[agent.name] - agent.limits.tool_calls
+        if beyond > 0:
+            async with self._recording:  # the first of several at once is on record before the run ends
+                if beyond == 1:
+                    await self.tried(
+                        agent.name, "too_many_calls", name, f"more than {agent.limits.tool_calls}"
+                    )
             raise Spent(f"{agent.name} used up its {agent.limits.tool_calls} calls of tools")
         self.purse.calls()
         tool = TOOLS[name]

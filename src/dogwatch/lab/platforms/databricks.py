@@ -54,6 +54,7 @@ class Databricks(Twin):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.tokens = Tokens(world)
+        self._acts = DatabricksActs(world, self._asked_job, self._visible)
         mine = [job for job in world.jobs.values() if job.platform == self.platform]
         self._job_ids = {job.job: native_number("databricks job", job.job, digits=15) for job in mine}
         for job in mine:
@@ -89,12 +90,11 @@ class Databricks(Twin):
             "jobs/runs/get": self._get_run,
             "jobs/runs/get-output": self._get_output,
         }
-        acts = DatabricksActs(self.world, self._asked_job, self._visible)
         return [
             *(Route(f"/api/2.2/{path}", self._guarded(handler)) for path, handler in api.items()),
             *(
                 Route(f"/api/2.2/{path}", self._told_to(act), methods=["POST"])
-                for path, act in acts.by_path.items()
+                for path, act in self._acts.by_path.items()
             ),
             *self.tokens.routes(),
         ]

@@ -20,7 +20,7 @@ ifeq ($(DOGWATCH_REQUIRE_REAL),1)
 	@$(MAKE) --no-print-directory real
 	$(PYTEST) -m "slow or real"
 endif
-	$(PYTEST) -m "not slow and not real" --cov --cov-report=term:skip-covered --cov-fail-under=85
+	$(PYTEST) -m "not slow and not real and not soak" --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 check: dev  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
@@ -38,6 +38,7 @@ soak: dev real  ## kill rounds and workers that deliver at KILLS random points, 
 	$(BIN)/python bench/watch.py
 	$(BIN)/python bench/quiet.py --season spring --seed 20
 	$(BIN)/python bench/quiet.py --season autumn --seed 21
+	DOGWATCH_REQUIRE_REAL=1 $(PYTEST) -m soak tests/lab
 
 crewai: dev  ## the crew on CrewAI: its own lock and environment in packages/crewai, and its tests
 	@env -u UV_PROJECT_ENVIRONMENT $(UV) sync -q --locked --project packages/crewai

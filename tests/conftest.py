@@ -52,11 +52,11 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow and real tests wait for DOGWATCH_REQUIRE_REAL=1, so that the everyday run stays short."""
+    """Slow, soak and real tests wait for DOGWATCH_REQUIRE_REAL=1, so that the everyday run stays short."""
     if REQUIRE_REAL:
         return
     for item in items:
-        for marker in ("slow", "real"):
+        for marker in ("slow", "real", "soak"):
             if item.get_closest_marker(marker) is not None:
                 item.add_marker(pytest.mark.skip(reason=f"{marker}: runs with DOGWATCH_REQUIRE_REAL=1"))
                 break

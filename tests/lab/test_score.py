@@ -421,8 +421,13 @@ def test_a_slow_platform_delays_the_round_in_simulated_time(tmp_path: Path) -> N
     assert reports[-1].at - reports[-2].at == timedelta(minutes=15)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", shipped_scenarios(), ids=lambda path: path.stem)
+def _sampled(paths: Sequence[Path]) -> list[Any]:
+    """Every other scenario is played each time, the others in ``make soak``."""
+    marks = (pytest.mark.slow, pytest.mark.soak)
+    return [pytest.param(path, marks=marks[number % 2], id=path.stem) for number, path in enumerate(paths)]
+
+
+@pytest.mark.parametrize("path", _sampled(shipped_scenarios()))
 def test_dogwatch_finds_what_the_shipped_scenarios_hide(path: Path) -> None:
     row = score(played(load_scenario(path)))
     assert row["detection_recall"] in {1.0, None}

@@ -22,7 +22,7 @@ from dogwatch.wire.http import Doors
 from dogwatch.wire.otlp import send
 from support.crew import Script, evidence_of, good, in_trouble, roster_of
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.soak
 
 PROGRAM = Path(__file__).parents[2] / ".phoenix" / "bin" / "phoenix"
 _PATIENCE = 180.0

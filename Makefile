@@ -14,13 +14,16 @@ demo: install  ## install dogwatch and run one round over a simulated estate
 	@$(BIN)/dogwatch demo
 
 PYTEST := $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
+COVERAGE := --cov --cov-report=term:skip-covered --cov-fail-under=85
 
-test: dev  ## the tests; with DOGWATCH_REQUIRE_REAL=1 the slow ones and the real parts too
+test: dev  ## the tests; with DOGWATCH_REQUIRE_REAL=1 the slow ones, the real parts and coverage too
 ifeq ($(DOGWATCH_REQUIRE_REAL),1)
 	@$(MAKE) --no-print-directory real
 	$(PYTEST) -m "slow or real"
+	$(PYTEST) -m "not slow and not real and not soak" $(COVERAGE)
+else
+	$(PYTEST) -m "not slow and not real and not soak"
 endif
-	$(PYTEST) -m "not slow and not real and not soak" --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 check: dev  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
@@ -28,7 +31,7 @@ check: dev  ## format, lint, types, import contracts, tests
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory test
+	$(PYTEST) -m "not slow and not real and not soak" $(COVERAGE)
 
 KILLS ?= 200
 

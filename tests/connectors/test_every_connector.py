@@ -35,7 +35,7 @@ from support.worlds import ERROR, fault, job, run, runs_every, world
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
-QUICK = Pace(per_second=0, tries=2, timeout=0.6, patience=5.0)
+QUICK = Pace(per_second=0, tries=2, timeout=1.5, patience=5.0)
 
 
 def having(ability: type) -> list[str]:

@@ -89,16 +89,15 @@ def start(folder: Path, store: str = "dogwatch.db") -> subprocess.Popen[str]:
     )
 
 
-def reads_until_all_end(checks: list[subprocess.Popen[str]]) -> list[float]:
-    """``dogwatch runs``, again and again; returns how long each reading took."""
-    took = []
+def reads_until_all_end(checks: list[subprocess.Popen[str]]) -> int:
+    """``dogwatch runs``, again and again; returns how often it answered."""
+    readings = 0
     while any(check.poll() is None for check in checks):
-        began = time.perf_counter()
         told = cli.run("runs", "--format", "json")
-        took.append(time.perf_counter() - began)
+        readings += 1
         assert told.exit_code == 0, told.output
         assert json.loads(told.stdout)["format"] == "dogwatch.runs/1"
-    return took
+    return readings
 
 
 def apart(intervals: list[tuple[float, float]]) -> bool:
@@ -130,7 +129,7 @@ def test_eight_checks_of_one_new_store_make_eight_rounds_one_after_the_other(
     monkeypatch.chdir(tmp_path)
     with estate(tmp_path) as visitors:
         checks = [start(tmp_path) for _ in range(MANY)]
-        took = reads_until_all_end(checks)
+        readings = reads_until_all_end(checks)
         answers = [check.communicate(timeout=60) for check in checks]
         assert [(check.returncode, said[1]) for check, said in zip(checks, answers, strict=True)] == (
             [(1, "")] * MANY
@@ -153,8 +152,7 @@ def test_eight_checks_of_one_new_store_make_eight_rounds_one_after_the_other(
     reports = [json.loads(said[0]) for said in answers]
     seen_first = [one["instance"] for report in reports for one in report["platforms"] if one["baseline"]]
     assert sorted(seen_first) == sorted(one["instance"] for one in reports[0]["platforms"])
-    assert len(took) >= MANY
-    assert max(took) < 5.0
+    assert readings > 2 * MANY  # whoever reads does not wait for rounds to end
 
 
 @pytest.mark.real

@@ -192,6 +192,7 @@ CASES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(CASES, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_odd_numbers_crash_nothing_and_order_changes_nothing(
     rows: list[dict[str, Any]], dice: random.Random

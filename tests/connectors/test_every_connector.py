@@ -35,7 +35,9 @@ from support.worlds import ERROR, fault, job, run, runs_every, world
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
-QUICK = Pace(per_second=0, tries=2, timeout=1.5, patience=5.0)
+QUICK = Pace(per_second=0, tries=2, timeout=0.6, patience=5.0)
+LESS_QUICK = Pace(per_second=0, tries=2, timeout=1.5, patience=5.0)
+"""For what answers well up to some point, on a machine that is busy."""
 
 
 def having(ability: type) -> list[str]:
@@ -436,7 +438,7 @@ def test_silence_is_unreachable_within_the_timeout(
             await connector.check()
         return loop.time() - began
 
-    assert stage.does(timed, pace=QUICK) < 3
+    assert stage.does(timed, pace=QUICK) < 10  # the default is 30 for each try
 
 
 @with_runs
@@ -444,7 +446,7 @@ def test_silence_half_way_leaves_what_was_read(kind: str, clock: JumpingClock, h
     told = runs_every(kind, 5 * MINUTE, 1500)
     stage = Stage(kind, world(kind, told, clock=clock), clock, host)
     stage.way.hangs = lambda call: len(stage.way.reads) > 2
-    some_or_all(stage.reads(pace=QUICK), 1500)
+    some_or_all(stage.reads(pace=LESS_QUICK), 1500)
 
 
 @every

@@ -395,6 +395,7 @@ def test_dogwatch_finds_a_failure_and_a_blind_platform(tmp_path: Path) -> None:
     assert len(night.reports) == 9
 
 
+@pytest.mark.slow
 def test_the_same_file_and_seed_give_the_same_score_to_the_byte(tmp_path: Path) -> None:
     window = "at: 2026-03-03T05:40:00Z, until: 2026-03-03T06:10:00Z"
     more = (

@@ -36,8 +36,7 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 QUICK = Pace(per_second=0, tries=2, timeout=0.6, patience=5.0)
-LESS_QUICK = Pace(per_second=0, tries=2, timeout=1.5, patience=5.0)
-"""For what answers well up to some point, on a machine that is busy."""
+LESS_QUICK = Pace(per_second=0, tries=2, timeout=1.5, patience=5.0)  # a busy machine may take its time
 
 
 def having(ability: type) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import weakref
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +33,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.store: Store = open_store(folder / "dogwatch.db")
+        weakref.finalize(self, self.store.close)
 
     async def claim(self, action: Action, now: datetime) -> Action | None:
         return self.store.claim_action(action, "policy", now)

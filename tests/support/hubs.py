@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import weakref
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager
 from datetime import datetime, timedelta
@@ -188,6 +189,7 @@ class Watch:
             rng=random.Random(7),
         )
         self.store: Store = open_store(folder / "watch.db")
+        weakref.finalize(self, self.store.close)
         self.settings = Settings(connectors={}, hub=place.config)
 
     def set_up(self) -> None:

@@ -1,6 +1,7 @@
 """Incidents to be told, and what is told of them."""
 
 import random
+import weakref
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -180,6 +181,7 @@ class Desk:
     def __init__(self, folder: Path, plan: Plan, clock: Clock | None = None) -> None:
         self.clock = clock or JumpingClock()
         self.store: Store = open_store(folder / "desk.db")
+        weakref.finalize(self, self.store.close)
         self.plan = plan
 
     def round(self, *incidents: Incident) -> Decision:

@@ -4,7 +4,6 @@ alerts that ship with it fire, become incidents and end; what is silenced never 
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from support.calling import SECRET
 from support.cli import clean
 from support.estates import Stopped, shop, world
 from support.node import missing
+from support.ports import free_port
 from support.serve import served
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -72,22 +72,21 @@ class Services:
         )
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @contextmanager
 def running(command: list[str], folder: Path, env: dict[str, str] | None = None) -> Iterator[None]:
-    with (folder / f"{Path(command[0]).name}-{len(list(folder.iterdir()))}.log").open("wb") as log:
+    file = folder / f"{Path(command[0]).name}-{len(list(folder.iterdir()))}.log"
+    with file.open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env
         )
         try:
             yield
         finally:
+            ended = process.poll()
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE)
+            if ended is not None:
+                pytest.fail(f"{command[0]} ended by itself with {ended}: {file.read_text()[-2000:]}")
 
 
 def found(name: str, required: bool) -> str:
@@ -192,6 +191,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         silence(yard)
         prometheus = [programs[0], "--config.file=prometheus.yaml", "--storage.tsdb.path=data"]
         stack.enter_context(running([*prometheus, f"--web.listen-address=127.0.0.1:{ports[1]}"], folder))
+        until("Prometheus ready", lambda: asked(f"{yard.prometheus}/-/ready"))
         yield yard
 
 

@@ -5,7 +5,6 @@ import asyncio
 import gzip
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -30,16 +29,11 @@ from dogwatch.wire.connector import AnyConnector
 from dogwatch.wire.http import Doors
 from support.cli import run
 from support.clock import JumpingClock
+from support.ports import free_port
 
 pytestmark = pytest.mark.real
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 LOG = "run.googleapis.com/stderr"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -21,6 +20,7 @@ from dogwatch.wire.clock import SystemClock
 from dogwatch.wire.http import Doors
 from dogwatch.wire.otlp import send
 from support.crew import Script, evidence_of, good, in_trouble, roster_of
+from support.ports import free_port
 
 pytestmark = pytest.mark.soak
 
@@ -34,10 +34,7 @@ def phoenix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not PROGRAM.exists():
         pytest.skip("Phoenix is not here: make phoenix installs it (580 MB)")
     home = tmp_path_factory.mktemp("phoenix")
-    ports: list[int] = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            ports.append(free.getsockname()[1])
+    ports = [free_port(), free_port()]
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from dogwatch.model import Severity
 from dogwatch.wire.clock import SystemClock
 from dogwatch.wire.http import Doors
 from support.node import missing
+from support.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -77,8 +77,7 @@ def running(folder: Path, now: datetime, required: bool) -> Iterator[str]:
     )
     made = [tool, "tsdb", "create-blocks-from", "openmetrics", "past.txt", "data"]
     subprocess.run(made, cwd=folder, check=True, capture_output=True, timeout=60)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         server,
         f"--config.file={folder}/prometheus.yml",

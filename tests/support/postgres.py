@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from support.node import missing
+from support.ports import free_port
 
 _PATIENCE = 60.0
 _USER = "postgres"
@@ -74,8 +74,7 @@ def running(required: bool) -> Iterator[Postgres]:
         subprocess.run(
             _as_user([*making, "--locale=C"]), cwd=folder, check=True, capture_output=True, timeout=_PATIENCE
         )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         server = Postgres(port, data, programs)
         listening = ("listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}")
         options = " ".join(f"-c {one}" for one in (*listening, *_QUICK))

@@ -1,18 +1,14 @@
 """One file, one sort of caller. A file in this folder is a hook, but for what they share."""
 
-import difflib
-import importlib
-import pkgutil
-
-from dogwatch.errors import SettingsError
 from dogwatch.hooks.base import AnyHook, Hook
+from dogwatch.wire import kinds
 
 _SHARED = frozenset({"base", "signing"})
 
 
 def names() -> list[str]:
     """All kinds of hooks, sorted; nothing is imported."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED)
+    return kinds.names(__path__, _SHARED)
 
 
 def load(kind: str) -> type[AnyHook]:
@@ -20,15 +16,4 @@ def load(kind: str) -> type[AnyHook]:
 
     Raises SettingsError for a kind that does not exist, suggesting the nearest.
     """
-    if kind not in names():
-        near = difflib.get_close_matches(kind, names(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"dogwatch knows {', '.join(names())}"
-        raise SettingsError(f"unknown sort of hook {kind!r}", hint)
-    module = importlib.import_module(f"{__name__}.{kind}")
-    found: list[type[AnyHook]] = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Hook) and value.__module__ == module.__name__
-    ]
-    (hook,) = found
-    return hook
+    return kinds.load(__name__, kind, names(), Hook, "sort of hook")

@@ -39,8 +39,8 @@ class Call:
     @property
     def login(self) -> bool:
         """Whether it asks for a token instead of carrying one."""
-        given = self.headers.get("authorization", "")
-        return not given.startswith("Bearer ") and not (self.method == "GET" and given.startswith("Basic "))
+        scheme = self.headers.get("authorization", "").partition(" ")[0]
+        return scheme == "" or (scheme == "Basic" and self.method != "GET")
 
 
 class Way:

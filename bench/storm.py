@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dogwatch.detect.facts import run_evidence
-from dogwatch.gather_cases import Scene, conclude
+from dogwatch.gather.cases import Scene, conclude
 from dogwatch.model import Evidence, Finding, Job, Run, Severity, Status, TurnKind, content_id, run_uid
 from dogwatch.pipelines.graph import Edge, EdgeBasis, Graph, Node
 from dogwatch.store import Store, open_store

@@ -26,7 +26,7 @@ def test_the_dashboard_and_the_alerts_ask_for_figures_that_there_are() -> None:
     asked = {name for panel in board["panels"] for one in panel["targets"] for name in named(one["expr"])}
     asked |= named((DEPLOY / "alerts.yaml").read_text(encoding="utf-8"))
     told: set[str] = set()
-    for file in ("lookup_vitals.py", "web/service.py"):
+    for file in ("lookup/vitals.py", "web/service.py"):
         told |= named((ROOT / "src" / "dogwatch" / file).read_text(encoding="utf-8"))
     assert asked
     assert asked <= told

@@ -13,7 +13,7 @@ from dogwatch.desk import Desk
 from dogwatch.detect.changes import change_evidence
 from dogwatch.detect.facts import run_evidence
 from dogwatch.errors import SettingsError
-from dogwatch.lookup_names import catalogue
+from dogwatch.lookup.names import catalogue
 from dogwatch.model import ActionState, Harm, Incident, Run
 from dogwatch.model.actions import ActionList
 from dogwatch.model.answer import Answer

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dogwatch.doorkeeper import Doorkeeper
     from dogwatch.investigator import Investigator
     from dogwatch.keeper import Keeper
-    from dogwatch.lookup_graph import Chart
+    from dogwatch.lookup.graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
     from dogwatch.model.answer import Answer
@@ -200,7 +200,7 @@ class Dogwatch:
         only: frozenset[str] | None,
     ) -> CheckReport:
         """One round; nobody else makes one meanwhile."""
-        from dogwatch.gather_lineage import steps_in
+        from dogwatch.gather.lineage import steps_in
         from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
         from dogwatch.settings.pipelines import pipelines_of
         from dogwatch.settings.policy import policy
@@ -276,7 +276,7 @@ class Dogwatch:
     async def schedule(self, job: str | None = None, *, limit: int = 50, slots: int = 10) -> Timetable:
         """When jobs run next and what became of their last slots: all jobs, or those that ``job`` names
         by id, subject or a part of the name. Asks no platform."""
-        from dogwatch.lookup import timetable
+        from dogwatch.lookup.times import timetable
         from dogwatch.settings.policy import policy
 
         now = self._clock.now()
@@ -287,7 +287,7 @@ class Dogwatch:
 
         Asks no platform.
         """
-        from dogwatch.lookup import explanations
+        from dogwatch.lookup.times import explanations
         from dogwatch.settings.policy import policy
 
         now = self._clock.now()
@@ -296,7 +296,7 @@ class Dogwatch:
     async def graph(self, what: str | None = None) -> "Chart":
         """What depends on what: everything, or what concerns the pipeline or job that is named. Asks no
         platform. Raises SettingsError if nothing is called so."""
-        from dogwatch.lookup_graph import chart
+        from dogwatch.lookup.graph import chart
         from dogwatch.settings.pipelines import pipelines_of
 
         declared = pipelines_of(self.settings, self.settings.timezone)
@@ -307,14 +307,14 @@ class Dogwatch:
 
     async def incidents(self, wanted: IncidentFilter) -> IncidentList:
         """Remembered incidents. Asks no platform."""
-        from dogwatch.lookup_cases import incident_list
+        from dogwatch.lookup.cases import incident_list
 
         now = self._clock.now()
         return await self._thread(incident_list, self._store, wanted, self.settings.timezone, now)
 
     async def incident(self, number: int) -> Dossier:
         """One incident with everything it rests on. Asks no platform. Raises IncidentError."""
-        from dogwatch.lookup_cases import dossier
+        from dogwatch.lookup.cases import dossier
 
         return await self._thread(dossier, self._store, number, self.settings.timezone, self._clock.now())
 
@@ -355,18 +355,18 @@ class Dogwatch:
 
     async def note(self, number: int, by: str, text: str) -> Incident:
         """Keep somebody's words with an incident. Raises IncidentError."""
-        from dogwatch.lookup_cases import note
+        from dogwatch.lookup.cases import note
 
         return await self._thread(note, self._store, number, by, text, self._clock.now())
 
     async def _decide(self, number: int, step: Callable[[Incident], tuple[Incident, Turn]]) -> Incident:
-        from dogwatch.lookup_cases import decide
+        from dogwatch.lookup.cases import decide
 
         return await self._thread(decide, self._store, number, step)
 
     async def overview(self, since: datetime) -> "Overview":
         """The estate at one glance; incidents that ended before ``since`` are left out. Asks no platform."""
-        from dogwatch.lookup_overview import overview
+        from dogwatch.lookup.overview import overview
         from dogwatch.settings.policy import policy
 
         now = self._clock.now()

@@ -12,14 +12,14 @@ from pydantic import BaseModel, JsonValue, SecretStr
 from dogwatch.agents.data import masked
 from dogwatch.agents.spans import Spans
 from dogwatch.errors import ConnectorError, SettingsError
-from dogwatch.gather_lineage import steps_in
-from dogwatch.lookup import explanations, timetable
-from dogwatch.lookup_agents import changes_since, precedents
-from dogwatch.lookup_cases import dossier, incident_list
-from dogwatch.lookup_cases import note as noted
-from dogwatch.lookup_graph import chart
-from dogwatch.lookup_overview import last_health
-from dogwatch.lookup_review import feedback, keep, reviewed
+from dogwatch.gather.lineage import steps_in
+from dogwatch.lookup.agents import changes_since, precedents
+from dogwatch.lookup.cases import dossier, incident_list
+from dogwatch.lookup.cases import note as noted
+from dogwatch.lookup.graph import chart
+from dogwatch.lookup.overview import last_health
+from dogwatch.lookup.review import feedback, keep, reviewed
+from dogwatch.lookup.times import explanations, timetable
 from dogwatch.model import (
     NOWHERE,
     Action,

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from dogwatch import notify
 from dogwatch.deliver import Asks, Broken, Post, Sent
 from dogwatch.errors import ChannelError, SettingsError
-from dogwatch.gather_telling import current
+from dogwatch.gather.telling import current
 from dogwatch.model import NOWHERE, Delivery, DeliveryState, Reach
 from dogwatch.model.channels import ChannelsReport, ChannelView, TrialReport
 from dogwatch.model.overview import Overview

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from dogwatch import lookup_pages
-from dogwatch.lookup_agents import alike
-from dogwatch.lookup_graph import Chart, Survey, pictured, survey
-from dogwatch.lookup_vitals import stale_since
+from dogwatch.lookup import pages as lookup
+from dogwatch.lookup.agents import alike
+from dogwatch.lookup.graph import Chart, Survey, pictured, survey
+from dogwatch.lookup.vitals import stale_since
 from dogwatch.model.overview import Overview
 from dogwatch.model.pages import JobFile, JobList, LogPage, SearchResult
 from dogwatch.model.precedent import Precedent
@@ -32,7 +32,7 @@ class Pages:
     async def tonight(self) -> Overview:
         """Verdict, incidents, and the last 24 hours of what matters."""
         now = self._clock.now()
-        found = await self._thread(lookup_pages.tonight, self._store, policy(self._settings), now)
+        found = await self._thread(lookup.tonight, self._store, policy(self._settings), now)
         return await self.as_of_now(found)
 
     async def as_of_now(self, found: Overview) -> Overview:
@@ -69,7 +69,7 @@ class Pages:
         """One job; ``cursor`` is the uid of the run behind which its runs are shown. Raises
         SettingsError if it was never known."""
         now, key = self._clock.now(), (instance, job_id)
-        look = partial(lookup_pages.job_file, self._store, policy(self._settings), key, cursor, now)
+        look = partial(lookup.job_file, self._store, policy(self._settings), key, cursor, now)
         return await self._thread(look)
 
     async def jobs(
@@ -77,19 +77,19 @@ class Pages:
     ) -> JobList:
         """A page of jobs."""
         now, zone = self._clock.now(), self._settings.timezone
-        look = partial(lookup_pages.job_list, self._store, zone, instance, text, after, limit, now)
+        look = partial(lookup.job_list, self._store, zone, instance, text, after, limit, now)
         return await self._thread(look)
 
     async def search(self, text: str) -> SearchResult:
         """Jobs, incidents, actions and findings that have to do with a text."""
         now, zone = self._clock.now(), self._settings.timezone
-        return await self._thread(lookup_pages.search, self._store, zone, text, now)
+        return await self._thread(lookup.search, self._store, zone, text, now)
 
     async def logs(self) -> LogPage:
         """What the logs say, new and surging first."""
         now, settings = self._clock.now(), self._settings
         look = partial(
-            lookup_pages.log_page,
+            lookup.log_page,
             self._store,
             settings.timezone,
             list(settings.connectors),

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 from dogwatch.causes.advice import Runbook
 from dogwatch.detect import Detection, Policy, by_cadence, by_habit, detect, in_order
 from dogwatch.errors import ConnectorError, UnexpectedAnswer
-from dogwatch.gather import Agenda, agenda, first_looks, matter, with_leaders, with_longer
-from dogwatch.gather_cases import Scene, conclude
-from dogwatch.gather_graph import pipeline_graph
-from dogwatch.gather_health import health
-from dogwatch.gather_telling import channel_findings, telling, watcher_findings
+from dogwatch.gather.cases import Scene, conclude
+from dogwatch.gather.graph import pipeline_graph
+from dogwatch.gather.health import health
+from dogwatch.gather.matters import Agenda, agenda, first_looks, matter, with_leaders, with_longer
+from dogwatch.gather.telling import channel_findings, telling, watcher_findings
 from dogwatch.incidents import Correlation
 from dogwatch.logwatch import LogSight, judge_logs, read_logs
 from dogwatch.model import Alert, Finding, HealthAssessment, Run, Severity, Source, job_subject

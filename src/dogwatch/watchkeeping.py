@@ -13,8 +13,8 @@ from dogwatch import connectors
 from dogwatch.detect.silent import FORGOTTEN
 from dogwatch.errors import ConnectorError, SettingsError
 from dogwatch.hooks.base import Heard
-from dogwatch.lookup_overview import last_told
-from dogwatch.lookup_vitals import vitals
+from dogwatch.lookup.overview import last_told
+from dogwatch.lookup.vitals import vitals
 from dogwatch.messenger import Messenger
 from dogwatch.model import content_id
 from dogwatch.model.call import Call, Organ, Pulse, WaitingCall, Watcher

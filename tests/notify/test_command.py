@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dogwatch.errors import ChannelError, SettingsError
-from dogwatch.gather_telling import channel_findings, current
+from dogwatch.gather.telling import channel_findings, current
 from dogwatch.model import Reach, Severity
 from dogwatch.notify.routing import Plan
 from dogwatch.settings import load

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from dogwatch.gather_lineage import read_lineage
+from dogwatch.gather.lineage import read_lineage
 from dogwatch.pipelines import dbt, openlineage
 from dogwatch.pipelines.build import graph_of
 from dogwatch.pipelines.graph import EdgeBasis

@@ -9,7 +9,7 @@ import click
 from dogwatch.cli.shell import read_settings, show, tell
 
 if TYPE_CHECKING:
-    from dogwatch.lookup_graph import Chart
+    from dogwatch.lookup.graph import Chart
 
 
 @click.command("graph")

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from dogwatch.errors import SettingsError
-from dogwatch.lookup_graph import Chart, Survey
+from dogwatch.lookup.graph import Chart, Survey
 from dogwatch.model import Evidence
 from dogwatch.model.door import Scope
 from dogwatch.model.dossier import Dossier

@@ -8,7 +8,7 @@ from dogwatch.detect.course import course, metric_of, sampled
 from dogwatch.detect.expect import Past, Window, expect
 from dogwatch.detect.ledger import judge
 from dogwatch.detect.rules import Rules
-from dogwatch.gather import HISTORY, LONG_HISTORY, Agenda, Matter, matter, with_leaders
+from dogwatch.gather.matters import HISTORY, LONG_HISTORY, Agenda, Matter, matter, with_leaders
 from dogwatch.model import Basis, Expectation, ExpectationState, Finding, Job, Run, ScheduleKind, Source
 from dogwatch.model.ledger import JobKey
 from dogwatch.model.report import Explanation, JobTimes, SlotView, Timetable

@@ -13,9 +13,9 @@ from dogwatch.logs.judge import SEVERITIES, Components
 from dogwatch.logs.memory import Memory
 from dogwatch.logs.redact import redact
 from dogwatch.logs.verdict import verdicts
-from dogwatch.lookup import times_of
-from dogwatch.lookup_cases import incident_list
-from dogwatch.lookup_overview import last_told
+from dogwatch.lookup.cases import incident_list
+from dogwatch.lookup.overview import last_told
+from dogwatch.lookup.times import times_of
 from dogwatch.model import ExpectationState, Incident, IncidentState, Job, JobState, Run, job_subject
 from dogwatch.model.dossier import Dossier
 from dogwatch.model.ledger import JobKey

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from dogwatch.detect import Policy
 from dogwatch.detect.course import course
-from dogwatch.lookup_cases import dossier, incident_list
+from dogwatch.lookup.cases import dossier, incident_list
 from dogwatch.model import (
     ExpectationState,
     HealthAssessment,

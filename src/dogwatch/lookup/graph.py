@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dogwatch.errors import SettingsError
-from dogwatch.gather_graph import pipeline_graph
-from dogwatch.gather_lineage import read_lineage
+from dogwatch.gather.graph import pipeline_graph
+from dogwatch.gather.lineage import read_lineage
 from dogwatch.model.text import one_line, plural
 from dogwatch.pipelines.draw import Picture, focused
 from dogwatch.pipelines.graph import Graph

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dogwatch.errors import IncidentError
-from dogwatch.gather_graph import pipeline_graph
+from dogwatch.gather.graph import pipeline_graph
 from dogwatch.incidents.review import KEPT, REVIEW, scores_of, weighed
 from dogwatch.incidents.similar import Seen, similar
 from dogwatch.model import Change, IncidentState

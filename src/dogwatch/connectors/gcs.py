@@ -14,10 +14,11 @@ from pydantic import BaseModel, Field, SecretStr, TypeAdapter, field_validator
 
 from dogwatch.model import UtcTime
 from dogwatch.model.text import one_line
+from dogwatch.wire.bucket import unread_logs
 from dogwatch.wire.connector import Connector, ConnectorSettings, LogAsk, LogPart
 from dogwatch.wire.google import google_login
 from dogwatch.wire.http import Answer, Doors, Http, Pace
-from dogwatch.wire.unread import Object, Unread, checked_layout, day_prefix, pieces
+from dogwatch.wire.unread import Object, checked_layout, pieces
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 PACE = Pace(per_second=50.0, concurrency=8, timeout=60.0)
@@ -98,19 +99,10 @@ class Gcs(Connector[GcsSettings]):
         found = "objects readable" if page.items else "no object yet"
         return f"Cloud Storage · bucket {one_line(self.settings.bucket, 80)} · {found}"
 
-    async def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
+    def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
         """The objects of the last days that were not read yet, late ones included."""
-        unread = Unread(ask.cursor, ask.now + (self._http.skew or timedelta(0)), ask.since)
-        for day in unread.days():
-            prefixes = {day_prefix(self.settings.layout, log, day) for log in self.settings.logs}
-            for prefix in sorted(prefixes):
-                for one in unread.new(day, await self.find(prefix)):
-                    async for data in self.read(one):
-                        yield LogPart(one.name, data)
-                    unread.took(day, one)
-                    yield LogPart(one.name, b"", unread.cursor)
-            unread.listed(day)
-        yield LogPart("", b"", unread.cursor)
+        now = ask.now + (self._http.skew or timedelta(0))
+        return unread_logs(self, ask, now, self.settings.layout, self.settings.logs)
 
     @property
     def _objects(self) -> str:

@@ -26,10 +26,11 @@ from dogwatch.errors import AuthError, UnexpectedAnswer
 from dogwatch.model import UtcTime
 from dogwatch.model.text import one_line
 from dogwatch.wire.answer import Answer
+from dogwatch.wire.bucket import unread_logs
 from dogwatch.wire.connector import Connector, ConnectorSettings, LogAsk, LogPart
 from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.sigv4 import Keys, query_string, signed
-from dogwatch.wire.unread import Object, Unread, checked_layout, day_prefix, pieces
+from dogwatch.wire.unread import Object, checked_layout, pieces
 
 PACE = Pace(per_second=100.0, concurrency=8, timeout=60.0)
 _ASLEEP = frozenset({"GLACIER", "DEEP_ARCHIVE"})
@@ -134,19 +135,11 @@ class S3(Connector[S3Settings]):
         told = f"{self._asleep:,} objects of these days are archived (Glacier) and were not read."
         return (told,)
 
-    async def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
+    def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
         """The objects of the last days that were not read yet, late ones included."""
-        unread = Unread(ask.cursor, ask.now + (self._http.skew or timedelta(0)), ask.since)
         self._asleep = 0
-        for day in unread.days():
-            for prefix in sorted({day_prefix(self.settings.layout, log, day) for log in self.settings.logs}):
-                for one in unread.new(day, await self.find(prefix)):
-                    async for data in self.read(one):
-                        yield LogPart(one.name, data)
-                    unread.took(day, one)
-                    yield LogPart(one.name, b"", unread.cursor)
-            unread.listed(day)
-        yield LogPart("", b"", unread.cursor)
+        now = ask.now + (self._http.skew or timedelta(0))
+        return unread_logs(self, ask, now, self.settings.layout, self.settings.logs)
 
     async def find(self, prefix: str) -> Sequence[Object]:
         """All objects whose names begin so, but for those that sleep."""

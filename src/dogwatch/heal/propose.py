@@ -102,25 +102,7 @@ def propose(incident: Incident, outlook: Outlook, policy: Policy, now: datetime)
     else:
         drafts = [_first_aid(incident, cause, outlook), *_configured(incident, cause, policy)]
     cites = cause.cites if cause else ()
-    return [
-        Action(
-            id="",
-            connector=draft.connector,
-            verb=draft.verb,
-            target=draft.target,
-            target_name=draft.name,
-            args=draft.args,
-            risk=draft.risk,
-            reason=draft.reason,
-            cites=cites,
-            incident=incident.number,
-            proposed_by="rules",
-            proposed_at=now,
-            expires_at=expires,
-        )
-        for draft in drafts
-        if draft is not None
-    ][:_MOST]
+    return [draft.action(cites, incident, now, expires) for draft in drafts if draft is not None][:_MOST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +114,24 @@ class _Draft:
     risk: Risk
     reason: str
     args: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+    def action(self, cites: tuple[str, ...], incident: Incident, at: datetime, until: datetime) -> Action:
+        """What is proposed of an incident, from ``at`` until ``until``; it has no number yet."""
+        return Action(
+            id="",
+            connector=self.connector,
+            verb=self.verb,
+            target=self.target,
+            target_name=self.name,
+            args=self.args,
+            risk=self.risk,
+            reason=self.reason,
+            cites=cites,
+            incident=incident.number,
+            proposed_by="rules",
+            proposed_at=at,
+            expires_at=until,
+        )
 
 
 def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Draft | None:
@@ -181,21 +181,8 @@ def suggested(
         if offered is None:
             return None, "its platform does not offer it, or it makes no sense just now"
         draft = replace(offered, reason=reason)
-    return Action(
-        id="",
-        connector=draft.connector,
-        verb=draft.verb,
-        target=draft.target,
-        target_name=draft.name,
-        args=draft.args,
-        risk=draft.risk,
-        reason=draft.reason,
-        cites=tuple(sorted(set(cites))),
-        incident=incident.number,
-        proposed_by="rules",
-        proposed_at=incident.updated_at,
-        expires_at=incident.updated_at,
-    ), ""
+    at = incident.updated_at
+    return draft.action(tuple(sorted(set(cites))), incident, at, at), ""
 
 
 def _after(subject: str, incident: Incident, outlook: Outlook) -> _Draft | None:

@@ -61,9 +61,7 @@ class SnowflakeHub(Hub[SnowflakeHubSettings]):
     @property
     def place(self) -> str:
         """``snowflake ACCOUNT DATABASE.SCHEMA``."""
-        return f"snowflake {self.settings.account} {self._schema}".upper().replace(
-            "SNOWFLAKE", "snowflake", 1
-        )
+        return f"snowflake {self.settings.account.upper()} {self._schema}"
 
     @property
     def _schema(self) -> str:

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from dogwatch.model import Delivery, DeliveryState, Incident, Run
 from dogwatch.store import schema
 from dogwatch.store.attempts import learned_behind
-from dogwatch.store.outbox import ATTEMPT, Outbox
+from dogwatch.store.outbox import ATTEMPT, Outbox, under_way
 
 _NOTHING = -1
 """Below the number of every round; runs that no round recorded have 0."""
@@ -133,16 +133,11 @@ class Feeds(Outbox):
         False if somebody else took it over meanwhile.
         """
         table = schema.outbox
-        mine = sa.and_(
-            table.c.id == delivery.id,
-            table.c.holder == holder,
-            table.c.state == DeliveryState.sending.value,
-            table.c.attempts == delivery.attempts,
-        )
         payload = delivery.model_dump(mode="json", include={"payload"})["payload"]
         values = {"payload": payload, "held_until": now + ATTEMPT}
         with self._write() as connection:
-            return connection.execute(table.update().where(mine).values(values)).rowcount == 1
+            mine = table.update().where(under_way(delivery, holder))
+            return connection.execute(mine.values(values)).rowcount == 1
 
     def forget_sent(self, delivery: Delivery) -> None:
         """Throw away what this one, which was sent, has made superfluous."""

@@ -94,15 +94,10 @@ class Outbox(Journal):
         False if somebody else took it over meanwhile; then it may have arrived twice, which is noted.
         """
         table = schema.outbox
-        mine = sa.and_(
-            table.c.id == delivery.id,
-            table.c.holder == holder,
-            table.c.state == DeliveryState.sending.value,
-            table.c.attempts == delivery.attempts,
-        )
         values = {**_row(delivery), "holder": "", "held_until": None}
         with self._write() as connection:
-            if connection.execute(table.update().where(mine).values(values)).rowcount == 1:
+            mine = table.update().where(under_way(delivery, holder))
+            if connection.execute(mine.values(values)).rowcount == 1:
                 self._tell(connection, delivery, now)
                 return True
             twice = table.update().where(table.c.id == delivery.id).values(doubled=True)
@@ -230,6 +225,17 @@ class Outbox(Journal):
                 kind = "destination.on" if dead else "destination.off"
                 detail: dict[str, JsonValue] = {"reason": reach.reason}
                 self._append(connection, [Entry(now, "rules", kind, reach.destination, detail)])
+
+
+def under_way(delivery: Delivery, holder: str) -> sa.ColumnElement[bool]:
+    """Whether the attempt that ``holder`` began is still theirs: nobody took it over, none came after it."""
+    table = schema.outbox
+    return sa.and_(
+        table.c.id == delivery.id,
+        table.c.holder == holder,
+        table.c.state == DeliveryState.sending.value,
+        table.c.attempts == delivery.attempts,
+    )
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class Desk:
         """What depends on what. Raises SettingsError if nothing is called so."""
         declared = pipelines_of(self._settings, self._settings.timezone)
         found = await self._thread(chart, self._store, declared, self._settings.lineage, what, self.now())
-        return as_json(found.picture, found.warnings)
+        return as_json(found.picture, found.warnings, found.heading)
 
     async def changes(self, since: datetime) -> Sequence[Change]:
         """Changes since then, in order of time."""
@@ -162,9 +162,13 @@ class Desk:
         """Write an event of the crew into the record."""
         await self._thread(self._store.log, self.now(), actor, kind, subject, detail)
 
+    async def reviewed(self, days: int) -> Review:
+        """Own alerts, causes and actions of so many days, judged."""
+        return await self._thread(reviewed, self._store, days, self._settings.timezone, self.now())
+
     async def review(self, days: int) -> Review:
-        """Own alerts, causes and actions, judged; the figures are kept once a day."""
-        found = await self._thread(reviewed, self._store, days, self._settings.timezone, self.now())
+        """The same; the figures are kept once a day."""
+        found = await self.reviewed(days)
         await self._thread(keep, self._store, found)
         return found
 

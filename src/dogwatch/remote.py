@@ -2,30 +2,38 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from dogwatch.errors import (
     AuthError,
     ConnectorError,
     IncidentError,
     SettingsError,
+    UnexpectedAnswer,
 )
 from dogwatch.model import Noun, Run
 from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
+from dogwatch.model.answer import Answer
 from dogwatch.model.call import Pulse
+from dogwatch.model.channels import ChannelsReport
 from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.overview import Overview
 from dogwatch.model.report import Explanation, Timetable
+from dogwatch.model.review import Review
+from dogwatch.model.text import one_line
 from dogwatch.store.incidents import IncidentFilter
 from dogwatch.store.rows import RunFilter
 from dogwatch.wire.clock import SystemClock
 from dogwatch.wire.http import Doors, Pace
 from dogwatch.wire.login import FixedToken
+
+if TYPE_CHECKING:
+    from dogwatch.lookup.graph import Chart
 
 N = TypeVar("N", bound=BaseModel)
 _ROOT = "/api/v1"
@@ -34,6 +42,16 @@ _ROOT = "/api/v1"
 class _Runs(Noun):
     format: str
     runs: tuple[Run, ...]
+
+
+class _Drawn(Noun):
+    format: str
+    heading: str
+    nodes: tuple[dict[str, Any], ...]
+    edges: tuple[dict[str, Any], ...]
+    pipelines: tuple[dict[str, Any], ...]
+    cycles: tuple[tuple[str, ...], ...]
+    warnings: tuple[str, ...]
 
 
 class Remote:
@@ -101,6 +119,45 @@ class Remote:
             if error.status == 404:
                 return []
             raise
+
+    async def graph(self, what: str | None = None) -> "Chart":
+        """What depends on what. Raises SettingsError if nothing is called so."""
+        from dogwatch.lookup.graph import Chart
+        from dogwatch.pipelines.draw import from_json
+
+        try:
+            told = (await self._get(_Drawn, "/graph", _asked(of=what))).model_dump(mode="json")
+            return Chart(from_json(told), told["heading"], tuple(told["warnings"]))
+        except ConnectorError as error:
+            if error.status == 404:
+                said = f"no pipeline and no job is called {one_line(what or '', 80)!r} there"
+                raise SettingsError(said, "dogwatch graph draws everything that is known") from error
+            raise
+        except (KeyError, TypeError, ValidationError) as error:
+            raise UnexpectedAnswer(
+                f"{self._url} draws a graph that this version cannot read",
+                "use the same version on both sides",
+            ) from error
+
+    async def overview(self, since: datetime) -> Overview:
+        """The estate at one glance."""
+        return await self._get(Overview, "/overview", _asked(since=since))
+
+    async def day(self) -> Overview:
+        """The same for the last day."""
+        return await self.overview(SystemClock().now() - timedelta(days=1))
+
+    async def ask(self, question: str) -> Answer:
+        """The answer to a question by rules."""
+        return await self._get(Answer, "/ask", _asked(question=question))
+
+    async def review(self, days: int) -> Review:
+        """Alerts, causes and actions there, judged."""
+        return await self._get(Review, "/review", _asked(days=days))
+
+    async def notify_status(self) -> ChannelsReport:
+        """How every channel there is."""
+        return await self._get(ChannelsReport, "/channels")
 
     async def actions(self, *, everything: bool = False, incident: int | None = None) -> ActionList:
         """What could be done, waits for consent or is under way."""

@@ -1,6 +1,5 @@
-"""The API: one shape of errors, cursors, entity tags, the document; and the same JSON as the command line."""
+"""The API: one shape of errors, cursors, entity tags, the document."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +14,6 @@ from dogwatch.model.door import Scope
 from dogwatch.store.incidents import Casebook
 from dogwatch.web.api import OPERATIONS
 from dogwatch.web.openapi import document
-from support.cli import run
 from support.clock import NOON
 from support.letters import incident
 from support.site import Desk, Visitor, a_job, a_run, fill
@@ -169,41 +167,6 @@ def test_a_program_decides_as_a_person_does(desk: Desk) -> None:
     assert wrong.status_code == 400
     text = program.ask("POST", f"{ROOT}/halt", content=b"x", headers={"content-type": "text/plain"})
     assert text.status_code == 415
-
-
-PAIRS = [
-    (["incidents"], "/incidents"),
-    (["incidents", "--all"], "/incidents?all=true"),
-    (["incident", "show", "INC-1"], "/incidents/INC-1"),
-    (["runs"], "/runs"),
-    (["runs", "--status", "failed", "--limit", "2"], "/runs?status=failed&limit=2"),
-    (["schedule"], "/schedule"),
-    (["graph"], "/graph"),
-    (["actions"], "/actions"),
-    (["actions", "--all", "--incident", "1"], "/actions?all=true&incident=1"),
-    (["audit"], "/audit"),
-    (["audit", "verify"], "/audit/verify"),
-    (["notify", "status"], "/channels"),
-]
-
-
-def _timeless(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _timeless(item) for key, item in value.items() if key != "at" or "format" not in value}
-    return [_timeless(item) for item in value] if isinstance(value, list) else value
-
-
-def test_each_verb_gives_the_same_json_on_the_command_line_and_over_http(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with Desk(tmp_path) as desk:
-        fill(desk)
-        visitor = desk.client()
-        for args, path in PAIRS:
-            said = run(*args, "--format", "json")
-            assert said.exit_code == 0, said.stderr
-            assert _timeless(visitor.get(ROOT + path).json()) == _timeless(json.loads(said.stdout)), args
 
 
 def test_the_paths_of_links_stay_on_this_site(desk: Desk) -> None:

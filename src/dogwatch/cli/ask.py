@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dogwatch.cli.progress import ProgressLine
-from dogwatch.cli.shell import format_option, program, read_settings, show, tell
+from dogwatch.cli.shell import format_option, opened, program, read_settings, server_option, show, tell
 
 if TYPE_CHECKING:
     from dogwatch.model.answer import Answer
 
 
 @click.command("ask")
+@server_option
 @click.argument("question", nargs=-1)
 @click.option("--rules", is_flag=True, help="Ask no model, even if one is set.")
 @format_option
@@ -22,7 +23,8 @@ def command(ctx: click.Context, question: tuple[str, ...], rules: bool, output: 
 
     The answer follows by rules from what the last rounds found, and cites it. Without a QUESTION, and where
     one is not understood, the questions that can be answered are listed. If a model is set (agents.model in
-    dogwatch.yaml) agents may add sentences, each on evidence that holds it. Asks no platform.
+    dogwatch.yaml) agents may add sentences, each on evidence that holds it; a --server answers by rules. Asks
+    no platform.
     """
     settings = read_settings(ctx)
 
@@ -30,9 +32,11 @@ def command(ctx: click.Context, question: tuple[str, ...], rules: bool, output: 
 
     async def asked() -> "Answer":
         with ProgressLine(()) as line:
-            async with Dogwatch(settings) as app:
+            async with opened(ctx, settings) as app:
                 told = await app.ask(" ".join(question) or "help")
-                return told if rules else await app.discuss(told, (), lambda said: line.note("at work", said))
+                if rules or not isinstance(app, Dogwatch):
+                    return told
+                return await app.discuss(told, (), lambda said: line.note("at work", said))
 
     found = asyncio.run(asked())
     if output == "json":

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import read_settings, show, tell
+from dogwatch.cli.shell import opened, read_settings, server_option, show, tell
 
 if TYPE_CHECKING:
     from dogwatch.lookup.graph import Chart
 
 
 @click.command("graph")
+@server_option
 @click.argument("what", required=False, metavar="[PIPELINE|JOB]")
 @click.option(
     "--format",
@@ -33,10 +34,8 @@ def command(ctx: click.Context, what: str | None, output: str) -> None:
     """
     settings = read_settings(ctx)
 
-    from dogwatch.app import Dogwatch
-
     async def look() -> "Chart":
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             return await app.graph(what)
 
     _render(asyncio.run(look()), output)
@@ -46,7 +45,11 @@ def _render(chart: "Chart", output: str) -> None:
     from dogwatch.pipelines import draw
 
     if output == "json":
-        tell(json.dumps(draw.as_json(chart.picture, chart.warnings), indent=2, ensure_ascii=False))
+        tell(
+            json.dumps(
+                draw.as_json(chart.picture, chart.warnings, chart.heading), indent=2, ensure_ascii=False
+            )
+        )
     elif output == "text":
         from dogwatch.report.graph import drawing
 

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from dogwatch.cli.shell import program, read_settings, shared, show, tell
+from dogwatch.cli.shell import opened, program, read_settings, server_option, shared, show, tell
 
 _format = click.option(
     "--format",
@@ -22,6 +22,7 @@ def command() -> None:
 
 
 @command.command("status")
+@server_option
 @_format
 @click.pass_context
 def status(ctx: click.Context, output: str) -> None:
@@ -31,10 +32,10 @@ def status(ctx: click.Context, output: str) -> None:
     """
     settings = read_settings(ctx)
 
-    from dogwatch.app import ChannelsReport, Dogwatch
+    from dogwatch.app import ChannelsReport
 
     async def look() -> ChannelsReport:
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             return await app.notify_status()
 
     report = asyncio.run(look())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dogwatch.cli.runs import moment
-from dogwatch.cli.shell import program, read_settings, tell
+from dogwatch.cli.shell import opened, program, read_settings, server_option, tell
 from dogwatch.cli.stale import warn_if_stale
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ _FILE = "dogwatch-report.html"
 
 
 @click.command("report")
+@server_option
 @click.option(
     "--since", metavar="WHEN", default="24h", show_default=True, help="24h, 7d, 2026-11-20: ended incidents."
 )
@@ -46,10 +47,8 @@ def command(ctx: click.Context, since: str, output: str, out: Path | None, diges
     settings = read_settings(ctx)
     start = moment(since, datetime.now(UTC), settings.zone)
 
-    from dogwatch.app import Dogwatch
-
     async def look() -> "Overview":
-        async with Dogwatch(settings) as app:
+        async with opened(ctx, settings) as app:
             await warn_if_stale(ctx, app)
             return await (app.day() if digest else app.overview(start))
 

@@ -114,6 +114,13 @@ class AuditArgs(Args):
     """How many at most."""
 
 
+class ReviewArgs(Args):
+    """Of which time."""
+
+    days: int = Field(default=30, ge=1, le=365)
+    """How far back."""
+
+
 class AskArgs(Args):
     """A question."""
 
@@ -160,7 +167,7 @@ async def _explain(app: Dogwatch, args: ExplainArgs) -> object:
 
 async def _graph(app: Dogwatch, args: GraphArgs) -> object:
     found = await app.graph(args.what)
-    return as_json(found.picture, found.warnings)
+    return as_json(found.picture, found.warnings, found.heading)
 
 
 async def _actions(app: Dogwatch, args: ActionsArgs) -> object:
@@ -169,6 +176,18 @@ async def _actions(app: Dogwatch, args: ActionsArgs) -> object:
 
 async def _audit(app: Dogwatch, args: AuditArgs) -> object:
     return await app.audit(args.subject, after=args.after, limit=args.limit)
+
+
+async def _verify(app: Dogwatch, args: Args) -> object:
+    return await app.verify_audit()
+
+
+async def _channels(app: Dogwatch, args: Args) -> object:
+    return await app.notify_status()
+
+
+async def _review(app: Dogwatch, args: ReviewArgs) -> object:
+    return await app.desk().reviewed(args.days)
 
 
 async def _ask(app: Dogwatch, args: AskArgs) -> object:
@@ -212,6 +231,9 @@ VERBS: Mapping[str, Verb] = {
         Verb("graph", "What depends on what: everything, one pipeline, or one job.", GraphArgs, _graph),
         Verb("actions", "What could be done and what waits for a person's consent.", ActionsArgs, _actions),
         Verb("audit", "The record of everything that was decided or done, in order.", AuditArgs, _audit),
+        Verb("verify_audit", "Whether the record is whole: nothing edited or removed.", Args, _verify),
+        Verb("channels", "How the channels to people are, and what waits for them.", Args, _channels),
+        Verb("review", "Was dogwatch right? Its alerts, causes and actions, judged.", ReviewArgs, _review),
         *(_of_table(TOOLS[name]) for name in _FROM_TABLE),
     )
 }

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import JsonValue
 
 from dogwatch.model.text import one_line
-from dogwatch.pipelines.graph import Edge, EdgeBasis, Graph, Node
+from dogwatch.pipelines.graph import Edge, EdgeBasis, Graph, Members, Node
+from dogwatch.pipelines.spec import Pipeline
 
 CULPRIT, HARMED, FINE = "●", "◐", "○"
 """Marks, each with its word in ``WORDS``."""
@@ -170,14 +172,17 @@ def _classes(picture: Picture, ids: Mapping[str, str]) -> Iterator[str]:
 # ── as JSON ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def as_json(picture: Picture, warnings: Sequence[str] = ()) -> dict[str, JsonValue]:
-    """The graph for programs, ``dogwatch.graph/1``."""
+_STATES: Mapping[str, str] = {CULPRIT: "culprit", HARMED: "harmed", FINE: "fine"}
+
+
+def as_json(picture: Picture, warnings: Sequence[str] = (), heading: str = "") -> dict[str, JsonValue]:
+    """The graph for programs, ``dogwatch.graph/1``; ``heading`` is what it shows, in words."""
     graph = picture.graph
-    words = {CULPRIT: "culprit", HARMED: "harmed", FINE: "fine"}
     return {
         "format": "dogwatch.graph/1",
+        "heading": heading,
         "nodes": [
-            {**node.model_dump(mode="json"), "state": words[picture.mark(subject)]}
+            {**node.model_dump(mode="json"), "state": _STATES[picture.mark(subject)]}
             for subject, node in graph.nodes.items()
         ],
         "edges": [{**edge.model_dump(mode="json"), "certain": edge.certain} for edge in graph.edges],
@@ -188,6 +193,26 @@ def as_json(picture: Picture, warnings: Sequence[str] = ()) -> dict[str, JsonVal
         "cycles": [[*circle] for circle in graph.cycles],
         "warnings": [*warnings],
     }
+
+
+def from_json(told: Mapping[str, Any]) -> Picture:
+    """The picture that ``as_json`` told; patterns of pipelines that match nothing are not in it.
+
+    Raises KeyError, TypeError or pydantic.ValidationError for what is none."""
+    nodes = [dict(one) for one in told["nodes"]]
+    states = {str(one["subject"]): one.pop("state") for one in nodes}
+    edges = [{key: value for key, value in one.items() if key != "certain"} for one in told["edges"]]
+    members: dict[str, Members] = {}
+    for one in told["pipelines"]:
+        declared = {key: value for key, value in one.items() if key != "subjects"}
+        pipeline = Pipeline.model_validate(declared)
+        members[pipeline.name] = Members(pipeline=pipeline, subjects=tuple(one["subjects"]))
+    graph = Graph(map(Node.model_validate, nodes), map(Edge.model_validate, edges), members)
+    marked = {
+        state: frozenset(subject for subject, one in states.items() if one == _STATES[state])
+        for state in (CULPRIT, HARMED)
+    }
+    return Picture(graph, marked[CULPRIT], marked[HARMED])
 
 
 def titles(graph: Graph, subjects: Iterable[str]) -> str:

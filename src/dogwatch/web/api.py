@@ -13,11 +13,14 @@ from dogwatch.app import CheckReport, Dossier, IncidentFilter, IncidentList, Run
 from dogwatch.errors import SettingsError
 from dogwatch.model import Action, Incident, IncidentState, Run, Status
 from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
+from dogwatch.model.answer import Answer
 from dogwatch.model.channels import ChannelsReport
 from dogwatch.model.door import Scope
+from dogwatch.model.keeping import StoreView
 from dogwatch.model.overview import Overview
 from dogwatch.model.pages import JobFile, JobList, LogPage, SearchResult
 from dogwatch.model.report import Diagnosis, Explanation
+from dogwatch.model.review import Review
 from dogwatch.pipelines.draw import as_json
 from dogwatch.report import postmortem
 from dogwatch.web.errors import Refused
@@ -130,7 +133,7 @@ async def graph(ask: Ask, given: Given) -> Response:
         chart = await ask.app.graph(given["of"])
     except SettingsError as error:
         raise Refused(404, error.message, error.hint) from None
-    return told(ask, as_json(chart.picture, chart.warnings))
+    return told(ask, as_json(chart.picture, chart.warnings, chart.heading))
 
 
 async def actions(ask: Ask, given: Given) -> Response:
@@ -183,12 +186,22 @@ async def search(ask: Ask, given: Given) -> Response:
     return told(ask, await ask.app.pages().search(given["q"]))
 
 
+async def answered(ask: Ask, given: Given) -> Response:
+    """A question in plain words, answered by rules."""
+    return told(ask, await ask.app.ask(given["question"]))
+
+
+async def review(ask: Ask, given: Given) -> Response:
+    """Was dogwatch right?"""
+    return told(ask, await ask.app.desk().reviewed(given["days"]))
+
+
 async def doctor(ask: Ask, given: Given) -> Response:
     """Ask the platforms whether they let us in."""
-    found = await ask.app.doctor(given["platform"])
-    return told(
-        ask, {"format": "dogwatch.doctor/1", "platforms": [one.model_dump(mode="json") for one in found]}
-    )
+    found, kept = await ask.app.doctor(given["platform"]), await ask.app.keeper().state()
+    connectors = [one.model_dump(mode="json") for one in found]
+    store = kept.model_dump(mode="json")
+    return told(ask, {"format": "dogwatch.doctor/1", "store": store, "connectors": connectors})
 
 
 # ── changing ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -260,9 +273,10 @@ _RUNS: Mapping[str, Any] = {
 }
 _GRAPH: Mapping[str, Any] = {
     "type": "object",
-    "required": ["format", "nodes", "edges", "pipelines", "cycles", "warnings"],
+    "required": ["format", "heading", "nodes", "edges", "pipelines", "cycles", "warnings"],
     "properties": {
         "format": {"const": "dogwatch.graph/1"},
+        "heading": {"type": "string"},
         "nodes": {"type": "array", "items": {"type": "object", "required": ["subject", "name", "state"]}},
         "edges": {"type": "array", "items": {"type": "object", "required": ["upstream", "downstream"]}},
         "warnings": {"type": "array", "items": {"type": "string"}},
@@ -270,10 +284,11 @@ _GRAPH: Mapping[str, Any] = {
 }
 _DOCTOR: Mapping[str, Any] = {
     "type": "object",
-    "required": ["format", "platforms"],
+    "required": ["format", "store", "connectors"],
     "properties": {
         "format": {"const": "dogwatch.doctor/1"},
-        "platforms": {"type": "array", "items": Diagnosis},
+        "store": StoreView,
+        "connectors": {"type": "array", "items": Diagnosis},
     },
 }
 _HALTED: Mapping[str, Any] = {
@@ -380,11 +395,19 @@ OPERATIONS: tuple[Operation, ...] = (
     _get("verify", "/audit/verify", "Whether the record is whole.", verified, AuditVerdict),
     _get("channels", "/channels", "Channels, as `dogwatch notify status`.", channels, ChannelsReport),
     _get(
+        "ask", "/ask", "A question in plain words, as `dogwatch ask --rules`.", answered, Answer,
+        Param("question", "text", "Why was yesterday's sales late?", longest=400, required=True),
+    ),
+    _get(
+        "review", "/review", "Was dogwatch right, as `dogwatch review`.", review, Review,
+        Param("days", "number", "How far back.", least=1, most=365, preset=30),
+    ),
+    _get(
         "search", "/search", "Jobs, incidents, actions, findings.", search, SearchResult,
         Param("q", "text", "What to look for.", longest=200, required=True),
     ),
     _get(
-        "doctor", "/doctor", "Ask platforms whether they let us in.", doctor, _DOCTOR,
+        "doctor", "/doctor", "Ask platforms whether they let us in, as `dogwatch doctor`.", doctor, _DOCTOR,
         Param("platform", "words", "Left out: all."), scope=ADMIN,
     ),
     Operation("check", "POST", "/check", "One round, as `dogwatch check`.", ADMIN, check, CheckReport),

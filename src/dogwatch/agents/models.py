@@ -2,7 +2,8 @@
 
 ``provider:name`` with provider openai (Chat Completions), openai-responses, anthropic, google, or compatible
 for any other endpoint that speaks OpenAI's Chat Completions, such as a local model. The vendors' own clients
-wait as long as a 429's headers say (``max_retries``); what a provider still allows is read from its answers.
+wait as long as a 429's headers say (``max_retries``), Google's with help (``patience``); what a provider
+still allows is read from its answers.
 """
 
 from collections.abc import Mapping
@@ -107,7 +108,10 @@ def _model(name: str, choice: Choice, client: "httpx2.AsyncClient") -> "Model":
         from pydantic_ai.models.google import GoogleModel
         from pydantic_ai.providers.google import GoogleProvider
 
-        return GoogleModel(model, provider=GoogleProvider(api_key=key, base_url=url, http_client=client))
+        from dogwatch.agents.patience import Patient
+
+        google = GoogleProvider(api_key=key, base_url=url, http_client=client)
+        return Patient(GoogleModel(model, provider=google))
     from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
     from pydantic_ai.providers.openai import OpenAIProvider
 

@@ -14,6 +14,7 @@ from dogwatch.pipelines.tables import Meeting, Meetings, User
 
 _NAMED = 3
 """Tables that a reason names."""
+_READS = frozenset({"reads", "awaits"})
 
 
 def platform_edges(jobs: Iterable[Job]) -> Iterator[Edge]:
@@ -37,11 +38,13 @@ def _trigger(job: Job, upstream: str, downstream: str, why: str) -> Edge:
 
 def table_edges(jobs: Sequence[Job]) -> Iterator[Edge]:
     """From each job that writes a table to each that reads it, or waits for its update."""
-    writers = Meetings.of(user_of(job) for job in jobs)
-    for job in jobs:
+    readers = [(job, user_of(job)) for job in jobs if not _READS.isdisjoint(job.metadata)]
+    asked = {table for _, user in readers for table in user.reads}
+    writers = Meetings.of((user_of(job) for job in jobs if "writes" in job.metadata), asked)
+    for job, user in readers:
         awaits = listed(job, "awaits")
         found: dict[str, list[Meeting]] = {}
-        for meeting in writers.writers(user_of(job)):
+        for meeting in writers.writers(user):
             found.setdefault(meeting.writer.name, []).append(meeting)
         for upstream, meetings in found.items():
             waits = [meeting for meeting in meetings if meeting.table in awaits]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from fnmatch import translate
+from functools import cached_property
 
 from dogwatch.model import Job
 from dogwatch.pipelines.discover import unscheduled
@@ -14,14 +15,26 @@ class Roster:
     """The known jobs, to be found by what people call them."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
-        self._words: dict[str, dict[str, None]] = {}
-        self._folded: dict[str, dict[str, None]] = {}
         self.jobs = {job.subject: job for job in jobs}
         """By subject."""
+
+    @cached_property
+    def _words(self) -> dict[str, list[str]]:
+        """Subjects by all that a job may be called; not made where nothing is asked for by name."""
+        words: dict[str, list[str]] = {}
         for subject, job in self.jobs.items():
-            for word in (subject, f"{job.instance}/{job.name}", job.name, job.job_id):
-                self._words.setdefault(word, {})[subject] = None
-                self._folded.setdefault(word.lower(), {})[subject] = None
+            for word in {subject, f"{job.instance}/{job.name}", job.name, job.job_id}:
+                words.setdefault(word, []).append(subject)
+        return words
+
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        """The same by words in small letters."""
+        folded: dict[str, dict[str, None]] = {}
+        for word, subjects in self._words.items():
+            folded.setdefault(word.lower(), {}).update(dict.fromkeys(subjects))
+        order = {subject: place for place, subject in enumerate(self.jobs)}
+        return {word: sorted(subjects, key=order.__getitem__) for word, subjects in folded.items()}
 
     def matching(self, pattern: str) -> list[str]:
         """The subjects of the jobs that a pattern means, in their order.

@@ -70,12 +70,15 @@ class Meetings:
     )
 
     @classmethod
-    def of(cls, users: Iterable[User]) -> "Meetings":
-        """Everything that these write."""
+    def of(cls, users: Iterable[User], asked: Iterable[str] | None = None) -> "Meetings":
+        """Everything that these write; of it, if ``asked`` is given, what may mean one of those tables."""
         made = cls()
+        wanted = None if asked is None else {parts[0] for name in asked if (parts := parts_of(name))}
+        if wanted is not None and not wanted:
+            return made
         for user in users:
             for parts in dict.fromkeys(parts_of(name) for name in user.writes):
-                if parts:
+                if parts and (wanted is None or parts[0] in wanted):
                     made._by_name.setdefault(parts[0], []).append((user, parts))
         return made
 

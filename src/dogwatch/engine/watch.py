@@ -35,7 +35,8 @@ _DELIVER = timedelta(seconds=30)
 _LOOK = timedelta(seconds=5)
 _PEERS = timedelta(seconds=60)
 _TROUBLE = (timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=5))
-"""After a round that the store did not let us finish, when it is tried again."""
+"""After a round that the store did not let us finish, when it is tried again; while not even a sign of life
+can be written, which costs nothing, that is tried again every so often."""
 
 
 class Say(Protocol):
@@ -82,20 +83,32 @@ class Watch:
     async def run(self, settings: Settings) -> None:
         """Watch until ``stopping`` is set; a configuration that changes is taken over in between.
 
-        Raises SettingsError or StoreError if it cannot even begin.
+        Raises SettingsError or StoreError if it cannot even begin. Once it has begun, a store that is gone
+        is waited for.
         """
         good: Settings | None = None
         while not self.stopping.is_set():
             try:
                 fresh = await self._keep(settings)
             except DogwatchError as error:
-                if good is None or good is settings:
+                if good is None:
+                    raise
+                if isinstance(error, StoreError) and settings.store == good.store:
+                    await self._without_store(error)
+                    continue
+                if good is settings:
                     raise
                 self._house.say("configuration refused", why=error.message, hint=error.hint)
-                fresh, good = good, None
+                fresh = good
             else:
                 good = settings
             settings = fresh
+
+    async def _without_store(self, error: StoreError) -> None:
+        """Say so and let some time pass."""
+        wait = _TROUBLE[0].total_seconds()
+        self._house.say("store failed", why=error.message, hint=error.hint, again_in=wait)
+        await self._pause(wait)
 
     async def _keep(self, settings: Settings) -> Settings:
         """Watch with one configuration until there is another one, or until we have to stop."""
@@ -142,9 +155,10 @@ class Watch:
         self._house.say("configuration read", changed=fresh != old)
         return None if fresh == old else fresh
 
-    async def _pause(self) -> None:
-        """Until the next look, or until somebody wants us to stop."""
-        nap = asyncio.ensure_future(self._house.clock.sleep(self._house.poll))
+    async def _pause(self, seconds: float | None = None) -> None:
+        """Until the next look, or so long, or until somebody wants us to stop."""
+        pause = self._house.poll if seconds is None else seconds
+        nap = asyncio.ensure_future(self._house.clock.sleep(pause))
         stop = asyncio.ensure_future(self.stopping.wait())
         try:
             await asyncio.wait({nap, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -208,14 +222,16 @@ class _Shift:
         if back:
             self._say("clock went back", seconds=-back.total_seconds())
             self._last.clear()
+        signed = False
         try:
             if self._is_time("sign", _SIGN, now):
                 await self._lead()
+            signed = True
             if self._leads:
                 await self._duties(now)
             self._trouble = 0
         except StoreError as error:
-            await self._stumbled(error)
+            await self._stumbled(error, _TROUBLE[min(self._trouble, len(_TROUBLE) - 1) if signed else 0])
         except SettingsError as error:
             self._say("round failed", why=error.message, hint=error.hint)
             self._timer.done(self._clock.now())
@@ -304,16 +320,16 @@ class _Shift:
             next_at=self._timer.next_at,
         )
 
-    async def _stumbled(self, error: DogwatchError) -> None:
+    async def _stumbled(self, error: DogwatchError, wait: timedelta) -> None:
         """The store is full, locked or gone: nothing is lost by waiting."""
-        wait = _TROUBLE[min(self._trouble, len(_TROUBLE) - 1)]
         self._trouble += 1
         self._say("store failed", why=error.message, hint=error.hint, again_in=wait.total_seconds())
         if self._trouble == 1:
             await self._keeping.beat("/fail")
-        until = self._clock.now() + wait
-        while self._clock.now() < until and not self._stopping.is_set():
-            await self._clock.sleep(min(1.0, wait.total_seconds()))
+        self._last.pop("sign", None)  # whether it is back shows by that
+        for _ in range(int(wait.total_seconds())):  # by no clock that somebody may set
+            if not self._stopping.is_set():
+                await self._clock.sleep(1.0)
 
     # ── who watches ─────────────────────────────────────────────────────────────────────────────────────
 

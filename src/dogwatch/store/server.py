@@ -18,7 +18,7 @@ from dogwatch.store import schema
 from dogwatch.store.fit import fit_json
 
 if TYPE_CHECKING:
-    import psycopg
+    from dogwatch.store.line import Line
 
 SCHEMA = "dogwatch"
 """Where the store's tables are, so that they meet no others in the database."""
@@ -28,6 +28,8 @@ _WRITES = "dogwatch_writes"
 _CONNECT_SECONDS = 10
 _LOST_MS = 20_000
 """What was sent and not confirmed for so long was cut off."""
+_ALIVE = (10, 5, 3)
+"""Seconds of silence before TCP asks whether the other side is there, between questions, and how many."""
 _IDLE_MS = 30_000
 """Who is silent for so long in the midst of a transaction (a stopped process) is thrown out by the server."""
 _WAIT_MS = 45_000
@@ -42,6 +44,7 @@ def engine_of(address: str, password: str = "") -> sa.Engine:
     url = sa.make_url(address).set(drivername="postgresql+psycopg")
     if password:
         url = url.set(password=password)
+    idle, interval, count = _ALIVE
     try:
         engine = sa.create_engine(
             url,
@@ -50,9 +53,9 @@ def engine_of(address: str, password: str = "") -> sa.Engine:
             json_serializer=_json,
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
+                "keepalives_idle": idle,
+                "keepalives_interval": interval,
+                "keepalives_count": count,
                 "tcp_user_timeout": _LOST_MS,
                 "application_name": "dogwatch",
             },
@@ -61,6 +64,12 @@ def engine_of(address: str, password: str = "") -> sa.Engine:
         raise StoreError(
             "a store on PostgreSQL needs its driver", 'pip install "dogwatch[postgres]"'
         ) from error
+    from dogwatch.store.line import line  # needs the driver
+
+    def connect(_dialect: object, _record: object, _args: object, means: dict[str, Any]) -> "Line":
+        return line(**means)
+
+    event.listen(engine, "do_connect", connect)
     for index in schema.runs.indexes:
         if index.name in schema.SMALL:
             index.dialect_options["postgresql"]["where"] = schema.SMALL[str(index.name)]
@@ -79,13 +88,18 @@ def writer_of(engine: sa.Engine) -> sa.Engine:
     return engine.execution_options(**{_WRITES: True})
 
 
-def _prepare(connection: "psycopg.Connection[Any]", _record: object) -> None:
-    """Our tables, our clock, and nobody waits for ever."""
+def _prepare(connection: "Line", _record: object) -> None:
+    """Our tables, our clock, and nobody waits for ever, the server for us neither."""
     before, connection.autocommit = connection.autocommit, True
+    idle, interval, count = _ALIVE
     connection.execute(
         f"SET search_path TO {SCHEMA}; SET TIME ZONE 'UTC'; SET lock_timeout = {_WAIT_MS};"
-        f" SET idle_in_transaction_session_timeout = {_IDLE_MS}".encode()
+        f" SET idle_in_transaction_session_timeout = {_IDLE_MS}; SET tcp_user_timeout = {_LOST_MS};"
+        f" SET tcp_keepalives_idle = {idle}; SET tcp_keepalives_interval = {interval};"
+        f" SET tcp_keepalives_count = {count}".encode()
     )
+    backend = connection.execute("SELECT pg_backend_pid()").fetchone()
+    connection.backend = 0 if backend is None else int(backend[0])
     connection.autocommit = before
 
 

@@ -12,6 +12,8 @@ from dogwatch.watchkeeping import Watchkeeping
 _MOST = 5_000
 """Calls that may wait for the disk; whoever comes then is asked to come again."""
 _BATCH = 500
+_PATIENCE = 5.0
+"""Seconds in which the disk, or a database elsewhere, has to have it; callers do not wait for ever either."""
 
 
 class Inbox:
@@ -30,7 +32,11 @@ class Inbox:
         self._waiting.append((call, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
-        return await future
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await future
+        except TimeoutError:
+            raise Refused(503, "the store does not answer; come again") from None
 
     async def _write(self) -> None:
         """Write until nothing waits."""

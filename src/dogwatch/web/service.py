@@ -27,6 +27,9 @@ _FRESH = 5.0
 """Seconds for which figures are good: whoever asks more often gets the same ones."""
 _PATIENCE = 10.0
 """Seconds in which a body has to come."""
+_PROMPT = 5.0
+"""Seconds in which the store has to answer where somebody asks whether we are ready."""
+_MUTE = "the store does not answer"
 
 
 def _open(endpoint: Endpoint) -> Endpoint:
@@ -73,9 +76,11 @@ class _Face:
     async def readyz(self, request: Request) -> Response:
         """200 if the store answers and the last round is not too old, else 503; and why."""
         try:
-            pulse = await self._keeping.pulse()
-        except StoreError as error:
-            return JSONResponse({"ready": False, "why": error.message}, 503)
+            async with asyncio.timeout(_PROMPT):
+                pulse = await self._keeping.pulse()
+        except (StoreError, TimeoutError) as error:
+            why = error.message if isinstance(error, StoreError) else _MUTE
+            return JSONResponse({"ready": False, "why": why}, 503)
         told = pulse.model_dump(mode="json", exclude={"watchers": {"__all__": {"holder"}}})
         why = "" if not pulse.stale else "no round ended yet" if pulse.last_round_at is None else "stale"
         return JSONResponse({"ready": not pulse.stale, "why": why, **told}, 503 if pulse.stale else 200)
@@ -86,9 +91,12 @@ class _Face:
         async with self._making:
             if self._made is None or loop.time() - self._made[0] > _FRESH:
                 try:
-                    figures = await self._keeping.metrics()
-                except StoreError as error:
-                    return PlainTextResponse(f"{error.message}\n", 503)
+                    async with asyncio.timeout(_PROMPT):
+                        figures = await self._keeping.metrics()
+                except (StoreError, TimeoutError) as error:
+                    return PlainTextResponse(
+                        f"{error.message if isinstance(error, StoreError) else _MUTE}\n", 503
+                    )
                 self._made = (loop.time(), exposition([*figures, self._refusals()]))
         return Response(self._made[1], media_type=_TEXT)
 

@@ -3,9 +3,8 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,14 +13,13 @@ from pydantic import SecretStr
 from dogwatch import connectors
 from dogwatch.errors import (
     SettingsError,
-    StoreError,
 )
-from dogwatch.model import Action, Incident, Run, Turn, TurnKind
+from dogwatch.model import Action, Incident, Run, Turn
 from dogwatch.model.channels import ChannelsReport, TrialReport
 from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.report import CheckReport, Diagnosis, Explanation, Timetable
 from dogwatch.settings import ConnectorConfig, Settings
-from dogwatch.store import StoreThread, lease, open_store
+from dogwatch.store import StoreThread, open_store
 from dogwatch.store.holders import new_holder
 from dogwatch.store.incidents import IncidentFilter
 from dogwatch.store.rows import RunFilter
@@ -48,15 +46,11 @@ if TYPE_CHECKING:
     from dogwatch.model.overview import Overview
     from dogwatch.pages import Pages
     from dogwatch.registrar import Registration
+    from dogwatch.relay import Relay
     from dogwatch.round import Progress
     from dogwatch.round import Step as Step
     from dogwatch.steward import Steward
-    from dogwatch.store.feeds import FeedName
     from dogwatch.watchkeeping import Watchkeeping
-
-_PATIENCE = timedelta(minutes=10)
-"""How long a round waits for another one to end."""
-_POLL_SECONDS = 0.5
 
 __all__ = [
     "ChannelsReport",
@@ -140,18 +134,14 @@ class Dogwatch:
         ``only`` are the connectors that are asked; what is known of the others stays as it is. Raises
         SettingsError or StoreError only.
         """
-        from dogwatch.copies import Copies
+        return await self.relay().whole(progress, only)
 
-        async with AsyncExitStack() as stack:
-            messenger = self._messenger(stack)
-            copies = Copies(self.settings, self._doors, self._store, self._thread, stack)
-            report = await self._round(messenger, copies.feeds, progress, only)
-            await messenger.remind(self.day)
-            await messenger.deliver(self._holder, self._doors.rng, self.asks)
-            await self._ask_agents(report)
-            report = await copies.sync(report, self._holder, self._doors.rng)
-        await self.keeper().tidy()
-        return report
+    def relay(self) -> "Relay":
+        """Makes rounds, at one go or in the steps of a team."""
+        from dogwatch.relay import Relay, Verbs  # and with it all rules, which the other verbs do not need
+
+        verbs = Verbs(self._connect, self._investigator, lambda: self.desk().review(30), self.day, self.asks)
+        return Relay(self.settings, self._doors, self._store, self._thread, self._holder, verbs)
 
     async def deliver(self) -> int:
         """Send what waits to be sent; returns how much was. Raises StoreError only."""
@@ -191,74 +181,6 @@ class Dogwatch:
         from dogwatch.messenger import Messenger
 
         return Messenger(self.settings, self._doors, self._store, self._thread, stack)
-
-    async def _round(
-        self,
-        messenger: "Messenger",
-        feeds: "Sequence[FeedName]",
-        progress: "Progress",
-        only: frozenset[str] | None,
-    ) -> CheckReport:
-        """One round; nobody else makes one meanwhile."""
-        from dogwatch.gather.lineage import steps_in
-        from dogwatch.round import Round  # and with it all rules, which the other verbs do not need
-        from dogwatch.settings.pipelines import pipelines_of
-        from dogwatch.settings.policy import policy
-        from dogwatch.settings.runbooks import runbooks_of
-
-        async with AsyncExitStack() as stack:
-            opened = [await self._connect(config, stack) for config in self._configs(())]
-            # Before the turn is taken: who is interrupted while the thread takes it gives it back as well.
-            stack.push_async_callback(self._thread, self._store.release_round)
-            await self._take_turn(progress)
-            heart = asyncio.create_task(self._renew())
-            stack.callback(heart.cancel)
-            report = await Round(
-                opened,
-                self._store,
-                self._thread,
-                self._clock,
-                policy=policy(self.settings),
-                history_days=self.settings.history_days,
-                pipelines=pipelines_of(self.settings, self.settings.timezone),
-                runbooks=runbooks_of(self.settings.runbooks),
-                lineage=partial(steps_in, self.settings.lineage),
-                telling=messenger.plan,
-                feeds=feeds,
-                log_components=self.settings.log_components,
-                asked=only,
-                pushed=await self._thread(
-                    self._store.pushed_alerts, self._clock.now(), self.settings.watch.alerts_stay
-                ),
-                progress=progress,
-            ).run()
-            steward = self._steward()
-            await steward.after_round(opened)
-            found = await steward.actions(everything=False, incident=None)
-            labels = {one.id: label for one, label in zip(found.actions, found.labels, strict=True)}
-            return report.model_copy(update={"actions": found.actions, "labels": labels})
-
-    async def _take_turn(self, progress: "Progress") -> None:
-        """Claim the right to make a round; a holder that died loses it within ``lease.TTL``."""
-        from dogwatch.round import Step
-
-        deadline = self._clock.now() + _PATIENCE
-        while (
-            other := await self._thread(self._store.claim_round, self._holder, self._clock.now())
-        ) is not None:
-            if self._clock.now() >= deadline:
-                raise StoreError(
-                    f"another round is still under way ({other})", "wait for it, or stop that process"
-                )
-            progress(Step(other, "waiting"))
-            await self._clock.sleep(_POLL_SECONDS)
-
-    async def _renew(self) -> None:
-        """Keep the lease while this process lives. That it is lost shows at the round's own next write."""
-        while True:
-            await asyncio.sleep(lease.TTL.total_seconds() / 4)
-            with suppress(StoreError):
-                await self._thread(self._store.renew_round, self._clock.now())
 
     async def doctor(self, names: Sequence[str] = ()) -> list[Diagnosis]:
         """Can each connector (or each of ``names``) be reached, does it let us in, may we read?"""
@@ -457,13 +379,6 @@ class Dogwatch:
         from dogwatch.investigator import Investigator
 
         return Investigator(self.settings.agents, self.desk(), runtime=self._runtime, progress=progress)
-
-    async def _ask_agents(self, report: CheckReport) -> None:
-        """Agents look at what is new, if rounds let them; people have been told already."""
-        if self.settings.agents.rounds:
-            new = {turn.number for turn in report.turns if turn.kind is TurnKind.opened}
-            await self._investigator().after_round([one for one in report.incidents if one.number in new])
-            await self.desk().review(30)
 
     async def _named(self, name: str, stack: AsyncExitStack) -> AnyConnector:
         return await self._connect(self.settings.connectors[name], stack)

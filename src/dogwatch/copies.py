@@ -34,7 +34,12 @@ class Copies:
         return [feed for one in (self._hub, self._lineage) if one is not None for feed in one.feeds]
 
     async def sync(self, report: CheckReport, holder: str, rng: random.Random) -> CheckReport:
-        """Send what they have not confirmed, side by side; the report, and how they stand. Raises StoreError
+        """Send what they have not confirmed; the report, and how they stand. Raises StoreError only."""
+        found = await self.follow(holder, rng)
+        return report.model_copy(update=found) if found else report
+
+    async def follow(self, holder: str, rng: random.Random) -> dict[str, object]:
+        """Send what they have not confirmed, side by side; by name, how they stand. Raises StoreError
         only."""
 
         async def hub() -> None:
@@ -49,4 +54,4 @@ class Copies:
         async with asyncio.TaskGroup() as group:
             group.create_task(hub())
             group.create_task(lineage())
-        return report.model_copy(update=found) if found else report
+        return found

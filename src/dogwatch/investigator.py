@@ -160,6 +160,13 @@ class Investigator:
         found = by_rules(dossier, precedents, assessed, note, self._desk)
         return found.model_copy(update={"told": await self._desk.told(number)})
 
+    def wanted(self, opened: Sequence[Incident]) -> list[Incident]:
+        """Those of a round's new incidents that agents are to investigate, the worst first."""
+        settings = self._settings
+        wanted = [one for one in opened if one.severity.rank >= settings.severity.rank and not one.blind]
+        wanted.sort(key=lambda one: (-one.severity.rank, one.number))
+        return wanted[: settings.per_round]
+
     async def after_round(self, opened: Sequence[Incident]) -> list[Investigation]:
         """What a round lets agents investigate: its new incidents of the set severity, the worst first.
 
@@ -175,10 +182,8 @@ class Investigator:
         if lacking:
             await self._desk.record("agent:crew", "agent.unavailable", "crew", {"why": lacking})
             return []
-        wanted = [one for one in opened if one.severity.rank >= settings.severity.rank and not one.blind]
-        wanted.sort(key=lambda one: (-one.severity.rank, one.number))
         found: list[Investigation] = []
-        for incident in wanted[: settings.per_round]:
+        for incident in self.wanted(opened):
             one = await self.investigate(incident.number)
             found.append(one)
             if one.usage.requests == 0 and one.note:

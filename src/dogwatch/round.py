@@ -1,10 +1,14 @@
-"""One round, in order: read every platform, record, detect, correlate, remember. No other file knows it."""
+"""One round, in order: read every platform, record, detect, correlate, remember. No other file knows it.
+
+In one process it is made at one go. A team makes it in steps on many machines: ``begin``, ``look`` at each
+platform, ``conclude``; a ``Reading`` is what is handed on between them.
+"""
 
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -36,6 +40,7 @@ from dogwatch.signals import (
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.feeds import FeedName
 from dogwatch.store.incidents import Outrun
+from dogwatch.store.steps import StepEnd
 from dogwatch.wire.clock import Clock
 from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasLogs, HasRuns
 
@@ -65,6 +70,8 @@ class Step:
 
 
 Progress = Callable[[Step], None]
+Note = Callable[[CheckReport], StepEnd]
+"""What of a round's report the steps after it have to know."""
 
 
 def _silent(step: Step) -> None:
@@ -72,23 +79,27 @@ def _silent(step: Step) -> None:
 
 
 @dataclass(slots=True)
-class _Reading:
-    """What came of reading one platform."""
+class Reading:
+    """What came of reading one platform: a value, as it may be judged on another machine."""
 
-    connector: AnyConnector
+    title: str
+    """The platform's name for people."""
     source: Source
-    baseline: bool
+    signals: Signals
+    """Its metrics and alerts."""
+    log: LogSight
+    """What its log says."""
+    baseline: bool = False
+    """Whether it was read for the first time."""
     runs: int = 0
+    requests: int = 0
     newest: datetime | None = None
     """The platform's own newest time of creation among the runs read."""
-    signals: Signals = field(init=False)
-    """Its metrics and alerts."""
-    log: LogSight = field(init=False)
-    """What its log says."""
 
-    def __post_init__(self) -> None:
-        self.signals = Signals(self.connector.name)
-        self.log = LogSight(self.connector.name)
+    @property
+    def instance(self) -> str:
+        """The connector's name."""
+        return self.source.instance
 
     def saw(self, batch: Sequence[Run]) -> None:
         """Take note of runs that were read."""
@@ -145,10 +156,17 @@ class Round:
     async def _run(self) -> CheckReport:
         now = self._clock.now()
         number = await self._thread(self._store.start_round, now)
-        readings = await _together([self._look(connector, now) for connector in self._connectors])
+        readings = await _together([self.look(connector, now) for connector in self._connectors])
+        return await self.conclude(number, readings, now)
+
+    async def conclude(
+        self, number: int, readings: Sequence[Reading], now: datetime, note: Note | None = None
+    ) -> CheckReport:
+        """Judge what was read, and remember the round with all it found. ``note`` says what a team has to
+        know of it; it is written in the same transaction."""
         plan = await self._thread(agenda, self._store, self._asked, now)
         found = await self._judge(plan, now)
-        told = [one.signals for one in readings if one.connector.name in self._asked]
+        told = [one.signals for one in readings if one.instance in self._asked]
         found.merge(await self._judge_signals([*told, *_called(self._pushed)], plan, now))
         found.merge(judge_logs([one.log for one in readings], self._policy, now))
         if self._scope is not None:
@@ -180,6 +198,7 @@ class Round:
                     released=say.changed,
                     scope=None if self._scope is None else sorted(self._scope),
                     feeds=self._feeds,
+                    step=None if note is None else note(report),
                 )
                 return report.model_copy(update={"messages": tuple(say.messages)})
             except Outrun:  # somebody has just taken on or muted one of the incidents: think again
@@ -187,21 +206,28 @@ class Round:
                     raise
         raise AssertionError("not reached: the last try returns or raises")
 
-    async def _look(self, connector: AnyConnector, now: datetime) -> _Reading:
-        """Read one platform, or take what is known of it if it is not asked."""
-        if connector.name in self._asked:
-            return await self._read(connector, now)
+    async def look(self, connector: AnyConnector, now: datetime) -> Reading:
+        """Read one platform of a round that began at ``now``, or take what is known of it if it is not
+        asked."""
         source = await self._thread(self._store.source, connector.name, _kind(connector))
-        return _Reading(connector, source, baseline=False)
+        reading = Reading(connector.title, source, Signals(connector.name), LogSight(connector.name))
+        return await self._read(connector, reading, now) if connector.name in self._asked else reading
 
-    async def _read(self, connector: AnyConnector, now: datetime) -> _Reading:
-        """Read one platform into the store. Its watermark moves only if all of it was read and recorded."""
+    async def unread(self, connector: AnyConnector, now: datetime, why: str, hint: str) -> Reading:
+        """What a round goes on with where nobody came to the end of reading: the platform is blind."""
         source = await self._thread(self._store.source, connector.name, _kind(connector))
-        reading = _Reading(connector, source, baseline=source.judged_until is None)
+        blind = {"blind_since": source.blind_since or now, "blind_reason": why, "blind_hint": hint}
+        source = source.model_copy(update=blind)
+        await self._thread(self._store.save_source, source)
+        return Reading(connector.title, source, Signals(connector.name), LogSight(connector.name))
+
+    async def _read(self, connector: AnyConnector, reading: Reading, now: datetime) -> Reading:
+        """Read one platform into the store. Its watermark moves only if all of it was read and recorded."""
+        reading.baseline = reading.source.judged_until is None
         failure: ConnectorError | None = None
         for part in (self._read_jobs, self._read_runs, self._read_signals, self._read_logs):
             try:
-                await part(reading, now)
+                await part(connector, reading, now)
             except ConnectorError as error:
                 failure = failure or error
             except _DATA_FAULTS as error:
@@ -220,12 +246,12 @@ class Round:
             since = reading.source.blind_since or now
             blind = {"blind_since": since, "blind_reason": said, "blind_hint": failure.hint}
             reading.source = reading.source.model_copy(update={**seen, **blind})
+        reading.requests = connector.http.requests
         await self._thread(self._store.save_source, reading.source)
         self._progress(Step(connector.name, "blind" if failure else "read", reading.runs))
         return reading
 
-    async def _read_jobs(self, reading: _Reading, now: datetime) -> None:
-        connector = reading.connector
+    async def _read_jobs(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
         self._progress(Step(connector.name, "jobs"))
         if isinstance(connector, HasCaveats):
             reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
@@ -233,11 +259,10 @@ class Round:
             jobs = await connector.jobs(now)
             await self._thread(self._store.save_jobs, connector.name, jobs, now, reading.source.read_until)
 
-    async def _read_runs(self, reading: _Reading, now: datetime) -> None:
-        connector = reading.connector
+    async def _read_runs(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
         if not isinstance(connector, HasRuns):
             return
-        ask = await self._ask(reading, now)
+        ask = await self._ask(connector, reading, now)
         self._progress(Step(connector.name, "runs"))
         waiting: list[Run] = []
         try:
@@ -251,20 +276,18 @@ class Round:
         finally:
             await self._thread(self._store.record, waiting)  # what came before an error is kept
 
-    async def _read_signals(self, reading: _Reading, now: datetime) -> None:
+    async def _read_signals(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
         store, thread = self._store, self._thread
-        await read_signals(
-            reading.connector, reading.source, store, thread, now, self._history, reading.signals
-        )
+        source, history = reading.source, self._history
+        await read_signals(connector, source, store, thread, now, history, reading.signals)
 
-    async def _read_logs(self, reading: _Reading, now: datetime) -> None:
-        connector = reading.connector
+    async def _read_logs(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
         await read_logs(connector, self._store, self._thread, now, self._log_components, reading.log)
         if isinstance(connector, HasLogs) and isinstance(connector, HasCaveats):  # it may have fallen behind
             reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
 
-    async def _ask(self, reading: _Reading, now: datetime) -> Ask:
-        connector, source = reading.connector, reading.source
+    async def _ask(self, connector: AnyConnector, reading: Reading, now: datetime) -> Ask:
+        source = reading.source
         earliest = now - self._history
         since = earliest
         if source.watermark is not None:
@@ -281,7 +304,7 @@ class Round:
             broken=frozenset(job_id for (_, job_id), broken in unsettled.items() if broken),
         )
 
-    def _progressed(self, reading: _Reading, now: datetime) -> dict[str, object]:
+    def _progressed(self, reading: Reading, now: datetime) -> dict[str, object]:
         """The source's new state. The watermark never passes the platform's own newest time, so that a
         platform whose clock is behind loses nothing."""
         known = [moment for moment in (reading.source.watermark, reading.newest) if moment is not None]
@@ -323,7 +346,7 @@ class Round:
         found.merge(await self._thread(still_open, self._store, told, plan.open_findings))
         return found
 
-    async def _scene(self, readings: Sequence[_Reading], found: Detection, now: datetime) -> Scene:
+    async def _scene(self, readings: Sequence[Reading], found: Detection, now: datetime) -> Scene:
         """What was found, and what depends on what if anybody has to know."""
         graph = Graph()
         live = await self._thread(self._store.live_incidents)
@@ -342,7 +365,7 @@ class Round:
         self,
         now: datetime,
         plan: Agenda,
-        readings: Sequence[_Reading],
+        readings: Sequence[Reading],
         found: Detection,
         jobs: Mapping[str, int],
         after: Correlation,
@@ -391,7 +414,7 @@ def _called(pushed: Sequence[Alert]) -> list[Signals]:
     ]
 
 
-async def _together(readings: Sequence[Coroutine[None, None, _Reading]]) -> list[_Reading]:
+async def _together(readings: Sequence[Coroutine[None, None, Reading]]) -> list[Reading]:
     """What came of all of them. If one fails (only the store can make it), none goes on behind our back."""
     tasks = [asyncio.ensure_future(reading) for reading in readings]
     try:
@@ -402,8 +425,8 @@ async def _together(readings: Sequence[Coroutine[None, None, _Reading]]) -> list
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _view(reading: _Reading, jobs: Mapping[str, int], findings: Sequence[Finding]) -> PlatformView:
-    source, connector = reading.source, reading.connector
+def _view(reading: Reading, jobs: Mapping[str, int], findings: Sequence[Finding]) -> PlatformView:
+    source = reading.source
     known = jobs.get(source.instance, 0)
     troubled = {
         finding.subject
@@ -424,15 +447,15 @@ def _view(reading: _Reading, jobs: Mapping[str, int], findings: Sequence[Finding
         jobs=known,
         jobs_as_expected=None if blind else max(0, known - len(troubled)),
         runs_read=reading.runs,
-        requests=connector.http.requests,
+        requests=reading.requests,
         skew_seconds=source.skew_seconds,
         caveats=source.caveats,
         baseline=reading.baseline and not blind,
     )
 
 
-def _title(reading: _Reading) -> str:
-    title, source = reading.connector.title, reading.source
+def _title(reading: Reading) -> str:
+    title, source = reading.title, reading.source
     return title if source.instance == source.platform else f"{title} ({source.instance})"
 
 

@@ -4,15 +4,18 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from dogwatch.store import lease
+from dogwatch.errors import StoreError
+from dogwatch.store import lease, schema
 from dogwatch.store.ways import reader_of, translated, writer_of
 
 ROUND = "round"
 """The lease that keeps rounds apart."""
+StepKey: TypeAlias = tuple[int, str, str]
+"""The round's number, the kind of step, and the connector or incident that it is about."""
 
 
 class Access:
@@ -25,6 +28,8 @@ class Access:
         self._holder: str | None = None
         self._number = 0
         """Of the round under way; 0 if there is none."""
+        self._step: tuple[StepKey, str] | None = None
+        """The step that is being done, and under which name."""
 
     def close(self) -> None:
         """Let go of the database."""
@@ -104,3 +109,13 @@ class Access:
     def _fence(self, connection: sa.Connection) -> None:
         if self._holder is not None:
             lease.require(connection, ROUND, self._holder)
+        if self._step is not None:
+            (number, kind, about), me = self._step
+            steps = schema.steps
+            mine = sa.and_(steps.c.round == number, steps.c.kind == kind, steps.c.about == about)
+            row = connection.execute(sa.select(steps.c.holder, steps.c.state).where(mine)).one_or_none()
+            if row is None or row.holder != me or row.state != "waiting":
+                raise StoreError(
+                    "another worker took over this step; its results are dropped",
+                    "nothing is lost: the other worker does the same",
+                )

@@ -15,7 +15,7 @@ from dogwatch.model.ledger import JobKey, Ledger
 from dogwatch.store import lease, schema
 from dogwatch.store.access import ROUND
 from dogwatch.store.actions import Actions
-from dogwatch.store.attempts import RECORD, newest_of
+from dogwatch.store.attempts import RECORD, may_change, newest_of
 from dogwatch.store.calls import Calls
 from dogwatch.store.dialects import insert
 from dogwatch.store.doors import DoorBook
@@ -29,6 +29,7 @@ from dogwatch.store.pictures import Pictures
 from dogwatch.store.pruning import Pruning
 from dogwatch.store.rows import RunFilter, run_from_row, run_row
 from dogwatch.store.signals import Signals
+from dogwatch.store.steps import StepEnd, Steps, Taken
 from dogwatch.store.vitals import Vitals
 from dogwatch.store.ways import engine_of, is_address, translated, writer_of
 
@@ -62,7 +63,19 @@ def open_store(where: Path | str, password: str = "") -> "Store":
 
 
 class Store(
-    Calls, Vitals, Judged, Incidents, Actions, DoorBook, Feeds, Signals, Habits, LogBooks, Pictures, Pruning
+    Calls,
+    Vitals,
+    Judged,
+    Incidents,
+    Actions,
+    DoorBook,
+    Feeds,
+    Signals,
+    Habits,
+    LogBooks,
+    Pictures,
+    Pruning,
+    Steps,
 ):
     """Rows in, values out. Every method is one transaction; all of them may be repeated without harm."""
 
@@ -98,16 +111,8 @@ class Store(
 
         Those are the open ones, and those since then that ended badly or were repaired.
         """
-        table = schema.runs
-        here = sa.and_(table.c.instance == instance, table.c.began_at >= since)
-        ended_badly = sa.and_(here, schema.UNWELL, table.c.status.in_(["failed", "timed_out", "cancelled"]))
-        query = sa.union_all(
-            sa.select(table).where(table.c.instance == instance, schema.OPEN),
-            sa.select(table).where(ended_badly),
-            sa.select(table).where(here, schema.REPAIRED),
-        ).order_by("native_run_id", "attempt")
         with self._read() as connection:
-            return {row["native_run_id"]: run_from_row(row) for row in connection.execute(query).mappings()}
+            return may_change(connection, instance, since)
 
     def just_ended(self, start: datetime, end: datetime, longest: timedelta) -> set[JobKey]:
         """Jobs of which a run of at most ``longest`` ended well in that time."""
@@ -340,6 +345,14 @@ class Store(
             self._holder = holder
         return other
 
+    def within(self, taken: Taken, me: str) -> "Store":
+        """The same store for those who do one step of a team's round: what they write is refused once
+        somebody else took over the step or the round."""
+        inner = Store(self._engine)
+        inner._step, inner._number = (taken.key, me), taken.key[0]
+        inner._holder = taken.plan.token if taken.leads else None
+        return inner
+
     def renew_round(self, now: datetime) -> bool:
         """Keep the right to make a round. False if it is lost, and then it stays lost: what was read under
         it may be older than what another round has written since."""
@@ -380,12 +393,14 @@ class Store(
         released: Sequence[Delivery] = (),
         scope: Sequence[str] | None = None,
         feeds: Sequence[FeedName] = (),
+        step: StepEnd | None = None,
     ) -> None:
         """Remember what a round made at ``now`` found; all of it or, if the process dies, nothing.
 
         ``scope`` are the instances that it asked, None for all;
         ``judged`` are the instances whose missing runs it could tell up to ``now``, ``told`` and ``released``
-        what it has to say, new and held so far, ``feeds`` those who get a copy. Raises Outrun, and then
+        what it has to say, new and held so far, ``feeds`` those who get a copy, ``step`` what the steps
+        of a team have to know. Raises Outrun, and then
         nothing is remembered, if somebody has changed an incident of the casebook meanwhile.
         """
         table = schema.rounds
@@ -411,6 +426,8 @@ class Store(
                     scope=None if scope is None else ",".join(sorted(scope)),
                 )
             )
+            if step is not None:
+                self._end_step(connection, step, ended_at)
 
 
 def _version(job: Job, digest: str, now: datetime) -> dict[str, Any]:

@@ -277,6 +277,22 @@ watchers = sa.Table(
     sa.Column("next_at", Moment),
 )
 
+steps = sa.Table(
+    "steps",
+    metadata,
+    sa.Column("round", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    # The connector or the incident that it is about, or nothing.
+    sa.Column("about", Words, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("holder", Words, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("began_at", Moment),
+    sa.Column("ended_at", Moment),
+    sa.Column("body", sa.JSON),
+    sa.Index("steps_by_state", "state"),
+)
+
 reaches = sa.Table(
     "reaches",
     metadata,

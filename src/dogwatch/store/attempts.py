@@ -1,6 +1,7 @@
 """The two hot paths of a round: run attempts written by batches, and the newest of many jobs read."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from dogwatch.model import Run
 from dogwatch.model.ledger import JobKey
 from dogwatch.store import schema
 from dogwatch.store.dialects import SQLITE, Bulk
-from dogwatch.store.rows import RUN_COLUMNS, run_from_text, run_from_values
+from dogwatch.store.rows import RUN_COLUMNS, moment_text, run_from_text, run_from_values
 
 if TYPE_CHECKING:
     from dogwatch.store.dialects import Upsert
@@ -50,28 +51,32 @@ _IN_ROUND = f"{_WITH_ROUND} +changed_in = ? AND uid > ? ORDER BY uid LIMIT ?"
 nothing is sorted."""
 _FIRST = "SELECT min(changed_in) FROM runs WHERE changed_in >= ?"
 _SOME = "SELECT count(*) FROM (SELECT 1 FROM runs WHERE changed_in = ? LIMIT ?)"
+_MAY_CHANGE_STILL = (
+    f"SELECT {_COLUMNS} FROM runs WHERE instance = ? AND {schema.OPEN.text}"  # noqa: S608  # our columns
+    f" UNION ALL SELECT {_COLUMNS} FROM runs WHERE instance = ? AND began_at >= ? AND {schema.UNWELL.text}"
+    " AND status IN ('failed', 'timed_out', 'cancelled')"
+    f" UNION ALL SELECT {_COLUMNS} FROM runs WHERE instance = ? AND began_at >= ? AND {schema.REPAIRED.text}"
+    " ORDER BY native_run_id, attempt"
+)
 _MANY = 4
 """Pages; a round that learned of more is read along the key."""
 
 
 def _newer(statement: "Upsert") -> "Upsert":
-    """Of two states of one attempt the newer wins; of two answers on one state that which tells more."""
+    """Of two states of one attempt the newer wins; of two answers on one state that which tells more. What is
+    told again as it was is not written again: most of what overlapping listings show."""
     table, new = schema.runs, statement.excluded
     incoming = sa.tuple_(new.version_at, new.terminal)
     stored = sa.tuple_(table.c.version_at, table.c.terminal)
     as_telling = sa.or_(new.error_message.is_not(None), table.c.error_message.is_(None))
-    news = sa.or_(
-        incoming > stored,
+    told_anew = sa.or_(
         *(new[name].is_distinct_from(table.c[name]) for name in _MAY_CHANGE),
         *(sa.cast(new[name], sa.Text) != sa.cast(table.c[name], sa.Text) for name in ("metrics", "metadata")),
     )
     return statement.on_conflict_do_update(
         index_elements=["uid"],
-        set_={
-            **{column.name: new[column.name] for column in table.columns if column.name != "uid"},
-            "changed_in": sa.case((news, new.changed_in), else_=table.c.changed_in),
-        },
-        where=sa.or_(incoming > stored, sa.and_(incoming == stored, as_telling)),
+        set_={column.name: new[column.name] for column in table.columns if column.name != "uid"},
+        where=sa.or_(incoming > stored, sa.and_(incoming == stored, as_telling, told_anew)),
     )
 
 
@@ -97,6 +102,18 @@ def newest_of(connection: sa.Connection, jobs: Iterable[JobKey], limit: int) -> 
             run = run_from_values(row)
             found.setdefault((run.instance, run.job_id), []).append(run)
     return found
+
+
+def may_change(connection: sa.Connection, instance: str, since: datetime) -> dict[str, Run]:
+    """By native run id, the newest stored attempt of the open runs of an instance, and of those since then
+    that ended badly or were repaired."""
+    cursor = connection.connection.cursor()
+    if connection.dialect.name == SQLITE:
+        at = moment_text(since.astimezone(UTC))
+        rows = cursor.execute(_MAY_CHANGE_STILL, (instance, instance, at, instance, at)).fetchall()
+        return {run.native_run_id: run for run in map(run_from_text, rows)}
+    cursor.execute(_MAY_CHANGE_STILL.replace("?", "%s"), (instance, instance, since, instance, since))
+    return {run.native_run_id: run for run in map(run_from_values, cursor.fetchall())}
 
 
 def learned_behind(

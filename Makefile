@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
 
-.PHONY: phoenix demo test check soak crewai docs install dev real format clean
+.PHONY: phoenix demo test check soak crewai docs site install dev real format clean
 
 demo: install  ## install dogwatch and run one round over a simulated estate
 	@$(BIN)/dogwatch demo
@@ -44,7 +44,7 @@ soak: dev real  ## kill rounds and workers that deliver at KILLS random points, 
 	DOGWATCH_REQUIRE_REAL=1 $(PYTEST) -m soak tests/lab
 
 crewai: dev  ## the crew on CrewAI: its own lock and environment in packages/crewai, and its tests
-	@env -u UV_PROJECT_ENVIRONMENT $(UV) sync -q --locked --project packages/crewai
+	@env -u UV_PROJECT_ENVIRONMENT $(UV) sync -q --frozen --project packages/crewai
 	cd packages/crewai && .venv/bin/pytest -q
 
 format: dev  ## put the code into shape
@@ -57,6 +57,9 @@ phoenix: dev  ## read a crew's trace back from a real Phoenix (580 MB in .phoeni
 
 docs: dev  ## rewrite the documents that follow from the code
 	$(BIN)/python docs/generate.py
+
+site: .venv/.site  ## the documentation as a site, in .site; a doubtful link or a page nobody leads to is an error
+	$(BIN)/properdocs build
 
 install: .venv/.installed
 dev: .venv/.dev
@@ -77,10 +80,14 @@ real: .venv/.real
 	@touch $@
 
 .venv/.real: uv.lock pyproject.toml tests/real/package-lock.json | $(filter .uv/bin/uv,$(UV))
-	@$(UV) sync -q --locked --inexact --group real
+	@$(UV) sync -q --locked --inexact --group real --group docs
 	@mkdir -p .node && cp tests/real/package.json tests/real/package-lock.json .node/
 	@npm ci --silent --no-audit --no-fund --prefix .node
 	@touch $@
 
+.venv/.site: uv.lock pyproject.toml | .venv/.dev
+	@$(UV) sync -q --locked --inexact --group docs
+	@touch $@
+
 clean:  ## remove what was installed and made here
-	rm -rf .venv .uv .node .phoenix dogwatch-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .uv .node .phoenix .site dogwatch-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Writes the documents that follow from the code: cli.md, the schemas, parts of other pages.
+"""Writes the documents that follow from the code: cli.md, api.md, the schemas, parts of other pages.
 
 python docs/generate.py            write them
 python docs/generate.py --check    say which are out of date; exit code 1 if any is
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from dogwatch import connectors, hooks, hub, notify, settings
 from dogwatch.cli import COMMANDS, dogwatch
 from dogwatch.model.overview import Overview
 from dogwatch.settings import policy_text, scaffold
+from dogwatch.web.openapi import document
 
 DOCS = Path(__file__).parent
 WORKFLOW = "../.github/workflows/pipeline-monitoring.yml"
@@ -148,6 +150,68 @@ def policy_schema() -> str:
     return json.dumps(policy_text.policy_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def api() -> str:
+    """docs/api.md: every call of the HTTP API, from its OpenAPI document."""
+    told = document()
+    parts = [
+        "# The HTTP API",
+        "",
+        "Written by `docs/generate.py` from the OpenAPI 3.1 document that `dogwatch serve` gives at",
+        "`/api/v1/openapi.json`, which also describes every field of the answers. How to get in, paging,",
+        "entity tags and errors: [the page and the API](web.md#the-api).",
+    ]
+    for path, methods in told["paths"].items():
+        for method, found in methods.items():
+            parts += ["", f"## {method.upper()} {path}", "", *_call(found)]
+    return "\n".join(parts) + "\n"
+
+
+def _call(found: Mapping[str, Any]) -> list[str]:
+    """What one call is for, what it takes and what it answers."""
+    content = next(iter(found["responses"]["200"]["content"].items()))
+    rows = [
+        (one["name"], one["in"], one["required"], one["schema"], one["description"])
+        for one in found["parameters"]
+    ]
+    if body := found.get("requestBody"):
+        schema = next(iter(body["content"].values()))["schema"]
+        rows += [
+            (name, "body", name in schema["required"], one, one["description"])
+            for name, one in schema["properties"].items()
+        ]
+    lines = [f"{found['summary']} {found['description']}", "", f"Answers {_answer(*content)}."]
+    if rows:
+        lines += ["", "| name | in | may be | meaning |", "|---|---|---|---|"]
+    for name, place, required, schema, meaning in rows:
+        mark = ", *required*" if required and place != "path" else ""
+        lines.append(
+            f"| `{name}` | {place} | {_kind(schema)}{mark} | {meaning.replace('|', chr(92) + '|')} |"
+        )
+    return lines
+
+
+def _answer(media: str, content: Mapping[str, Any]) -> str:
+    schema = content["schema"]
+    if media != "application/json":
+        return f"text ({media})"
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if schema.get("type") == "array":
+        return f"a list of {_answer(media, {'schema': schema['items']})}"
+    return f"an object of {', '.join(f'`{name}`' for name in schema.get('properties', ())) or 'named values'}"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """A type as people say it."""
+    if "enum" in schema:
+        return ", ".join(f"`{word}`" for word in schema["enum"])
+    if schema["type"] == "array":
+        return f"several of {_kind(schema['items'])}"
+    words = {"integer": "number", "boolean": "`true`, `false`", "string": "text"}
+    found = "time" if schema.get("format") == "date-time" else words[schema["type"]]
+    return f"{found}, default {schema['default']}" if schema.get("default") not in (None, False) else found
+
+
 def _table(rows: Sequence[scaffold.Row]) -> list[str]:
     variables = any(row.variable for row in rows)
     heads = ["key", *(["variable"] if variables else []), "default", "meaning"]
@@ -178,6 +242,7 @@ def main(check: bool) -> int:
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     WORKFLOW: workflow,
     "actions.md": actions,
+    "api.md": api,
     "cli.md": cli_reference,
     "configuration.md": configuration,
     "dogwatch.schema.json": schema,

@@ -21,7 +21,7 @@ def documents() -> dict[str, Any]:
     return dict(runpy.run_path(str(DOCS / "generate.py"))["DOCUMENTS"])
 
 
-@pytest.mark.parametrize("name", ["cli.md", "configuration.md", "dogwatch.schema.json"])
+@pytest.mark.parametrize("name", ["api.md", "cli.md", "configuration.md", "dogwatch.schema.json"])
 def test_a_generated_document_is_current(documents: dict[str, Any], name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == documents[name](), "run: python docs/generate.py"
 

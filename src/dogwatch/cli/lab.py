@@ -6,8 +6,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from dogwatch.cli.shell import tell
+from dogwatch.errors import LabError
 
 if TYPE_CHECKING:
     import httpx2
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _HISTORY = timedelta(days=30)
 _AHEAD = timedelta(days=30)
 """Simulated time for which a served lab goes on."""
+_MARK = ".dogwatch-lab"
+"""In a folder that the lab may write."""
 
 
 @click.group("lab")
@@ -41,7 +44,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("what", default="audit", metavar="[ESTATE|FILE]")
+@click.argument("what", default="audit", metavar="[NAME|FILE]")
 @click.option(
     "--port",
     type=click.IntRange(0, 65000),
@@ -55,41 +58,76 @@ def command() -> None:
     show_default=True,
     help="How many seconds pass in the lab for each real one.",
 )
-def serve(what: str, port: int, speed: float) -> None:
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where dogwatch.yaml and .env for it are written, and stay.  [default: a temporary folder]",
+)
+def serve(what: str, port: int, speed: float, folder: Path | None) -> None:
     """Serve an estate's platforms on this machine until Ctrl-C.
 
-    ESTATE is the name of a shipped estate (audit). FILE is an estate or a scenario; a scenario is moved by
-    whole days, so that it ends within the last 24 hours.
+    NAME is that of a shipped estate (audit) or of a shipped scenario (tutorial), whose story ends now. FILE
+    is an estate or a scenario; a scenario is moved by whole days, so that it ends within the last 24 hours.
     """
     from dogwatch.lab.clock import RunningClock
     from dogwatch.lab.serve import Lab
+    from dogwatch.model.text import plural
     from dogwatch.wire.clock import SystemClock
 
     wall = SystemClock()
     now = wall.now()
     world, told = _served(what, now, RunningClock(wall, now, speed=speed, end=now + _AHEAD))
     lab = Lab(world)
-    with TemporaryDirectory(prefix="dogwatch-lab-") as folder, lab.serve(port) as urls:
-        config = lab.write_config(Path(folder), urls, _HISTORY.days, told)
+    with _kept(folder) as kept, lab.serve(port) as urls:
+        config = lab.write_config(kept, urls, _HISTORY.days, told)
         for platform, url in urls.items():
             jobs = sum(job.platform == platform for job in lab.world.jobs.values())
-            tell(f"{platform:16} {url:28} {f'{jobs} jobs' if jobs else 'logs, metrics or changes'}")
+            holds = plural(jobs, "job") if jobs else "logs, metrics or changes"
+            tell(f"{platform:16} {url:28} {holds}")
         for platform in lab.unserved:
             tell(f"{platform:16} simulated, but not served: it has no twin")
-        tell(f"\nnext: dogwatch check --config {config}\nCtrl-C ends the lab.")
+        check = f"dogwatch check --config {config}" if folder is None else f"cd {folder} && dogwatch check"
+        tell(f"\nnext: {check}\nCtrl-C ends the lab.")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
 
 
+@contextmanager
+def _kept(folder: Path | None) -> Iterator[Path]:
+    """The folder that the user means, if it is empty or a lab's; otherwise one for as long as it is needed.
+
+    Raises LabError.
+    """
+    if folder is None:
+        with TemporaryDirectory(prefix="dogwatch-lab-") as made:
+            yield Path(made)
+        return
+    try:
+        folder.mkdir(exist_ok=True)
+        if any(folder.iterdir()) and not (folder / _MARK).exists():
+            raise LabError(f"{folder} holds what is not the lab's", "name another --folder")
+        (folder / _MARK).write_text("Made by `dogwatch lab serve`, which begins anew in it each time.\n")
+        for old in folder.glob("dogwatch.db*"):
+            old.unlink()
+    except OSError as error:
+        raise LabError(f"cannot write {folder}: {error.strerror}", "name another --folder") from error
+    yield folder
+
+
 def _served(what: str, now: datetime, clock: "LabClock") -> "tuple[World, Told]":
     """The world of an estate or a scenario, and what dogwatch is told of it."""
     from dogwatch.lab.estate import load_estate, shipped_estates
-    from dogwatch.lab.scenario import load_scenario
+    from dogwatch.lab.scenario import load_scenario, shipped_scenarios
     from dogwatch.lab.simulate import simulate
     from dogwatch.lab.yamlfile import read
 
+    shipped = {found.stem: found for found in shipped_scenarios()}
     path = Path(what)
+    if what in shipped and not path.is_file():
+        scenario = load_scenario(shipped[what])
+        scenario = scenario.moved(now - scenario.now)
+        return scenario.world(clock, ahead=_AHEAD), scenario.told
     if what not in shipped_estates() and path.is_file() and "jobs" not in read(path).mapping():
         scenario = load_scenario(path)
         scenario = scenario.moved(timedelta(days=(now - scenario.now).days))

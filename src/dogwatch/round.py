@@ -147,6 +147,8 @@ class Round:
         self._pushed = pushed
         self._feeds = feeds
         self._progress = progress
+        self._names: dict[str, Mapping[str, str]] = {}
+        """Of jobs by id, for each instance whose jobs this round has listed."""
 
     async def run(self) -> CheckReport:
         """The whole round. A platform that fails is blind, not fatal; StoreError is fatal."""
@@ -257,6 +259,7 @@ class Round:
             reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
         if isinstance(connector, HasJobs):
             jobs = await connector.jobs(now)
+            self._names[connector.name] = {job.job_id: job.name for job in jobs}
             await self._thread(self._store.save_jobs, connector.name, jobs, now, reading.source.read_until)
 
     async def _read_runs(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
@@ -294,11 +297,14 @@ class Round:
             behind = max(0.0, -(source.skew_seconds or 0.0) - _SUSPICIOUS_SKEW)
             since = max(earliest, source.watermark - connector.overlap - timedelta(seconds=behind))
         unsettled = await self._thread(self._store.unsettled_jobs, [connector.name])
+        names = self._names.get(connector.name)
+        if names is None:
+            names = await self._thread(self._store.job_names, connector.name)
         return Ask(
             now=now,
             since=since,
             details_since=now - _DETAILS,
-            names=await self._thread(self._store.job_names, connector.name),
+            names=names,
             known=await self._thread(self._store.known, connector.name, earliest),
             learning=source.first_read_at is None,
             broken=frozenset(job_id for (_, job_id), broken in unsettled.items() if broken),

@@ -123,12 +123,15 @@ def names_of(store: Store, told: Sequence[Signals]) -> dict[str, str]:
     """The names of the jobs that metrics and alerts are about, by their subjects."""
     subjects = {one.subject for signals in told for one in signals.series}
     subjects |= {one.subject for signals in told for one in signals.alerts}
-    instances = {subject.partition("/")[0] for subject in subjects if not subject.startswith(COMPONENT)}
+    wanted: dict[str, set[str]] = {}
+    for subject in subjects:
+        instance, slash, job_id = subject.partition("/")
+        if slash and not subject.startswith(COMPONENT):
+            wanted.setdefault(instance, set()).add(job_id)
     return {
-        subject: name
-        for instance in instances
-        for job_id, name in store.job_names(instance).items()
-        if (subject := job_subject(instance, job_id)) in subjects
+        job_subject(instance, job_id): name
+        for instance, ids in wanted.items()
+        for job_id, name in store.job_names(instance, ids).items()
     }
 
 

@@ -149,7 +149,9 @@ def cases(store: Store, scene: Scene, now: datetime) -> Cases:
     past = [Past(finding, cleared or now) for finding, cleared in over]
     subjects = {finding.subject for finding in (*found.values(), *(old.finding for old in past))}
     reach = _downstream(subjects, graph)
-    coming = {f"{key[0]}/{key[1]}": look.slot for key, look in store.looks().items() if look.slot}
+    coming: dict[str, datetime] = {}
+    if graph.pipelines:  # deadlines are theirs
+        coming = {f"{key[0]}/{key[1]}": look.slot for key, look in store.looks().items() if look.slot}
     keys = sorted(key for subject in reach if (key := job_key(subject)) is not None)
     versions = store.versions(keys)
     known = Known(

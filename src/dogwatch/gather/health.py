@@ -29,6 +29,11 @@ def health(
     jobs = store.jobs() if declared else []
     pipelines = {one.name: frozenset(members_of(one, jobs).subjects) for one in declared}
     names = dict(titles)
-    for instance in sorted({finding.subject.partition("/")[0] for finding in findings} & counts.keys()):
-        names |= {f"{instance}/{job_id}": name for job_id, name in store.job_names(instance).items()}
+    wanted: dict[str, set[str]] = {}
+    for finding in findings:
+        instance, slash, job_id = finding.subject.partition("/")
+        if slash and instance in counts:
+            wanted.setdefault(instance, set()).add(job_id)
+    for instance, ids in sorted(wanted.items()):
+        names |= {f"{instance}/{job_id}": name for job_id, name in store.job_names(instance, ids).items()}
     return assess(findings, counts, pipelines, names, now)

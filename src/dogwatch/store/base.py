@@ -145,7 +145,7 @@ class Store(
         began = sa.func.max(table.c.began_at, type_=schema.Moment)
         query = sa.select(table.c.job_id, began).where(table.c.instance == instance)
         with self._read() as connection:
-            return {row[0]: row[1] for row in connection.execute(query.group_by(table.c.job_id))}
+            return {row[0]: row[1] for row in connection.execute(query.group_by(table.c.job_id)).all()}
 
     def unsettled_jobs(self, instances: Iterable[str]) -> dict[JobKey, bool]:
         """Jobs of these instances: True if the newest settled run was not good, False if one is open."""
@@ -168,8 +168,8 @@ class Store(
         broken = sa.select(suspects).where(newest.not_in(_GOOD))
         still_open = sa.select(table.c.instance, table.c.job_id).where(here, schema.OPEN)
         with self._read() as connection:
-            found = {(row.instance, row.job_id): False for row in connection.execute(still_open)}
-            found |= {(row.instance, row.job_id): True for row in connection.execute(broken)}
+            found = {(row[0], row[1]): False for row in connection.execute(still_open).all()}
+            found |= {(row[0], row[1]): True for row in connection.execute(broken).all()}
         return dict(sorted(found.items()))
 
     def histories(self, jobs: Iterable[JobKey], limit: int) -> dict[JobKey, list[Run]]:
@@ -200,8 +200,8 @@ class Store(
         with self._write() as connection:
             self._fence(connection)
             here = sa.and_(table.c.instance == instance, table.c.valid_to.is_(None))
-            digests = connection.execute(sa.select(table.c.job_id, table.c.digest).where(here))
-            stored = {row.job_id: row.digest for row in digests}
+            digests = connection.execute(sa.select(table.c.job_id, table.c.digest).where(here)).all()
+            stored = {row[0]: row[1] for row in digests}
             over = [key for key, digest in stored.items() if current.get(key, ("", None))[0] != digest]
             gone = [key for key in over if key not in current]
             fresh = [
@@ -232,7 +232,7 @@ class Store(
         if instance is not None:
             query = query.where(table.c.instance == instance)
         with self._read() as connection:
-            return [_JOB.validate_json(body) for body in connection.execute(query).scalars()]
+            return [_JOB.validate_json(body) for body in connection.execute(query).scalars().all()]
 
     def versions(self, jobs: Sequence[JobKey]) -> dict[JobKey, list[tuple[Job, datetime, datetime | None]]]:
         """Every version of these jobs with its first and its last sight, in order of time; None: it holds."""
@@ -243,7 +243,7 @@ class Store(
         with self._read() as connection:
             for start in range(0, len(jobs), _CHUNK):
                 chosen = query.where(key.in_(list(jobs[start : start + _CHUNK])))
-                for row in connection.execute(chosen):
+                for row in connection.execute(chosen).all():
                     job = _JOB.validate_json(row.body)
                     found.setdefault((job.instance, job.job_id), []).append(
                         (job, row.valid_from, row.valid_to)
@@ -264,14 +264,21 @@ class Store(
                 if any((row.instance, job_id) in jobs for job_id in row.after)
             }
 
-    def job_names(self, instance: str) -> dict[str, str]:
-        """Names by job id, of the jobs that exist."""
+    def job_names(self, instance: str, only: AbstractSet[str] | None = None) -> dict[str, str]:
+        """Names by job id, of the jobs that exist; of all, or of those with these ids."""
         table = schema.job_versions
         query = sa.select(table.c.job_id, table.c.body["name"].as_string()).where(
             table.c.instance == instance, table.c.valid_to.is_(None)
         )
         with self._read() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            if only is None:
+                return {row[0]: row[1] for row in connection.execute(query).all()}
+            found: dict[str, str] = {}
+            ids = sorted(only)
+            for start in range(0, len(ids), _CHUNK):
+                some = query.where(table.c.job_id.in_(ids[start : start + _CHUNK]))
+                found |= {row[0]: row[1] for row in connection.execute(some).all()}
+            return found
 
     def jobs_like(self, text: str | None = None) -> list[JobKey]:
         """Jobs that exist: all, or those that have this id, this subject or this text in their name. One that

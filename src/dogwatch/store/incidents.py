@@ -189,7 +189,7 @@ class Incidents(Journal):
             .group_by(table.c.instance, table.c.job_id)
         )
         with self._read() as connection:
-            return {f"{row[0]}/{row[1]}": row[2] for row in connection.execute(query)}
+            return {f"{row[0]}/{row[1]}": row[2] for row in connection.execute(query).all()}
 
     def save_incidents(self, book: Casebook) -> None:
         """Write down what a person decided. Raises Outrun if an incident has changed meanwhile."""

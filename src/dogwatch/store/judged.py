@@ -12,6 +12,7 @@ from dogwatch.store import schema
 from dogwatch.store.access import Access
 from dogwatch.store.dialects import Bulk, insert
 from dogwatch.store.rows import moment_text
+from dogwatch.store.slots import SlotRow, slots_of
 
 if TYPE_CHECKING:
     from dogwatch.store.dialects import Upsert
@@ -107,7 +108,7 @@ class Judged(Access):
         table = schema.runs
         query = sa.select(table.c.instance, table.c.job_id).where(table.c.changed_in > number)
         with self._read() as connection:
-            return {(row.instance, row.job_id) for row in connection.execute(query)}
+            return {(row[0], row[1]) for row in connection.execute(query).all()}
 
     def edited_jobs(self, since: datetime) -> set[JobKey]:
         """Jobs that were first seen, or seen changed, or seen gone, after that moment."""
@@ -135,7 +136,7 @@ class Judged(Access):
     def looks(self) -> dict[JobKey, Look]:
         """When each job has to be looked at again, and its next slot."""
         with self._read() as connection:
-            rows = connection.execute(sa.select(schema.looks))
+            rows = connection.execute(sa.select(schema.looks)).all()
             return {(row.instance, row.job_id): Look(row.at, row.slot) for row in rows}
 
     # ── the ledger ──────────────────────────────────────────────────────────────────────────────────────
@@ -145,23 +146,9 @@ class Judged(Access):
     ) -> dict[JobKey, list[Kept]]:
         """The slots written down of each job from its instance's ``since`` on, and the last ``earlier`` ones
         before, in order of time."""
-        table = schema.expectations
-        found: dict[JobKey, list[Kept]] = {}
-        own = sa.and_(table.c.instance == sa.bindparam("i"), table.c.job_id == sa.bindparam("j"))
-        within = sa.select(table).where(own, table.c.scheduled_for >= sa.bindparam("since"))
-        before = sa.select(table).where(own, table.c.scheduled_for < sa.bindparam("since"))
-        before = before.order_by(table.c.scheduled_for.desc()).limit(earlier)
         with self._read() as connection:
-            for key, job in jobs.items():
-                asked = {"i": key[0], "j": key[1], "since": since[key[0]]}
-                rows = [*connection.execute(within, asked)]
-                if earlier:
-                    rows += connection.execute(before, asked)
-                if rows:
-                    found[key] = sorted(
-                        (_kept(row, job) for row in rows), key=lambda one: one.slot.scheduled_for
-                    )
-        return found
+            rows = slots_of(connection, jobs, since, earlier)
+        return {key: [_kept(row, jobs[key]) for row in told] for key, told in rows.items()}
 
     def _save_ledger(self, connection: sa.Connection, ledger: Ledger, now: datetime) -> None:
         table = schema.expectations
@@ -229,23 +216,37 @@ def _slot_row(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _kept(row: sa.Row[Any], job: Job) -> Kept:
+def _kept(row: SlotRow, job: Job) -> Kept:
+    (
+        instance,
+        job_id,
+        scheduled_for,
+        basis,
+        confidence,
+        not_before,
+        start_by,
+        finish_by,
+        state,
+        uid,
+        why,
+        told,
+    ) = row
     slot = Expectation(
         platform=job.platform,
-        instance=row.instance,
-        job_id=row.job_id,
+        instance=instance,
+        job_id=job_id,
         job_name=job.name,
-        basis=Basis(row.basis),
-        confidence=row.confidence,
-        scheduled_for=row.scheduled_for,
-        not_before=row.not_before,
-        start_by=row.start_by,
-        finish_by=row.finish_by,
-        state=ExpectationState(row.state),
-        run_uid=row.run_uid,
-        reason=row.reason,
+        basis=Basis(basis),
+        confidence=confidence,
+        scheduled_for=scheduled_for,
+        not_before=not_before,
+        start_by=start_by,
+        finish_by=finish_by,
+        state=ExpectationState(state),
+        run_uid=uid,
+        reason=why,
     )
-    return Kept(slot, bool(row.told))
+    return Kept(slot, bool(told))
 
 
 def _finding(statement: "Upsert") -> "Upsert":

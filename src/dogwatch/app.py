@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dogwatch.lookup.graph import Chart
     from dogwatch.messenger import Messenger
     from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
-    from dogwatch.model.answer import Answer
+    from dogwatch.model.answer import Answer, Statement
     from dogwatch.model.door import Tick
     from dogwatch.model.investigation import Investigation
     from dogwatch.model.message import Consent
@@ -341,6 +341,11 @@ class Dogwatch:
 
         return await self._steward().consent(id_, by, self._named, yes=yes, via=via, digest=digest)
 
+    async def carry_on(self) -> list[Action]:
+        """Do what people consented to and nobody has begun: the process that took their consent may have died
+        before it did, or something stood in the way then. Raises SettingsError or StoreError."""
+        return await self._steward().carry_on(self._named)
+
     async def asks(self, incident: str) -> list["Consent"]:
         """What waits for a person about an incident such as INC-7, as messages ask for it."""
         return await self._steward().asks(incident)
@@ -357,10 +362,15 @@ class Dogwatch:
         return await answer(self.settings, self._store, self._thread, self.desk(), question, before)
 
     async def discuss(
-        self, told: "Answer", history: Sequence["Answer"], progress: Callable[[str], None]
+        self,
+        told: "Answer",
+        history: Sequence["Answer"],
+        progress: Callable[[str], None],
+        heard: Callable[["Statement"], None] = lambda statement: None,
     ) -> "Answer":
-        """The answer with what agents add, if a model is set; ``history``: the answers before it."""
-        return await self._investigator(progress).discuss(told, history)
+        """The answer with what agents add, if a model is set; ``history``: the answers before it; ``heard``
+        gets each sentence that stands while the others are still written."""
+        return await self._investigator(progress).discuss(told, history, heard)
 
     def desk(self) -> "Desk":
         """What agents and their like may ask for: ``agents.tools`` is called with it."""

@@ -63,6 +63,22 @@ class Steward:
                 return done
             return await remedy.perform(done) or done
 
+    async def carry_on(self, connect: Connect) -> list[Action]:
+        """Do what people consented to and nobody has begun, as far as nothing stands in its way. Returns what
+        was done; what policy alone allowed is left to rounds, which count it.
+
+        Raises SettingsError.
+        """
+        approved = await self._thread(self._store.actions, states=(ActionState.approved,))
+        theirs = [one for one in reversed(approved) if one.decided_by.startswith("user:")]
+        if not theirs:
+            return []
+        needed = {one.connector for one in theirs} & self._settings.connectors.keys()
+        async with AsyncExitStack() as stack:
+            remedy = await self._remedy([await connect(name, stack) for name in sorted(needed)])
+            done = [await remedy.perform(action) for action in theirs]
+        return [action for action in done if action is not None]
+
     async def suggest(
         self,
         number: int,

@@ -81,10 +81,14 @@ def test_an_action_whose_performer_is_killed_is_done_once_or_marked(
         prepared.rewind()
         waiting = prepared.waiting("rerun")
         killed(prepared, whole * random.Random(tale * 5 + number).uniform(0.2, 0.9))
+        prepared.carry_on()
+        consented = prepared.now_is(waiting)
+        assert consented.state is not ActionState.approved
         prepared.rounds((9, 25), (10, 0), every=5)
         action, asked = prepared.now_is(waiting), len(prepared.lab.world.asked)
         begun = action.began_at is not None
         assert asked <= 1, action
         assert begun or asked == 0, action
+        assert begun == (consented.decided_by == "user:anna"), action
         assert not begun or action.state in _SETTLED, action
         assert asked == 1 or not begun or action.state is ActionState.unknown, action

@@ -5,7 +5,7 @@ import itertools
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import pytest
 
 from dogwatch.errors import SettingsError
 from dogwatch.lab.clock import LabLoop
-from dogwatch.settings import Settings
+from dogwatch.settings import Settings, load
+from dogwatch.store import open_store
 from support.estates import NOW
+from support.healing import ONE_RUN, Ward
 from support.nightshift import HOUR, MINUTE, Night, called, night, played
 
 pytestmark = pytest.mark.slow
@@ -173,3 +175,27 @@ def test_a_machine_that_slept_makes_one_round_and_goes_on(tmp_path: Path) -> Non
     slept = [at for at, _ in begun(one) if NOW + 20 * MINUTE < at < woke + 9 * MINUTE]
     assert len(slept) == 1
     assert woke <= slept[0] <= woke + MINUTE
+
+
+def test_what_somebody_consented_to_elsewhere_is_begun_within_seconds_and_once(tmp_path: Path) -> None:
+    with Ward(tmp_path, "airbyte", f"kind: run_missing, {ONE_RUN}") as ward:
+        ward.round(9)
+        ward.round(9, 10)
+        waiting = ward.waiting("rerun")
+    settings = load(None, {}, ward.home)
+    start = ward.clock.now()
+    one = Night(ward.home, ward.clock, ward.lab, settings, start + 4 * MINUTE, poll=1.0)
+
+    def consents(one: Night) -> None:
+        """A surface that dies before it performs what it wrote down."""
+        with closing(open_store(settings.store)) as store:
+            digest, now = waiting.digest, one.clock.now()
+            store.consent(waiting.id, digest, "user:anna", now, yes=True, via="page")
+
+    one.plan = [(start + 2 * MINUTE, consents)]
+    played(one)
+    ((at, told),) = one.events("performed")
+    assert told == {"action": waiting.id, "verb": "rerun", "state": "performed"}
+    assert at - (start + 2 * MINUTE) <= timedelta(seconds=5)
+    assert [moment for moment, _ in begun(one) if start + MINUTE < moment <= at] == []
+    assert len(ward.lab.world.asked) == 1

@@ -187,6 +187,15 @@ class Ward:
 
         return self.does(work())
 
+    def carry_on(self) -> list[Action]:
+        """What the watch does every few seconds."""
+
+        async def work() -> list[Action]:
+            async with self.app() as app:
+                return await app.carry_on()
+
+        return self.does(work())
+
     def press(self, payload: object) -> Action:
         """A person presses a button in Slack."""
 

@@ -34,6 +34,8 @@ _SIGN = timedelta(seconds=10)
 _DELIVER = timedelta(seconds=30)
 _LOOK = timedelta(seconds=5)
 _PEERS = timedelta(seconds=60)
+_CONSENT = timedelta(seconds=2)
+"""How often it is looked whether somebody consented to something that nobody has begun."""
 _TROUBLE = (timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=5))
 """After a round that the store did not let us finish, when it is tried again; while not even a sign of life
 can be written, which costs nothing, that is tried again every so often."""
@@ -180,6 +182,8 @@ class _Shift:
         self._face = house.listener(settings)
         self._leads: bool | None = None
         self._trouble = 0
+        self._doing: asyncio.Task[None] | None = None
+        """What was consented to, being done beside everything else."""
         self._begun: datetime
         self._last: dict[str, datetime] = {}
         """When each thing that is done every so often was done last."""
@@ -206,6 +210,9 @@ class _Shift:
 
     async def end(self, *, over: bool) -> None:
         """Say that this is no accident."""
+        if self._doing is not None:
+            await asyncio.wait({self._doing}, timeout=GRACE)
+            self._doing.cancel()
         with suppress(StoreError):
             if over:
                 await self._sign(stopped=True)
@@ -237,6 +244,7 @@ class _Shift:
             self._timer.done(self._clock.now())
 
     async def _duties(self, now: datetime) -> None:
+        self._carry_on(now)
         if self._is_time("folders", _LOOK, now):
             calls = await asyncio.to_thread(self._folders.look, now)
             if calls:
@@ -251,6 +259,24 @@ class _Shift:
                 self._say("delivered", messages=sent)
         if self._is_time("peers", _PEERS, now):
             await self._ask_peers()
+
+    def _carry_on(self, now: datetime) -> None:
+        """Have begun what was consented to. Rounds go on meanwhile, and it goes on during rounds: whoever
+        claims an action first does it."""
+        if self._doing is not None and self._doing.done():
+            task, self._doing = self._doing, None
+            task.result()
+        if self._doing is None and self._is_time("consent", _CONSENT, now):
+            self._doing = asyncio.create_task(self._consented())
+
+    async def _consented(self) -> None:
+        try:
+            for action in await self._app.carry_on():
+                self._say("performed", action=action.id, verb=action.verb, state=action.state.value)
+        except StoreError:
+            return  # the loop says so, and it is looked again
+        except DogwatchError as error:
+            self._say("actions failed", why=error.message, hint=error.hint)
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -299,11 +325,14 @@ class _Shift:
         task = asyncio.ensure_future(work)
         try:
             while True:
-                done, _ = await asyncio.wait({task}, timeout=_SIGN.total_seconds())
+                done, _ = await asyncio.wait({task}, timeout=_CONSENT.total_seconds())
                 if done:
                     return task.result()
+                now = self._clock.now()
+                self._carry_on(now)
                 with suppress(StoreError):
-                    await self._lead()
+                    if self._is_time("sign", _SIGN, now):
+                        await self._lead()
         finally:
             task.cancel()
 

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "check": "Ask all platforms, remember every run, and say what is broken.",
     "ask": 'Answer a question such as "why was yesterday\'s sales late?".',
     "watch": "Keep the watch: rounds by the clock and by events, until stopped.",
+    "worker": "Make rounds together with other workers on a store on PostgreSQL, until stopped.",
     "chat": "Ask one question after the other, as with ask; `and who is hit?` goes on about the same.",
     "incidents": "List incidents, worst first.",
     "incident": "Show one incident, take it on, mute, resolve or reopen it, or write it up.",

@@ -1,27 +1,19 @@
 """``dogwatch watch``: keep the watch for months."""
 
 import asyncio
-import json
-import os
-import signal
 import socket
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from dogwatch.cli.lasting import forever, marks, say
 from dogwatch.cli.shell import Given, read_settings
 
 if TYPE_CHECKING:
     from dogwatch.engine.face import Face
-    from dogwatch.engine.watch import Watch
     from dogwatch.settings import Settings
-
-_BROKEN = 30.0
-"""Seconds after which the watch is begun anew if dogwatch itself broke."""
 
 
 @click.command("watch")
@@ -49,32 +41,11 @@ def command(ctx: click.Context, name: str | None, listen: str | None, listener: 
         lambda: _with_address(read_settings(ctx), listen),
         Dogwatch,
         SystemClock(),
-        _say,
-        changed=_marks(Path(settings.home), config),
+        say,
+        changed=marks(Path(settings.home), config),
         listener=lambda found: _face(found, config, listen),
     )
-    asyncio.run(_forever(Watch(house, name or socket.gethostname()), settings))
-
-
-async def _forever(watch: "Watch", settings: "Settings") -> None:
-    """Watch; if dogwatch itself breaks, say so and begin anew: a night watch does not end by one mistake."""
-    from dogwatch.errors import DogwatchError
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, watch.stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, watch.reload.set)
-    while not watch.stopping.is_set():
-        try:
-            await watch.run(settings)
-        except DogwatchError:
-            raise
-        except Exception as error:
-            _say("dogwatch broke", kind=type(error).__name__, again_in=_BROKEN)
-            try:
-                await asyncio.wait_for(watch.stopping.wait(), _BROKEN)
-            except TimeoutError:
-                continue
+    asyncio.run(forever(Watch(house, name or socket.gethostname()), settings))
 
 
 def _with_address(settings: "Settings", listen: str | None) -> "Settings":
@@ -94,7 +65,7 @@ def _listen(settings: "Settings") -> None:
     from dogwatch.web.listener import listen
 
     async def serve() -> None:
-        await listen(settings, settings.watch.listen, lambda text: _say("listener", told=text))
+        await listen(settings, settings.watch.listen, lambda text: say("listener", told=text))
 
     asyncio.run(serve())
 
@@ -112,41 +83,3 @@ def _face(settings: "Settings", config: Path | None, listen: str | None) -> "Fac
     if listen is not None:
         command += ["--listen", listen]
     return Face(command)
-
-
-def _marks(home: Path, config: Path | None) -> Callable[[], object]:
-    """Another value whenever a file of the configuration is another one."""
-    files = [config or home / "dogwatch.yaml", home / ".env", home / "policy.yaml"]
-
-    def marks() -> object:
-        found: list[object] = []
-        for file in files:
-            try:
-                state = file.stat()
-                found.append((state.st_mtime_ns, state.st_size, state.st_ino))
-            except OSError:
-                found.append(None)
-        return found
-
-    return marks
-
-
-def _say(event: str, /, **fields: object) -> None:
-    """One line of the log: JSON, or for a person at a terminal."""
-    now = datetime.now(UTC)
-    told = {key: value for key, value in fields.items() if value not in (None, "", [], ())}
-    if sys.stdout.isatty():
-        rest = "  ".join(f"{key}={_shown(value)}" for key, value in told.items())
-        click.echo(f"{now.astimezone():%H:%M:%S}  {event:<20} {rest}".rstrip())
-    else:
-        line = {"at": now.isoformat(timespec="milliseconds"), "event": event, "pid": os.getpid(), **told}
-        click.echo(json.dumps(line, default=_shown, ensure_ascii=False))
-    sys.stdout.flush()
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    from dogwatch.model.text import one_line
-
-    return one_line(str(value), 500)

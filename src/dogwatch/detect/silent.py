@@ -12,6 +12,8 @@ SILENT = timedelta(minutes=3)
 """A watcher gives a sign of life every few seconds; one that gave none for so long is gone."""
 FORGOTTEN = timedelta(days=7)
 """After so long nobody waits for it any more."""
+WORKER = "worker "
+"""Names of workers begin so. They may come and go: what one leaves others take over."""
 RULE = "silent_watcher"
 PEER = "peer"
 """The holder of those that watch another store."""
@@ -27,7 +29,7 @@ def silent_watchers(watchers: Sequence[Watcher], now: datetime) -> Detection:
     ]
     for one in watchers:
         quiet = now - one.seen_at
-        if one.stopped_at is not None or not SILENT < quiet <= FORGOTTEN:
+        if one.name.startswith(WORKER) or one.stopped_at is not None or not SILENT < quiet <= FORGOTTEN:
             continue
         subject = f"watcher/{one_line(one.name, 80)}"
         after = f"{one_line(awake[0], 80)} keeps the watch" if awake else "nobody keeps the watch"

@@ -1,9 +1,11 @@
 """When the next round by the clock is due, also after a sleep, a jump, or a night in which clocks change."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from dogwatch.model.call import WaitingCall
 from dogwatch.settings.watch import WatchSettings, slots
 
 _AHEAD = timedelta(days=400)
@@ -66,3 +68,46 @@ class Timer:
         """Slots in (after, until]."""
         tick = timedelta(microseconds=1)
         return slots(self.watch.cron, self.timezone, after + tick, until + tick)
+
+
+def slot_due(
+    watch: WatchSettings, timezone: str, last: datetime | None, awake: datetime | None, now: datetime
+) -> bool:
+    """Whether a round by the clock is due, by when the ``last`` round of everything began alone: all who
+    share a store find the same. ``awake`` is since when we look, where what was missed before is let go."""
+    since = max((one for one in (last, awake) if one is not None), default=None)
+    if since is None:
+        return True
+    tick = timedelta(microseconds=1)
+    found = slots(watch.cron, timezone, since + tick, now + tick)
+    return (bool(found) and now >= found[-1] + _later(watch, timezone, found[-1])) or len(found) > 1
+
+
+def _later(watch: WatchSettings, timezone: str, slot: datetime) -> timedelta:
+    """How much later than its time a round begins: by chance, and the same for everybody."""
+    following = slots(watch.cron, timezone, slot + timedelta(microseconds=1), slot + 2 * watch.jitter + _JUMP)
+    room = (following[0] - slot) / 2 if following else watch.jitter
+    return random.Random(slot.isoformat()).random() * min(watch.jitter, room)  # noqa: S311  # jitter, not a secret
+
+
+def called(
+    waiting: Sequence[WaitingCall],
+    connectors: frozenset[str],
+    watch: WatchSettings,
+    ended: datetime | None,
+    now: datetime,
+) -> frozenset[str] | None:
+    """The connectors that waiting events concern, if it is time for a round of them. All that come within a
+    moment go together, and rounds keep apart from each other, so that a flood makes few. ``ended`` is when
+    the last round did."""
+    if not waiting:
+        return None
+    asked = any(call.reply_to for call in waiting)
+    rested = ended is None or now >= ended + watch.apart or now < ended
+    oldest = waiting[0].received_at
+    gathered = now >= oldest + watch.gather or now < oldest
+    if not asked and not (rested and gathered):
+        return None
+    if any(call.everything for call in waiting):
+        return connectors
+    return frozenset(name for call in waiting for name in call.touches) & connectors

@@ -151,6 +151,8 @@ class Steps(Access):
         if kind == CONCLUDE:  # what was read has been judged
             reads = sa.and_(steps.c.round == number, steps.c.kind == READ)
             connection.execute(steps.update().where(reads).values(body=None))
+        if kind == ACT and self._holder is not None:  # nothing of the round is left
+            lease.release(connection, ROUND, self._holder)
         then = list(end.then)
         open_reads = sa.select(sa.func.count()).where(
             steps.c.round == number, steps.c.kind == READ, steps.c.state == WAITING

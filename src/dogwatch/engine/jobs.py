@@ -1,0 +1,223 @@
+"""The queue of a team: steps of rounds as jobs of Procrastinate, in the store's database.
+
+The only file that knows Procrastinate (3.10, https://procrastinate.readthedocs.io). What has to be done is
+told by the store; a job only says to somebody that he may do it now. So jobs may get lost, come twice, or be
+run by two workers, and the tables of the queue may be dropped at any time: whoever looks next puts what is
+missing. They live in a schema of their own, named for the version, so that an upgrade begins with a new one.
+
+Of the queue we use: names under which a job waits only once (``queueing_lock``), locks under which one job
+at a time is under way on all workers (``lock``), and heartbeats, by which work of the dead is found.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from dogwatch.errors import StoreError
+
+if TYPE_CHECKING:
+    from procrastinate import App
+    from procrastinate.jobs import Job
+
+INSTALL = 'pip install "dogwatch[team]"'
+BEAT, STALE = 5.0, 20.0
+"""Seconds between two heartbeats of a worker, and after how many without one it is taken for dead."""
+_QUEUE = "dogwatch"
+_POLL = 1.0
+"""Seconds between two looks at the queue; new jobs are told at once, those that were put back are not."""
+_GRACE = 25.0
+"""Seconds that jobs under way have to come to their end when the worker stops."""
+_CONNECT_SECONDS = 10
+_MAKING = 0x646F67776A6F
+"""The advisory lock of those who make the tables."""
+BEGIN = "begin"
+_URGENCY = {BEGIN: 50, "conclude": 40, "act": 40, "read": 30, "follow": 20, "investigate": 10}
+"""What is begun is brought to its end before something new is begun; what agents do can wait."""
+
+Todo: TypeAlias = tuple[int, str, str]
+"""The round's number, the kind of step, and what it is about; ``(0, BEGIN, "")`` begins a round."""
+Do: TypeAlias = Callable[[Todo], Awaitable[None]]
+
+
+class Jobs:
+    """A queue that is open. Every method raises StoreError if the database cannot be reached."""
+
+    def __init__(self, app: "App") -> None:
+        self._app = app
+
+    async def known(self) -> set[str]:
+        """The names of all jobs that wait or are under way."""
+        with translated():
+            jobs = await self._app.job_manager.list_jobs_async(queue=_QUEUE)
+            return {job.queueing_lock or "" for job in jobs if job.status in ("todo", "doing")}
+
+    async def put(self, todo: Todo, *, wait: int = 0) -> None:
+        """Let a step be done, in ``wait`` seconds at the earliest; nothing happens if it waits already.
+
+        Of a platform's steps one at a time is done, however many workers there are: what its connector
+        allows itself in requests holds for all of them together.
+        """
+        from procrastinate.exceptions import AlreadyEnqueued
+
+        number, kind, about = todo
+        lock = f"platform {about}" if kind == "read" else name_of(todo)
+        with translated():
+            job = self._app.configure_task(
+                "step",
+                queue=_QUEUE,
+                lock=lock,
+                queueing_lock=name_of(todo),
+                priority=_URGENCY[kind],
+                schedule_in={"seconds": wait} if wait else None,
+            )
+            try:
+                await job.defer_async(number=number, kind=kind, about=about)
+            except AlreadyEnqueued:
+                return
+
+    async def take_over(self, stale: float) -> int:
+        """Give the jobs of workers that have had no heartbeat for ``stale`` seconds to others; how many."""
+        from procrastinate.exceptions import ConnectorException, UniqueViolation
+
+        with translated():
+            found = list(await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=stale))
+        for job in found:
+            try:
+                await self._app.job_manager.retry_job(job)
+            except UniqueViolation:  # the same waits already
+                await self._forget(job)
+            except ConnectorException:  # somebody was quicker
+                continue
+        return len(found)
+
+    async def _forget(self, job: "Job") -> None:
+        from procrastinate.exceptions import ConnectorException
+        from procrastinate.jobs import Status
+
+        try:
+            await self._app.job_manager.finish_job(job, status=Status.FAILED, delete_job=True)
+        except ConnectorException:  # it is gone
+            return
+
+    async def work(self, name: str, concurrency: int, beat: float, stale: float) -> None:
+        """Do what is put, so many steps at a time, until cancelled: then what is under way has ``_GRACE``
+        seconds. Also ends when the database is gone for a moment."""
+        with translated():
+            await self._app.run_worker_async(
+                queues=[_QUEUE],
+                name=name,
+                concurrency=concurrency,
+                fetch_job_polling_interval=min(_POLL, beat),
+                update_heartbeat_interval=beat,
+                stalled_worker_timeout=stale,
+                shutdown_graceful_timeout=_GRACE,
+                install_signal_handlers=False,
+                delete_jobs="always",
+            )
+
+
+def name_of(todo: Todo) -> str:
+    """Under this name it waits once."""
+    return f"{todo[0]} {todo[1]} {todo[2]}"
+
+
+@asynccontextmanager
+async def opened(store: str, password: str, do: Do, *, room: int = 4) -> AsyncGenerator[Jobs]:
+    """The queue in the database at ``store``, made if it is not there yet; ``do`` does a step.
+
+    ``room`` is how many connections it may take. Raises StoreError, also where the extra is not installed.
+    """
+    try:
+        import procrastinate
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo
+    except ModuleNotFoundError as error:
+        raise StoreError("workers need the queue that they share", INSTALL) from error
+    schema = f"dogwatch_jobs_{procrastinate.__version__.replace('.', '_')}"
+    with translated():
+        given = str(conninfo_to_dict(store).get("options") or "")
+        way = make_conninfo(
+            store,
+            **({"password": password} if password else {}),
+            options=f"{given} -c search_path={schema}".strip(),
+            connect_timeout=_CONNECT_SECONDS,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            application_name="dogwatch worker",
+        )
+        await _make(way, schema)
+    connector = procrastinate.PsycopgConnector(conninfo=way, min_size=1, max_size=room)
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name="step")
+    async def step(number: int, kind: str, about: str) -> None:
+        await do((number, kind, about))
+
+    assert step is not None
+    with translated():
+        await app.open_async()
+    try:
+        yield Jobs(app)
+    finally:
+        await app.close_async()
+
+
+async def _make(way: str, schema: str) -> None:
+    """The tables of the queue, all of them or none."""
+    import psycopg
+    from procrastinate.schema import SchemaManager
+    from psycopg import sql
+
+    async with await psycopg.AsyncConnection.connect(way) as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+        there = await connection.execute("SELECT to_regnamespace(%s)", (schema,))
+        row = await there.fetchone()
+        if row is None or row[0] is None:
+            await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+            await connection.execute(SchemaManager.get_schema())
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Within it, errors of the queue become StoreError."""
+    import psycopg
+    import psycopg_pool
+    from procrastinate.exceptions import ConnectorException
+
+    try:
+        yield
+    except (ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout) as error:
+        from dogwatch.store.server import store_error
+
+        cause = error.__cause__ or error
+        raise store_error(cause, str(cause) or str(error)) from error
+
+
+class Overheard(logging.Handler):
+    """What the queue and its driver complain of, as lines of our log."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One complaint; of an exception only what kind it is, as it may quote what it was about."""
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        self._tell(f"{record.getMessage()} {kind}".strip())
+
+
+@contextmanager
+def overheard(say: Callable[[str], None]) -> Generator[None]:
+    """Within it, complaints of the queue and its driver are said."""
+    handler = Overheard(say)
+    loggers = [logging.getLogger(name) for name in ("procrastinate", "psycopg.pool")]
+    for one in loggers:
+        one.addHandler(handler)
+        one.propagate = False
+    try:
+        yield
+    finally:
+        for one in loggers:
+            one.removeHandler(handler)
+            one.propagate = True

@@ -168,7 +168,7 @@ def test_a_story_can_be_moved_to_another_day(tmp_path: Path) -> None:
 
 # ── the ones that are shipped ──────────────────────────────────────────────────────────────────────────────
 
-SHIPPED = [path for path in shipped_scenarios() if path.stem not in ("demo", "tutorial")]
+SHIPPED = [path for path in shipped_scenarios() if path.stem != "demo"]
 
 
 def downstream(scenario: Scenario, name: str) -> set[str]:

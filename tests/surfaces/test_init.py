@@ -176,6 +176,14 @@ def test_the_example_holds_no_value_at_all(tmp_path: Path) -> None:
 # ── coding assistants ───────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_what_stands_at_the_top_is_each_key_with_its_own_default(tmp_path: Path) -> None:
+    assert run("init", "airbyte").exit_code == 0
+    head = (tmp_path / "dogwatch.yaml").read_text().partition("\nconnectors:")[0]
+    shown = dict(re.findall(r"^# (\w+):(?!/)(.*)$", head, re.MULTILINE))
+    told = {key: value.strip() for key, value in shown.items() if key != "timezone"}
+    assert told == {"store": "dogwatch.db", "history_days": "30", "runbooks": ""}
+
+
 def test_an_assistant_gets_a_command_agents_and_the_server(tmp_path: Path) -> None:
     (tmp_path / ".mcp.json").write_text('{"mcpServers": {"other": {"command": "x"}}, "mine": 1}')
     done = run("init", "--assistant")

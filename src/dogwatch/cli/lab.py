@@ -118,11 +118,11 @@ def _kept(folder: Path | None) -> Iterator[Path]:
 def _served(what: str, now: datetime, clock: "LabClock") -> "tuple[World, Told]":
     """The world of an estate or a scenario, and what dogwatch is told of it."""
     from dogwatch.lab.estate import load_estate, shipped_estates
-    from dogwatch.lab.scenario import load_scenario, shipped_scenarios
+    from dogwatch.lab.scenario import load_scenario, named_scenarios
     from dogwatch.lab.simulate import simulate
     from dogwatch.lab.yamlfile import read
 
-    shipped = {found.stem: found for found in shipped_scenarios()}
+    shipped = named_scenarios()
     path = Path(what)
     if what in shipped and not path.is_file():
         scenario = load_scenario(shipped[what])

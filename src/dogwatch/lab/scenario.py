@@ -116,6 +116,12 @@ def shipped_scenarios() -> list[Path]:
     return sorted(SCENARIOS.glob("*.yaml"))
 
 
+def named_scenarios() -> dict[str, Path]:
+    """The same by name, with those that teach and are not scored."""
+    lessons = (SCENARIOS / "lessons").glob("*.yaml")
+    return {path.stem: path for path in (*shipped_scenarios(), *lessons)}
+
+
 def scenario_files(folder: Path) -> list[Path]:
     """The scenario files in a folder, by name; estates beside them are left out.
 

@@ -186,7 +186,9 @@ def yaml_head(timezone: str) -> str:
         "",
     ]
     for row in general_rows():
-        lines += [*_comment(row.meaning, ""), f"# {row.key}: {row.default or timezone}", ""]
+        if not row.secret:
+            value = timezone if row.key == "timezone" else row.default
+            lines += [*_comment(row.meaning, ""), f"# {row.key}: {value}".rstrip(), ""]
     lines += [
         "# What more can be said about single jobs, and when to be silent: thresholds, schedules that no",
         "# platform tells, muted jobs, maintenance, holidays. See docs/configuration.md.",

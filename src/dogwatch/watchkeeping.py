@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dogwatch import connectors
-from dogwatch.detect.silent import FORGOTTEN
+from dogwatch.detect.silent import FORGOTTEN, WORKER
 from dogwatch.errors import ConnectorError, SettingsError
 from dogwatch.hooks.base import Heard
 from dogwatch.lookup.overview import last_told
@@ -23,7 +23,7 @@ from dogwatch.report import examination
 from dogwatch.report.exposition import Metric
 from dogwatch.settings import Settings
 from dogwatch.settings.consent import POLICY, read_policy
-from dogwatch.store import Store, StoreThread
+from dogwatch.store import Store, StoreThread, lease
 from dogwatch.store.holders import certainly_dead
 from dogwatch.wire.http import Doors, Pace
 from dogwatch.wire.otlp import Span, send
@@ -122,6 +122,11 @@ class Watchkeeping:
             await self._thread(self._store.bury, other, self._clock.now())
             other = await self._thread(self._store.lead, self.holder, self._clock.now())
         return other
+
+    async def workers(self) -> list[str]:
+        """The workers that gave a sign of life within the last minute."""
+        known = await self._thread(self._store.watchers, self._clock.now() - lease.TTL)
+        return [one.name for one in known if one.name.startswith(WORKER) and one.stopped_at is None]
 
     async def resign(self) -> None:
         """Let another one lead."""

@@ -16,10 +16,10 @@ from dogwatch.app import Dogwatch
 from dogwatch.detect.silent import PEER
 from dogwatch.engine.face import Face
 from dogwatch.engine.folders import Folders
-from dogwatch.engine.schedule import Timer
+from dogwatch.engine.schedule import Timer, called
 from dogwatch.engine.traces import RoundTrace
 from dogwatch.errors import DogwatchError, SettingsError, StoreError
-from dogwatch.model.call import WaitingCall, Watcher
+from dogwatch.model.call import Watcher
 from dogwatch.model.report import CheckReport
 from dogwatch.report.short import for_slack, in_short
 from dogwatch.settings import Settings
@@ -181,6 +181,8 @@ class _Shift:
         self._folders = Folders(Path(settings.home), settings.watch.directories)
         self._face = house.listener(settings)
         self._leads: bool | None = None
+        self._left = False
+        """Whether rounds are left to workers."""
         self._trouble = 0
         self._doing: asyncio.Task[None] | None = None
         """What was consented to, being done beside everything else."""
@@ -249,10 +251,8 @@ class _Shift:
             calls = await asyncio.to_thread(self._folders.look, now)
             if calls:
                 await self._keeping.keep(calls)
-        if self._timer.due(now):
-            await self._round(None)
-        elif (scope := self._called(await self._keeping.waiting(), now)) is not None:
-            await self._round(scope)
+        if not await self._left_to_workers(now):
+            await self._rounds(now)
         if self._is_time("deliver", _DELIVER, now):
             sent = await self._app.deliver()
             if sent:
@@ -278,23 +278,29 @@ class _Shift:
         except DogwatchError as error:
             self._say("actions failed", why=error.message, hint=error.hint)
 
+    async def _left_to_workers(self, now: datetime) -> bool:
+        """Whether workers make the rounds. If none has given a sign of life for a minute, we do."""
+        if self._is_time("workers", _LOOK, now):
+            awake = await self._keeping.workers()
+            if bool(awake) is not self._left:
+                self._left = bool(awake)
+                self._say("workers make rounds" if awake else "no worker is awake", workers=awake)
+                if not awake:
+                    self._timer.begin(now, (await self._keeping.pulse()).last_round_at)
+        return self._left
+
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _called(self, waiting: list[WaitingCall], now: datetime) -> frozenset[str] | None:
-        """The connectors that waiting events concern, if it is time for a round of them. All that come
-        within a moment go together, and rounds keep apart from each other, so that a flood makes few."""
-        if not waiting:
-            return None
-        asked = any(call.reply_to for call in waiting)
-        ended = self._last.get("round")
-        rested = ended is None or now >= ended + self._settings.watch.apart or now < ended
-        oldest = waiting[0].received_at
-        gathered = now >= oldest + self._settings.watch.gather or now < oldest
-        if not asked and not (rested and gathered):
-            return None
-        if any(call.everything for call in waiting):
-            return frozenset(self._settings.connectors)
-        return frozenset(name for call in waiting for name in call.touches) & self._settings.connectors.keys()
+    async def _rounds(self, now: datetime) -> None:
+        """The round that is due, the clock's first."""
+        whole = frozenset(self._settings.connectors)
+        if self._timer.due(now):
+            await self._round(None)
+            return
+        waiting = await self._keeping.waiting()
+        scope = called(waiting, whole, self._settings.watch, self._last.get("round"), now)
+        if scope is not None:
+            await self._round(scope)
 
     async def _round(self, scope: frozenset[str] | None) -> None:
         """One round, and the answers that somebody waits for."""

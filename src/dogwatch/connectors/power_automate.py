@@ -8,7 +8,7 @@ There is no supported app-only way to see running flows or to cancel and resubmi
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -160,7 +160,7 @@ _RUN = TypeAdapter(_FlowRun)
 _FLOWS = TypeAdapter(_FlowsPage)
 _EVENTS = TypeAdapter(_EventsPage)
 _ORGANIZATIONS = TypeAdapter(_OrganizationsPage)
-_CLIENT_DATA = TypeAdapter(dict[str, Any])
+_client_data = lru_cache(maxsize=1)(TypeAdapter(dict[str, Any]).validate_json)  # each is asked for twice
 _RECURRENCE = TypeAdapter(_Recurrence)
 
 
@@ -386,8 +386,7 @@ _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "
 def _schedule(clientdata: str | None) -> tuple[Schedule | None, dict[str, JsonValue]]:
     """The schedule in a flow's definition (``workflow.clientdata``), and what of it we cannot express."""
     try:
-        data = _CLIENT_DATA.validate_json(clientdata or "{}")
-        triggers = data["properties"]["definition"]["triggers"]
+        triggers = _client_data(clientdata or "{}")["properties"]["definition"]["triggers"]
         trigger: Mapping[str, Any] = next(iter(triggers.values()))
         kind = str(trigger["type"])
         if kind != "Recurrence":
@@ -402,7 +401,7 @@ def _schedule(clientdata: str | None) -> tuple[Schedule | None, dict[str, JsonVa
 def _uses(clientdata: str | None) -> dict[str, JsonValue]:
     """The tables in the SQL that its actions send to a warehouse, and the flows that it runs."""
     try:
-        actions = _CLIENT_DATA.validate_json(clientdata or "{}")["properties"]["definition"]["actions"]
+        actions = _client_data(clientdata or "{}")["properties"]["definition"]["actions"]
     except (ValidationError, KeyError, TypeError):
         return {}
     starts = [str(flow) for flow in values_of(actions, "host", "workflowReferenceName")]

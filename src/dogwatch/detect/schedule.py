@@ -96,10 +96,13 @@ def _due(expression: str, timezone: str, change: ClockChange, first: date, last:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"time zone {timezone!r} is not known") from error
     start, end = datetime.combine(first, time()), datetime.combine(last, time())
+    quartz = change is ClockChange.quartz
+    if timezone == "UTC":  # the zone of most schedules, where a wall shows every time once
+        walls = parse(expression).between(start, end) if quartz else _cron(expression, start, end)
+        return tuple(Slot(at, at) for at in (wall.replace(tzinfo=UTC) for wall in islice(walls, _MOST)))
     if change is ClockChange.debian:
         moments = (local.astimezone(UTC) for local in _cron(expression, start.replace(tzinfo=zone), end))
         return tuple(Slot(moment, moment) for moment in moments)
-    quartz = change is ClockChange.quartz
     walls = parse(expression).between(start, end) if quartz else _cron(expression, start, end)
     hourly = change is ClockChange.snowflake and expression.split()[1].startswith("*")
     return tuple(

@@ -7,6 +7,7 @@ become a wrong edge. All patterns take time linear in the length of the text.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from pydantic import JsonValue
@@ -20,6 +21,8 @@ _PART = r'(?:"[^"\n]{1,255}"|`[^`\n]{1,255}`|\[[A-Za-z_][^\]\n]{0,254}\]|[A-Za-z
 _NAME = re.compile(rf"{_PART}(?:\.{_PART}){{0,3}}")
 _QUIET = re.compile(r"--[^\n]*|//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/|'(?:[^']|'')*'|\$\$", re.DOTALL)
 """Comments, texts and the marks of a block (what stands in a block is SQL too)."""
+_QUIET_MARKS = ("--", "//", "/*", "'", "$$")
+"""Without one of these there is none."""
 _INNER_FROM = re.compile(
     r"\b(?:extract|trim|substring|overlay|position)\s*\([^()]*\)|\bis\s+(?:not\s+)?distinct\s+from\b", re.I
 )
@@ -39,6 +42,8 @@ _COMMON = re.compile(rf"(?:\bwith(?:\s+recursive)?|,)\s+({_PART})\s*(?:\([^()]*\
 _NO_TABLES = frozenset(
     {"table", "values", "lateral", "select", "unnest", "set", "where", "dual", "identifier"}
 )
+_UNQUOTED = str.maketrans("", "", '"`[]')
+_TARGET = re.compile(r"(?:into|table|view|update|exists|overwrite)\s+$", re.I)
 _DELETES = re.compile(r"\bdelete\s+from\s+(?=[\"`\[A-Za-z_])", re.I)
 
 _TABLE = re.compile(r"[A-Za-z_][\w$-]*(?:\.[A-Za-z_][\w$-]*){1,2}")
@@ -81,9 +86,14 @@ def in_sql(text: str, home: str = "") -> Tables:
     ``home`` is the ``database.schema`` in which a name without them is meant. Names of common table
     expressions, table functions, stages and variables are none.
     """
-    sql = _INNER_FROM.sub(" ", _QUIET.sub(" ", text[:_LONGEST]))
-    common = {_bare(name) for name in _COMMON.findall(sql)}
-    deleted = {match.end() for match in _DELETES.finditer(sql)}
+    sql = text[:_LONGEST]
+    if any(mark in sql for mark in _QUIET_MARKS):
+        sql = _QUIET.sub(" ", sql)
+    low = sql.lower()
+    if "(" in sql or "distinct" in low:
+        sql = _INNER_FROM.sub(" ", sql)
+    common = {_bare(name) for name in _COMMON.findall(sql)} if "(" in sql else set[str]()
+    deleted = {match.end() for match in _DELETES.finditer(sql)} if "delete" in low else set[int]()
     targets = (_name_at(sql, match.end(), common) for match in islice(_WRITES.finditer(sql), _MOST_CLAUSES))
     writes = [name for name in targets if name is not None]
     reads: list[str] = []
@@ -122,13 +132,11 @@ def _name_at(sql: str, at: int, common: set[str]) -> str | None:
 
 
 def _is_target(sql: str, at: int) -> bool:
-    return bool(
-        re.search(r"(?:into|table|view|update|exists|overwrite)\s+$", sql[max(0, at - 40) : at], re.I)
-    )
+    return _TARGET.search(sql[max(0, at - 40) : at]) is not None
 
 
 def _bare(name: str) -> str:
-    return re.sub(r'["`\[\]]', "", name)
+    return name.translate(_UNQUOTED)
 
 
 def _at_home(name: str, home: str) -> str:
@@ -176,26 +184,36 @@ def in_arguments(words: Iterable[JsonValue]) -> Tables:
 
 def in_json(value: JsonValue) -> Tables:
     """The tables in a job's definition: what stands under parameters, arguments, statements or queries."""
-    return together(_walked(value, "", told=False, depth=0))
+    found: list[Tables] = []
+    _walk(value, "", found, told=False, depth=0)
+    return together(found) if found else Tables()
 
 
-def _walked(value: JsonValue, key: str, *, told: bool, depth: int) -> Iterator[Tables]:
+def _walk(value: JsonValue, key: str, found: list[Tables], *, told: bool, depth: int) -> None:
     if depth > _DEEPEST:
         return
     if isinstance(value, dict):
-        name = value.get("name")
-        if told and isinstance(name, str):  # {"name": "target_table", "default": "main.sales.orders"}
-            yield in_parameters((name, value.get(field)) for field in ("default", "value"))
+        name = value.get("name") if told else None
+        if isinstance(name, str):  # {"name": "target_table", "default": "main.sales.orders"}
+            found.append(in_parameters((name, value.get(field)) for field in ("default", "value")))
         for inner, item in value.items():
-            yield from _walked(item, inner, told=told or bool(_PARAMETERS.search(inner)), depth=depth + 1)
+            heard = told or _is_parameter(inner)
+            if heard or isinstance(item, (dict, list)):  # else nothing comes of it
+                _walk(item, inner, found, told=heard, depth=depth + 1)
     elif isinstance(value, list):
         if told and all(isinstance(item, str) for item in value):
-            yield in_arguments(value)
+            found.append(in_arguments(value))
         else:
             for item in value:
-                yield from _walked(item, key, told=told, depth=depth + 1)
-    elif told and key not in {"name", "default", "value"}:
-        yield in_parameters([(key, value)])
+                _walk(item, key, found, told=told, depth=depth + 1)
+    elif told and isinstance(value, str) and key not in {"name", "default", "value"}:
+        found.append(in_parameters([(key, value)]))
+
+
+@lru_cache(maxsize=1024)
+def _is_parameter(key: str) -> bool:
+    """Whether what stands under a key is parameters or a statement; the same few keys come all the time."""
+    return _PARAMETERS.search(key) is not None
 
 
 def values_of(value: JsonValue, owner: str, key: str) -> Iterator[JsonValue]:
@@ -209,7 +227,7 @@ def values_of(value: JsonValue, owner: str, key: str) -> Iterator[JsonValue]:
                 yield mine[key]
         if depth < _DEEPEST and isinstance(here, (dict, list)):
             items = here.values() if isinstance(here, dict) else here
-            ahead += [(item, depth + 1) for item in items]
+            ahead += [(item, depth + 1) for item in items if isinstance(item, (dict, list))]
 
 
 def _is_sql(text: str) -> bool:

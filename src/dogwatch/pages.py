@@ -6,6 +6,7 @@ from dogwatch.lookup import pages as lookup
 from dogwatch.lookup.agents import alike
 from dogwatch.lookup.graph import Chart, Survey, pictured, survey
 from dogwatch.lookup.vitals import stale_since
+from dogwatch.model import Incident
 from dogwatch.model.overview import Overview
 from dogwatch.model.pages import JobFile, JobList, LogPage, SearchResult
 from dogwatch.model.precedent import Precedent
@@ -71,6 +72,10 @@ class Pages:
         now, key = self._clock.now(), (instance, job_id)
         look = partial(lookup.job_file, self._store, policy(self._settings), key, cursor, now)
         return await self._thread(look)
+
+    async def concerning(self, subject: str) -> tuple[Incident, ...]:
+        """Incidents that have to do with a job or a component, live ones first."""
+        return await self._thread(lookup.concerning, self._store, subject)
 
     async def jobs(
         self, instance: str | None = None, text: str = "", after: str = "", limit: int = 100

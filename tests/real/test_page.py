@@ -16,6 +16,7 @@ from support.browser import DESKTOP, PHONE, View, chromium, looked_at
 from support.cli import clean
 from support.healing import ONE_RUN
 from support.node import missing
+from support.saying import talk
 from support.site import HOSTILE, Desk, Served, WardRoom, fill, serving
 
 if TYPE_CHECKING:
@@ -135,23 +136,30 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield site
 
 
-def pages_of(site: Served, view: View) -> list[str]:
-    """One of each."""
+def pages_of(site: Served, view: View) -> dict[str, str]:
+    """One of each, by the name of its picture."""
     view.page.goto(f"{site.url}/incidents/INC-1")
     job = view.page.get_attribute("#what dd a[href^='/jobs/']", "href")
     finding = view.page.get_attribute("a[href^='/findings/']", "href")
     assert job
     assert finding
-    fixed = [
-        "/",
-        "/incidents",
-        "/incidents/INC-1",
-        "/incidents/INC-2",
-        "/incidents/INC-1/postmortem",
-        "/jobs",
-    ]
-    rest = ["/pipelines", "/pipelines?of=sales", "/logs", "/actions", "/settings", "/search?q=ship", "/help"]
-    return [*fixed, job, finding, *rest]
+    return {
+        "tonight": "/",
+        "incidents": "/incidents",
+        "incident": "/incidents/INC-1",
+        "incident-slow": "/incidents/INC-2",
+        "postmortem": "/incidents/INC-1/postmortem",
+        "jobs": "/jobs",
+        "job": job,
+        "finding": finding,
+        "pipelines": "/pipelines",
+        "pipeline": "/pipelines?of=sales",
+        "no-logs": "/logs",
+        "actions": "/actions",
+        "settings": "/settings",
+        "search": "/search?q=ship",
+        "help": "/help",
+    }
 
 
 LOOKS = [(DESKTOP, "light"), (PHONE, "dark"), *([(PHONE, "light"), (DESKTOP, "dark")] if KEPT else [])]
@@ -163,29 +171,102 @@ def test_every_page_is_calm_accessible_and_fits(
 ) -> None:
     with looked_at(browser, estate.link, width=width, scheme=scheme) as view:
         view.page.add_init_script(WATCHED)
-        paths = pages_of(estate, view)
-        few = [
-            "/",
-            "/incidents/INC-2",
-            *([] if width == PHONE else ["/pipelines", "/actions", "/settings", "/jobs"]),
-        ]
-        judged = paths if KEPT else few
-        for path in paths:
+        pages = pages_of(estate, view)
+        few = {"tonight", "incident-slow"}
+        if width != PHONE:
+            few |= {"pipelines", "actions", "settings", "jobs", "job"}
+        for name, path in pages.items():
             view.page.goto(estate.url + path)
             view.page.wait_for_selector("body[data-live]")
             sound(view)
-            name = path.strip("/").split("/")[0].split("?")[0] or "tonight"
             picture(view, f"{name}-{width}-{scheme}")
-            if path in judged:
+            if KEPT or name in few:
                 assert serious(view) == [], path
+
+
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An estate whose components write logs."""
+    with ThreadPoolExecutor(1) as elsewhere:  # a browser's driver keeps a loop in this thread
+        told = elsewhere.submit(lambda: talk(tmp_path_factory.mktemp("talking"))).result()
+    with serving(told.settings, **told.ways) as site:
+        yield site
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS if KEPT else [(PHONE, "light")])
+def test_logs_are_told_new_and_surging_first_and_found(
+    browser: "Browser", talking: Served, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    with looked_at(browser, talking.link, width=width, scheme=scheme) as view:
+        page = view.page
+        page.add_init_script(WATCHED)
+
+        def look(path: str, name: str) -> None:
+            page.goto(talking.url + path)
+            page.wait_for_selector("body[data-live]")
+            sound(view)
+            picture(view, f"{name}-{width}-{scheme}")
+
+        look("/logs", "logs")
+        assert serious(view) == []
+        marks = [text.split()[:2] for text in page.locator("ul.said .sev").all_inner_texts()]
+        assert marks[:3] == [["●", "new"], ["●", "surging"], ["○"]]
+        assert page.locator("ul.said svg.spark").count() == len(marks)
+        assert "<b>in</b> the response" in page.inner_text("ul.said li:first-child code")
+        look("/logs?q=append+slow", "logs-found")
+        assert page.locator("ul.said > li").count() == 1
+        look("/logs?q=nobody+says+this", "logs-none")
+        assert "Nothing that was said has these words" in page.inner_text("#others")
+        page.click("nav a:has-text('Logs')")
+        page.click("ul.said a:has-text('extractor')")
+        page.wait_for_selector("#said li")
+        look("/jobs/component/extractor", "component")
+        assert page.locator("#said li").count() == 4
+        assert page.locator("#incidents a.row").count() == 1
+        look("/incidents/INC-1", "incident-logs")
+        assert serious(view) == []
+        assert page.locator("#graph").count() == 1
+        page.click(f"#graph {'.narrow .tree' if width == PHONE else 'svg'} a:has-text('marts')")
+        look("/search?q=append", "search-logs")
+        page.click("#list a:has-text('In the logs')")
+        page.wait_for_selector("ul.said > li")
+        look("/jobs?on=databricks", "jobs-few")
+        page.click("#list a.row")
+        page.wait_for_selector("#said li:has-text('slow append')")  # of the component that feeds it
+        picture(view, f"job-logs-{width}-{scheme}")
+        look("/", "tonight-logs")
 
 
 def test_without_script_everything_can_be_read(browser: "Browser", estate: Served) -> None:
     with looked_at(browser, f"{estate.url}/incidents/INC-1", scripts=False) as view:
-        assert view.page.locator("#evidence .fact").count() >= 1
-        view.page.click("nav a:has-text('Pipelines')")
-        assert view.page.locator(".graph svg").count() == 1
+        page = view.page
+        assert page.locator("#evidence .fact").count() >= 1
+        for label in ("Tonight", "Incidents", "Jobs", "Pipelines", "Logs", "Actions", "Settings"):
+            page.click(f"nav a:has-text('{label}')")
+            assert page.locator("nav a[aria-current]").inner_text() == label
+            assert len(page.inner_text("main")) > 40
+        page.goto(f"{estate.url}/pipelines")
+        assert page.locator(".graph svg").count() == 1
+        page.fill("nav input[type=search]", "shipments")
+        page.keyboard.press("Enter")
+        page.click("#list a.row >> nth=0")
+        assert page.locator("#evidence .fact").count() >= 1
         assert view.complaints == []
+
+
+def test_on_paper_there_is_what_is_to_be_read_and_nothing_to_press(
+    browser: "Browser", estate: Served
+) -> None:
+    with looked_at(browser, estate.link, width=794) as view:  # A4 at 96 pixels an inch
+        view.page.emulate_media(media="print", color_scheme="dark")
+        for path in ("/", "/incidents/INC-1", "/actions"):
+            view.page.goto(estate.url + path)
+            shown = "e => [...e].filter(one => one.checkVisibility()).length"
+            assert view.page.eval_on_selector_all("nav, button, .button, input", shown) == 0, path
+            assert view.overflow == 0, view.too_wide
+            paper = view.page.evaluate("() => getComputedStyle(document.body).color")
+            assert paper == "rgb(0, 0, 0)"
+        assert view.page.pdf()[:5] == b"%PDF-"
 
 
 def test_the_keyboard_leads_everywhere(browser: "Browser", estate: Served) -> None:
@@ -201,6 +282,12 @@ def test_the_keyboard_leads_everywhere(browser: "Browser", estate: Served) -> No
             page.keyboard.press(key)
         page.keyboard.press("Enter")
         page.wait_for_url("**/incidents/INC-*")
+        for path in ("jobs", "pipelines", "logs", "actions", "settings"):
+            page.keyboard.press("g")
+            page.keyboard.press(path[0])
+            page.wait_for_url(f"**/{path}")
+        page.keyboard.press("Tab")
+        assert page.evaluate("() => document.activeElement.className") == "skip"
         page.keyboard.press("?")
         page.wait_for_url("**/help")
         sound(view)

@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from dogwatch.model import ActionState
 from dogwatch.model.door import Scope
-from dogwatch.web.app import PAGES
+from dogwatch.web.api import OPERATIONS, ROOT
+from dogwatch.web.app import FORMS, PAGES
 from dogwatch.web.caller import ALL
 from dogwatch.web.door import inward
 from support.site import HOSTILE, Desk, fill
@@ -234,8 +235,10 @@ def test_the_policy_files_people_hold_for_the_page_too(tmp_path: Path) -> None:
         ("/\r\nx: y", "/"),
     ],
 )
-def test_nobody_is_led_elsewhere(asked: str, led: str) -> None:
+def test_nobody_is_led_elsewhere(desk: Desk, asked: str, led: str) -> None:
     assert inward(asked) == led
+    answer = desk.client().submit("/sign-in", token=desk.token(READ), next=asked)
+    assert (answer.status_code, answer.headers["location"]) == (303, led)
 
 
 OUTWARD = (
@@ -268,6 +271,35 @@ def test_guessing_tells_nothing(far: Desk) -> None:
     tokens = {far.token(READ) for _ in range(20)}
     assert len(tokens) == 20
     assert all(len(token.rpartition("_")[2]) >= 40 or len(token) >= 50 for token in tokens)
+
+
+def test_every_call_and_page_needs_its_own_scope_and_no_other_opens_it(desk: Desk) -> None:
+    """What is there and what is not sounds the same to a token that may not ask."""
+    fill(desk)
+    told = []
+    wanted = [(one.method, ROOT + one.path, one.scope) for one in OPERATIONS]
+    wanted += [("GET", path, READ) for path in PAGES]
+    wanted += [("POST", path, scope) for path, (scope, _) in FORMS.items()]
+    for scope in ALL:
+        others = desk.bearer(*(one for one in ALL if one is not scope))
+        for method, path, needed in wanted:
+            if needed is not scope:
+                continue
+            for name in ("1", "99"):
+                answer = others.ask(method, re.sub(r"{\w+(:path)?}", name, path))
+                if answer.status_code != 403 or f"the scope {scope.value}" not in answer.text:
+                    told.append((method, path, answer.status_code))
+    assert told == []
+
+
+def test_who_changes_too_much_is_stopped_and_may_still_look(tmp_path: Path) -> None:
+    with Desk(tmp_path, loose=False) as desk:
+        fill(desk)
+        browser = desk.browser()
+        csrf, path = browser.csrf(), "/incidents/INC-1/note"
+        answers = [browser.submit(path, csrf=csrf, text="x").status_code for _ in range(22)]
+        assert answers == [303] * 20 + [429] * 2
+        assert browser.get("/incidents/INC-1").status_code == 200
 
 
 def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from dogwatch.detect import Policy
 from dogwatch.detect.course import course
 from dogwatch.lookup.cases import dossier, incident_list
+from dogwatch.lookup.timeline import AHEAD, BACK, marks
 from dogwatch.model import (
     ExpectationState,
     HealthAssessment,
@@ -23,15 +24,13 @@ from dogwatch.model import (
     job_subject,
 )
 from dogwatch.model.ledger import JobKey
-from dogwatch.model.overview import Bar, Day, HeatRow, Lane, Mark, Overview, Picture, Track
+from dogwatch.model.overview import Bar, Day, HeatRow, Lane, Overview, Picture, Track
 from dogwatch.model.report import PlatformView
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
 N = TypeVar("N", bound=Noun)
 
-_BACK = timedelta(hours=24)
-_AHEAD = timedelta(hours=2)
 _DAYS = 30
 _LANES = 40
 """Jobs of one platform in the timeline."""
@@ -43,7 +42,6 @@ _PICTURES = 8
 _HISTORY = 130
 _INCIDENTS = 100
 _MISSED = frozenset({ExpectationState.missed})
-_SHOWN_SLOTS = frozenset({ExpectationState.missed, ExpectationState.waiting, ExpectationState.late})
 
 
 def overview(store: Store, policy: Policy, since: datetime, now: datetime) -> Overview:
@@ -70,12 +68,12 @@ def overview(store: Store, policy: Policy, since: datetime, now: datetime) -> Ov
         last_round_at=told_at,
         health=health,
         platforms=platforms,
-        runs=store.run_counts(now - _BACK),
+        runs=store.run_counts(now - BACK),
         incidents=tuple(incidents),
         dossiers=tuple(dossier(store, one.number, policy.timezone, now) for one in live[:_DOSSIERS]),
         tracks=_tracks(store, jobs, platforms, concerned, now),
-        starts_at=now - _BACK,
-        ends_at=now + _AHEAD,
+        starts_at=now - BACK,
+        ends_at=now + AHEAD,
         days=tuple(day.isoformat() for day in days),
         heat=_heat(store, {key: jobs[key] for key in heat[:_ROWS]}, days, zone),
         more_heat=max(0, len(heat) - _ROWS),
@@ -124,32 +122,24 @@ def _tracks(
     concerned: Sequence[str],
     now: datetime,
 ) -> tuple[Track, ...]:
-    stirring, wrong, looks = store.stirring_jobs(now - _BACK), set(concerned), store.looks()
+    stirring, wrong, looks = store.stirring_jobs(now - BACK), set(concerned), store.looks()
     tracks: list[Track] = []
     for platform in platforms:
         own = [job for job in jobs.values() if job.instance == platform.instance]
         own.sort(key=lambda job: (job.subject not in wrong, -stirring.get(_key(job), 0), job.name.lower()))
         shown = [job for job in own if job.subject in wrong or _key(job) in stirring][:_LANES]
-        slots = store.slots({_key(job): job for job in shown}, {platform.instance: now - _BACK}, 0)
+        slots = store.slots({_key(job): job for job in shown}, {platform.instance: now - BACK}, 0)
         lanes: list[Lane] = []
         for job in shown:
             key = _key(job)
-            look = looks.get(key)
-            marks = [
-                Mark(at=kept.slot.scheduled_for, state=kept.slot.state)
-                for kept in slots.get(key, [])
-                if kept.slot.state in _SHOWN_SLOTS and kept.slot.scheduled_for <= now
-            ]
-            if look is not None and look.slot is not None and now < look.slot <= now + _AHEAD:
-                marks.append(Mark(at=look.slot, state=ExpectationState.waiting))
             lanes.append(
                 Lane(
                     subject=job.subject,
                     name=job.name,
                     state=job.state,
                     wrong=job.subject in wrong,
-                    bars=tuple(bar(run) for run in since_moment(store, key, now - _BACK)),
-                    slots=tuple(marks),
+                    bars=tuple(bar(run) for run in since_moment(store, key, now - BACK)),
+                    slots=marks(slots.get(key, ()), looks.get(key), now),
                 )
             )
         tracks.append(

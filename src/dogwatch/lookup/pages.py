@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from dogwatch.detect import Policy
 from dogwatch.detect.course import course
@@ -15,11 +15,12 @@ from dogwatch.logs.redact import redact
 from dogwatch.logs.verdict import verdicts
 from dogwatch.lookup.cases import incident_list
 from dogwatch.lookup.overview import last_told
+from dogwatch.lookup.timeline import AHEAD, BACK, marks
 from dogwatch.lookup.times import times_of
-from dogwatch.model import ExpectationState, Incident, IncidentState, Job, JobState, Run, job_subject
+from dogwatch.model import Incident, IncidentState, Job, JobState, Run, job_subject
 from dogwatch.model.dossier import Dossier
 from dogwatch.model.ledger import JobKey
-from dogwatch.model.overview import Bar, Lane, Mark, Overview, Track
+from dogwatch.model.overview import Bar, Lane, Overview, Track
 from dogwatch.model.pages import (
     ErrorGroup,
     Hit,
@@ -36,7 +37,6 @@ from dogwatch.model.text import bounded, one_line
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
-_BACK, _AHEAD = timedelta(hours=24), timedelta(hours=2)
 _LANES, _FEW = 40, 12
 """Jobs of one platform in the timeline: all of a few, of many so many, troubled ones first."""
 _OVER = 10
@@ -48,7 +48,6 @@ _CASES = 10
 _HITS = 12
 _HOURS = 48
 _HOUR = 3600
-_SHOWN = frozenset({ExpectationState.missed, ExpectationState.waiting, ExpectationState.late})
 
 
 def tonight(store: Store, policy: Policy, now: datetime) -> Overview:
@@ -60,20 +59,20 @@ def tonight(store: Store, policy: Policy, now: datetime) -> Overview:
         policy.timezone,
         now,
     ).incidents
-    ended = store.incidents(IncidentFilter(states=(IncidentState.resolved,), since=now - _BACK, limit=_OVER))
+    ended = store.incidents(IncidentFilter(states=(IncidentState.resolved,), since=now - BACK, limit=_OVER))
     told_at, platforms, health = last_told(store)
     return Overview(
         at=now,
         timezone=policy.timezone,
-        since=now - _BACK,
+        since=now - BACK,
         last_round_at=told_at,
         health=health,
         platforms=platforms,
         incidents=(*live, *ended),
         dossiers=_in_short(store, live[:_DOSSIERS], policy.timezone, now),
         tracks=_tracks(store, platforms, live, now),
-        starts_at=now - _BACK,
-        ends_at=now + _AHEAD,
+        starts_at=now - BACK,
+        ends_at=now + AHEAD,
     )
 
 
@@ -99,7 +98,7 @@ def _tracks(
     culprits = dict.fromkeys(one.culprit for one in live)
     hit = dict.fromkeys(each.subject for one in live for each in one.affected if each.since is not None)
     wrong = culprits | hit
-    troubled = Counter(store.troubled_jobs(now - _BACK))
+    troubled = Counter(store.troubled_jobs(now - BACK))
     looks, counts = store.looks(), store.job_counts()
     tracks: list[Track] = []
     for platform in platforms:
@@ -112,18 +111,10 @@ def _tracks(
             some = store.job_page(platform.instance, "", "", room + len(chosen))
             chosen = list(dict.fromkeys([*chosen, *((row[0], row[2]) for row in some)]))[: room + len(chosen)]
         jobs = store.jobs_now(platform.instance, [key[1] for key in chosen])
-        ran = store.bars(jobs, now - _BACK)
-        slots = store.slots(jobs, {platform.instance: now - _BACK}, 0)
+        ran = store.bars(jobs, now - BACK)
+        slots = store.slots(jobs, {platform.instance: now - BACK}, 0)
         lanes: list[Lane] = []
         for key, job in jobs.items():
-            marks = [
-                Mark(at=kept.slot.scheduled_for, state=kept.slot.state)
-                for kept in slots.get(key, [])
-                if kept.slot.state in _SHOWN and kept.slot.scheduled_for <= now
-            ]
-            look = looks.get(key)
-            if look is not None and look.slot is not None and now < look.slot <= now + _AHEAD:
-                marks.append(Mark(at=look.slot, state=ExpectationState.waiting))
             lanes.append(
                 Lane(
                     subject=job.subject,
@@ -131,7 +122,7 @@ def _tracks(
                     state=job.state,
                     wrong=job.subject in wrong,
                     bars=tuple(Bar(**one) for one in ran.get(key, ())),
-                    slots=tuple(marks),
+                    slots=marks(slots.get(key, ()), looks.get(key), now),
                 )
             )
         folded = max(0, counts.get(platform.instance, 0) - len(lanes))
@@ -164,8 +155,6 @@ def job_file(store: Store, policy: Policy, key: JobKey, cursor: str | None, now:
     ids = store.newest_attempts(key, _RUNS, cursor)
     known = store.runs_by_uid(ids)
     runs = [known[uid] for uid in ids if uid in known]
-    live = [one for one in store.live_incidents() if job.subject in (one.culprit, *_hit(one))]
-    past = [one for one in store.incidents_of(job.subject, _CASES) if not one.state.live]
     times = times_of(store, policy, [key], _SLOTS, now) if not gone else []
     return JobFile(
         at=now,
@@ -176,8 +165,16 @@ def job_file(store: Store, policy: Policy, key: JobKey, cursor: str | None, now:
         runs=tuple(runs),
         courses=_courses(store, policy, job, now),
         errors=_errors(runs),
-        incidents=(*live, *past),
+        incidents=concerning(store, job.subject),
     )
+
+
+def concerning(store: Store, subject: str) -> tuple[Incident, ...]:
+    """Live incidents of which a job or a component is the culprit or that hit it, and the latest of which it
+    was the culprit."""
+    live = [one for one in store.live_incidents() if subject in (one.culprit, *_hit(one))]
+    past = [one for one in store.incidents_of(subject, _CASES) if not one.state.live]
+    return (*live, *past)
 
 
 def _hit(incident: Incident) -> list[str]:

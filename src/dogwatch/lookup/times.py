@@ -149,10 +149,10 @@ def _view(slot: Expectation, runs: Mapping[str, Run]) -> SlotView:
 def _told(job: Job, past: Past | None, slots: Sequence[Expectation], after: Sequence[str]) -> str:
     """When it runs, in words."""
     schedule = (past.declared if past else None) or job.schedule
-    if schedule is not None and schedule.expression:
-        return f"{one_line(schedule.expression, 80)} {one_line(schedule.timezone, 40)}"
     if schedule is not None and schedule.kind is ScheduleKind.interval and schedule.every_seconds:
         return f"every {span(schedule.every_seconds)}"
+    if schedule is not None and schedule.expression:
+        return f"{one_line(schedule.expression, 80)} {one_line(schedule.timezone, 40)}"
     if after:
         return f"after {', '.join(after)}"
     if slots:

@@ -68,6 +68,8 @@ class Line:
     name: str
     note: str
     """The platform, and what is special about the edge."""
+    subject: str = ""
+    """Of what more is known; empty for what nobody watches."""
 
 
 def outline(picture: Picture) -> list[Line]:
@@ -125,7 +127,8 @@ def _line(picture: Picture, stem: str, node: Node, edge: Edge | None, *, again: 
         notes.append("suggested" if edge.basis is EdgeBasis.habit else f"perhaps ({edge.basis.value})")
     if again and picture.graph.downstream(node.subject):
         notes.append("see above")
-    return Line(stem, picture.mark(node.subject), one_line(node.name, _LABEL), ", ".join(notes))
+    subject = node.subject if node.watched else ""
+    return Line(stem, picture.mark(node.subject), one_line(node.name, _LABEL), ", ".join(notes), subject)
 
 
 # ── as Mermaid ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -81,6 +81,11 @@ class Node(Noun):
         """True for what is not a job."""
         return self.subject.startswith(COMPONENT)
 
+    @property
+    def watched(self) -> bool:
+        """Whether more may be known of it than its name."""
+        return bool(self.platform) or self.component
+
 
 class Graph:
     """Nodes, at most one edge for each ordered pair of them, and the declared pipelines over them.

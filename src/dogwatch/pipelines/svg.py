@@ -74,7 +74,7 @@ def _text(text: str) -> str:
 
 
 def _linked(drawn: str, link: Callable[[str], str] | None, node: Node) -> str:
-    where = link(node.subject) if link is not None and node.platform else ""
+    where = link(node.subject) if link is not None and node.watched else ""
     return f'<a href="{escape(where)}">{drawn}</a>' if where else drawn
 
 

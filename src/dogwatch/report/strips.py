@@ -41,12 +41,13 @@ _DAY_WORDS = {
 
 
 def axis(starts: datetime, ends: datetime, now: datetime, zone: ZoneInfo) -> Markup:
-    """The hours above a timeline, every sixth, and now."""
+    """The hours above a timeline, every sixth, and now; an hour that would touch ``now`` on a phone is left
+    out."""
     parts: list[Markup] = []
     hour = starts.astimezone(zone).replace(minute=0, second=0, microsecond=0)
     while hour <= ends:
         place = _place(hour, starts, ends)
-        if hour.hour % 6 == 0 and 0 <= place <= 96 and abs(place - _place(now, starts, ends)) > 5:
+        if hour.hour % 6 == 0 and 0 <= place <= 90 and not -17 < place - _place(now, starts, ends) < 1:
             parts.append(Markup('<text x="{:.2f}%" y="13">{:%H:%M}</text>').format(place, hour))
         hour += timedelta(hours=1)
     at = _place(now, starts, ends)

@@ -1,6 +1,6 @@
 """The pages: what each asks of the verbs. Reading only; what changes something is in ``forms``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from pydantic import SecretStr
@@ -9,9 +9,12 @@ from starlette.responses import Response
 from dogwatch import __version__
 from dogwatch.app import IncidentFilter
 from dogwatch.errors import IncidentError, SettingsError
+from dogwatch.lookup.graph import Chart
 from dogwatch.model import Evidence, IncidentState
 from dogwatch.model.door import Scope
 from dogwatch.model.dossier import Dossier
+from dogwatch.model.pages import LogLine
+from dogwatch.model.signal import COMPONENT
 from dogwatch.model.text import one_line
 from dogwatch.report import explain, postmortem
 from dogwatch.report.incident import next_steps
@@ -22,6 +25,7 @@ from dogwatch.web.views import chart_of, charted, drawn, page, surveyed
 
 _PAGE = 50
 _LINES = 60
+_SAID = 12
 _EVENTS = 50
 _VERIFIED = 5_000
 """Events that are verified with every look; of more, if somebody asks."""
@@ -145,6 +149,8 @@ async def jobs(ask: Ask) -> Response:
 async def job(ask: Ask) -> Response:
     """One job."""
     instance, job_id = ask.path("instance"), ask.path("job_id")
+    if f"{instance}/" == COMPONENT:
+        return await component(ask, job_id)
     cursor = ask.query.get("before", "")[:36] or None
     try:
         told = await ask.site.kept(
@@ -153,8 +159,39 @@ async def job(ask: Ask) -> Response:
     except SettingsError as error:
         raise Refused(404, error.message, error.hint) from None
     older = told.runs[-1].uid if len(told.runs) >= _PAGE else ""
-    graph = drawn(None if cursor else await chart_of(ask, told.job.subject))
-    return page(ask, "job.html.j2", told=told, older=older, graph=graph)
+    chart = None if cursor else await chart_of(ask, told.job.subject)
+    names = {told.job.name, told.job.job_id, *_components_beside(chart, told.job.subject)}
+    lines = [] if cursor else await _said_by(ask, names)
+    return page(ask, "job.html.j2", told=told, older=older, graph=drawn(chart), lines=lines[:_SAID])
+
+
+async def component(ask: Ask, name: str) -> Response:
+    """What is no job, but writes logs or is measured. Raises Refused if nothing is known of it."""
+    subject = f"{COMPONENT}{name}"
+    chart = await chart_of(ask, subject)
+    found = await ask.app.pages().concerning(subject)
+    lines = await _said_by(ask, {name})
+    if chart is None and not found and not lines:
+        raise Refused(404, f"no component is called {one_line(name, 80)}", "dogwatch graph")
+    return page(
+        ask, "component.html.j2", called=name, incidents=found, lines=lines[:_LINES], graph=drawn(chart)
+    )
+
+
+def _components_beside(chart: Chart | None, subject: str) -> set[str]:
+    """The names of components that feed a job or are fed by it."""
+    if chart is None:
+        return set()
+    graph = chart.picture.graph
+    ends = [edge.upstream for edge in graph.upstream(subject, suggested=False)]
+    ends += [edge.downstream for edge in graph.downstream(subject, suggested=False)]
+    return {end.removeprefix(COMPONENT) for end in ends if end.startswith(COMPONENT)}
+
+
+async def _said_by(ask: Ask, names: Set[str]) -> list[LogLine]:
+    """What the logs know of components that are called so, new and surging first."""
+    found = await ask.site.kept("logs", ask.app.pages().logs)
+    return [line for line in found.lines if line.component in names]
 
 
 async def pipelines(ask: Ask) -> Response:
@@ -181,13 +218,14 @@ async def logs(ask: Ask) -> Response:
     """What the logs say."""
     words = ask.query.get("q", "")[:200]
     found = await ask.site.kept("logs", ask.app.pages().logs)
-    chosen = [line for line in found.lines if _has(words, line.template, line.component, line.sample)]
+    chosen = [line for line in found.lines if _says(line, words)]
     more = max(0, len(chosen) - _LINES)
     return page(ask, "logs.html.j2", found=found, lines=chosen[:_LINES], more=more, q=words)
 
 
-def _has(words: str, *texts: str) -> bool:
-    said = " ".join(texts).casefold()
+def _says(line: LogLine, words: str) -> bool:
+    """Whether all words stand in a kind of message, in a line of it, or in who says it."""
+    said = f"{line.template} {line.component} {line.instance} {line.sample}".casefold()
     return all(word in said for word in words.casefold().split())
 
 
@@ -253,7 +291,10 @@ def _without_login(url: str) -> str:
 async def search(ask: Ask) -> Response:
     """Whatever has to do with some words."""
     words = ask.query.get("q", "")[:200]
-    return page(ask, "search.html.j2", q=words, found=await ask.app.pages().search(words))
+    found = await ask.app.pages().search(words)
+    said = await ask.site.kept("logs", ask.app.pages().logs)
+    lines = [line for line in said.lines if _says(line, words)] if len(words) >= 2 else []
+    return page(ask, "search.html.j2", q=words, found=found, lines=len(lines))
 
 
 async def finding(ask: Ask) -> Response:

@@ -16,6 +16,7 @@ from dogwatch import hooks
 from dogwatch.app import Dogwatch
 from dogwatch.errors import ConnectorError, IncidentError, SettingsError, StoreError
 from dogwatch.hooks.base import LARGEST, AnyHook, Heard, Post, Refused, Scored
+from dogwatch.hooks.proof import Keys, Proves
 from dogwatch.report.exposition import Metric, exposition
 from dogwatch.watchkeeping import Watchkeeping
 from dogwatch.web.inbox import Inbox
@@ -62,6 +63,7 @@ class _Face:
         self._made: tuple[float, str] | None = None
         self._making = asyncio.Lock()
         self._inbox: Inbox | None = None
+        self._keys = Keys(self._keeping.read)
 
     @property
     def _keeping(self) -> Watchkeeping:
@@ -118,14 +120,15 @@ class _Face:
                 name = "unknown"
                 raise Refused(404, "there is no such hook")
             body = await _body(request)
-            heard = hook.hear(
-                Post(
-                    headers={key.lower(): value for key, value in request.headers.items()},
-                    body=body,
-                    now=self._dogwatch.clock.now(),
-                    key=str(request.path_params.get("key", "")),
-                )
+            post = Post(
+                headers={key.lower(): value for key, value in request.headers.items()},
+                body=body,
+                now=self._dogwatch.clock.now(),
+                key=str(request.path_params.get("key", "")),
             )
+            heard = hook.hear(post)
+            if isinstance(hook, Proves):
+                await hook.prove(post, self._keys)
             return await self._taken(name, heard)
         except Refused as refusal:
             self._refused[name, str(refusal.status)] += 1

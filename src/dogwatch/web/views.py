@@ -61,6 +61,7 @@ def templates() -> Environment:
         "because": told_cause,
         "sentence": sentence,
         "place": place,
+        "once": once,
     }
     cast("dict[str, Any]", made.globals).update(known)
     return made
@@ -125,6 +126,12 @@ def told_cause(told: Dossier) -> tuple[str, Sequence[str]]:
     if cause is None:
         return "can't tell: nothing that was read says why", ()
     return because(cause), [id_ for id_ in cause.cites if id_ in known]
+
+
+def once(label: str) -> str:
+    """What a button does, and that it does it one time."""
+    said = one_line(label, 80)
+    return said if said.endswith(" once") else f"{said} once"
 
 
 def place(url: str) -> str:

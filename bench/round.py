@@ -2,9 +2,11 @@
 
 The answers are rendered once by the lab's twins and served by a plain server in another process, keyed by
 method, path, query and body. In the same run it is measured what it costs merely to fetch those pages
-concurrently and parse their JSON; the round also validates, records and detects. Every job runs twice a day
-at its own minute. In the next 72 minutes 1 % new runs appear; a second round reads and judges them, and what
-should have come. Our own rate limits are lifted; credentials and logins stay.
+concurrently and parse their JSON; the round also validates, records and detects. Each round is made by a
+process of its own that has its code loaded: what that takes is told by bench/start.py.
+
+Every job runs twice a day at its own minute. In the next 72 minutes 1 % new runs appear; a second round reads
+and judges them, and what should have come. Our own rate limits are lifted; credentials and logins stay.
 
     python bench/round.py [--jobs 10000] [--runs 100000]
 """
@@ -261,6 +263,7 @@ def measured(settings: Settings, at: datetime) -> dict[str, Any]:
     """One round in a process of its own, so that its memory is its own."""
     code = (
         "import asyncio, json, pickle, sys; sys.path.insert(0, sys.argv[1]); import round as bench\n"
+        "import httpx2, dogwatch.relay\n"
         "settings, at = pickle.loads(sys.stdin.buffer.read())\n"
         "print(json.dumps(asyncio.run(bench.one_round(settings, at, None))))"
     )

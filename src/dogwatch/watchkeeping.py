@@ -29,6 +29,10 @@ from dogwatch.wire.http import Doors, Pace
 from dogwatch.wire.otlp import Span, send
 
 _PACE = Pace(per_second=0, concurrency=1, tries=2, timeout=10.0, patience=15.0, longest_wait=5.0)
+_KEYS = Pace(
+    per_second=0, concurrency=1, tries=2, timeout=3.0, patience=4.0, longest_wait=1.0, largest=1 << 18
+)
+"""Callers wait meanwhile, and documents of keys are small."""
 _ONE_TRY = Pace(per_second=0, concurrency=1, tries=1, timeout=10.0, patience=10.0)
 
 
@@ -154,6 +158,15 @@ class Watchkeeping:
         except (ConnectorError, SettingsError) as error:
             return self._doors.secrets.scrub(error.message)
         return ""
+
+    async def read(self, url: str) -> bytes:
+        """What stands at an address that a hook vouches for. Raises ConnectorError or SettingsError."""
+        where = urlsplit(url)
+        http = self._doors.open(f"{where.scheme}://{where.netloc}", login=None, pace=_KEYS)
+        try:
+            return (await http.get(where.path)).content
+        finally:
+            await http.aclose()
 
     async def visit(self, url: str) -> str:
         """Ask an address for nothing but a 2xx. Returns what went wrong, or nothing."""

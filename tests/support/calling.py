@@ -32,7 +32,7 @@ hooks:
   generic: {}
   open: {kind: generic, signed: false}
   pubsub: {prefix: run/}
-  sns: {topics: ["arn:aws:sns:eu-central-1:123456789012:logs"]}
+  sns: {topics: ["arn:aws:sns:eu-central-1:123456789012:logs"], signed: false}
   slack: {}
 """
 HOOKS = ("alertmanager", "airbyte", "databricks", "generic", "open", "pubsub", "sns", "slack")
@@ -42,21 +42,27 @@ def settings_in(folder: Path, config: str = CONFIG) -> Settings:
     """A configuration with a hook of every sort."""
     (folder / "dogwatch.yaml").write_text(config, encoding="utf-8")
     secrets = {f"DOGWATCH_{name.upper()}_SECRET": SECRET for name in HOOKS if f"  {name}:" in config}
-    secrets["DOGWATCH_DATABRICKS_TOKEN"] = "dapi-of-nobody"
+    if "  databricks: {url" in config:
+        secrets["DOGWATCH_DATABRICKS_TOKEN"] = "dapi-of-nobody"
     return load(folder / "dogwatch.yaml", secrets, folder)
 
 
 Client = httpx2.AsyncClient
 
 
-def calling(settings: Settings, clock: JumpingClock, work: Callable[[Client, Dogwatch], Awaitable[T]]) -> T:
-    """What ``work`` does with a client of the service face."""
+def calling(
+    settings: Settings,
+    clock: JumpingClock,
+    work: Callable[[Client, Dogwatch], Awaitable[T]],
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> T:
+    """What ``work`` does with a client of the service face; ``transport`` leads to the world."""
 
     async def life() -> T:
-        async with Dogwatch(settings, clock=clock) as app:
+        async with Dogwatch(settings, clock=clock, transport=transport) as app:
             site = Starlette(routes=service_routes(app))
-            transport = httpx2.ASGITransport(app=site)
-            async with httpx2.AsyncClient(transport=transport, base_url="http://dogwatch") as client:
+            inside = httpx2.ASGITransport(app=site)
+            async with httpx2.AsyncClient(transport=inside, base_url="http://dogwatch") as client:
                 return await work(client, app)
 
     return asyncio.run(life())

@@ -3,7 +3,7 @@
 from dogwatch.hooks.base import AnyHook, Hook
 from dogwatch.wire import kinds
 
-_SHARED = frozenset({"base", "signing"})
+_SHARED = frozenset({"base", "proof", "signing"})
 
 
 def names() -> list[str]:

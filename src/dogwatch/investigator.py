@@ -17,7 +17,7 @@ from dogwatch.agents.session import Purse
 from dogwatch.desk import Desk
 from dogwatch.errors import SettingsError
 from dogwatch.model import Incident
-from dogwatch.model.answer import Answer
+from dogwatch.model.answer import Answer, Statement
 from dogwatch.model.investigation import Investigation
 from dogwatch.settings.agents import AgentsSettings
 
@@ -106,8 +106,14 @@ class Investigator:
             crew = Crew(agents, runtime, self._desk, self.purse, self._progress)
             return await self._traced(crew, number)
 
-    async def discuss(self, told: Answer, history: Sequence[Answer] = ()) -> Answer:
-        """The answer with what agents add to it, where it speaks of an incident and a model is set.
+    async def discuss(
+        self,
+        told: Answer,
+        history: Sequence[Answer] = (),
+        heard: Callable[[Statement], None] = lambda statement: None,
+    ) -> Answer:
+        """The answer with what agents add to it, where it speaks of an incident and a model is set; ``heard``
+        gets each sentence that stands while the others are still written.
 
         Raises IncidentError, SettingsError or StoreError.
         """
@@ -123,7 +129,9 @@ class Investigator:
             runtime = self._runtime
             if runtime is None:
                 runtime = await stack.enter_async_context(self._models())
-            return await discuss(told, number, history, agents, runtime, self._desk, purse, self._progress)
+            return await discuss(
+                told, number, history, agents, runtime, self._desk, purse, self._progress, heard
+            )
 
     @asynccontextmanager
     async def _models(self) -> "AsyncGenerator[PydanticRuntime]":

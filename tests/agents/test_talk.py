@@ -1,17 +1,22 @@
 """Questions with a model: what agents add stands on evidence, and the rules' answer stands in any case."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 from dogwatch.agents import scripted
-from dogwatch.agents.runtime import PydanticRuntime
+from dogwatch.agents.hearing import whole_items
+from dogwatch.agents.runtime import ANSWER, PydanticRuntime
 from dogwatch.agents.session import Runtime
 from dogwatch.agents.talk import SPOKESMAN
 from dogwatch.app import Dogwatch
 from dogwatch.model import Event
 from dogwatch.model.answer import Answer
+from dogwatch.model.investigation import Usage
 from dogwatch.report.answer import answer as shown
 from dogwatch.report.answer import markdown
 from dogwatch.settings import load
@@ -46,7 +51,9 @@ def ask(
         async with Dogwatch(settings, pace=Pace(per_second=0), runtime=runtime, **doors) as app:
             before = (await app.verify_audit()).events
             told = await app.ask(question)
-            more = await app.discuss(told, history or [], seen.append)
+            heard: list[str] = []
+            more = await app.discuss(told, history or [], seen.append, lambda one: heard.append(one.said))
+            assert heard == [one.said for one in more.added]  # told while it was written, and not taken back
             return told, more, seen, list((await app.audit(after=before)).events)
 
     return ward.does(work())
@@ -72,7 +79,7 @@ def test_a_sentence_that_its_evidence_holds_is_added_beside_the_rules(ward: Ward
     ]
     assert more.by == "agent"
     assert {one.id for one in more.evidence} >= {one.id for one in told.evidence} | set(ids[:1])
-    assert seen == [f"{SPOKESMAN}: show_incident"]
+    assert seen == [f"{SPOKESMAN}: show_incident", f"{SPOKESMAN}: writes"]
     assert "agents" in shown(more, 80).plain
     assert "Agents add:" in markdown(more)
 
@@ -86,6 +93,7 @@ def test_what_is_invented_is_sent_back_and_dropped(ward: Ward, ids: list[str]) -
         )
     )
     _, more, _, events = ask(ward, runtime)
+
     assert [one.said for one in more.added] == ["The password was not accepted."]
     assert len(made.asked) == 3
     kinds = {str(one.detail["kind"]) for one in events if one.kind == "agent.refused"}
@@ -117,3 +125,54 @@ def test_without_an_incident_or_a_model_no_agent_is_asked(ward: Ward) -> None:
     assert more == told
     assert not seen
     assert not events
+
+
+def test_a_sentence_is_told_while_the_next_is_written(ward: Ward, ids: list[str]) -> None:
+    """The model stops writing in the middle of its second sentence: the first was told, and stands."""
+    whole = json.dumps(says(("The password was not accepted.", ids[:1]), ("Nothing else is known.", ids[:1])))
+    runtime = PydanticRuntime(lambda agent, own: FunctionModel(stream_function=writing(whole[:-30])))
+    _, more, seen, _ = ask(ward, runtime)
+
+    assert [one.said for one in more.added] == ["The password was not accepted."]
+    assert seen[0] == f"{SPOKESMAN}: writes"
+    assert more.note
+
+
+def test_who_writes_without_end_is_stopped_and_pays(ward: Ward, ids: list[str]) -> None:
+    endless = json.dumps(says(*[("Sentence that nobody wants.", ["deadbeefdeadbeef"])] * 4_000))
+    pieces: list[str] = []
+    runtime = PydanticRuntime(lambda agent, own: FunctionModel(stream_function=writing(endless, pieces)))
+    _, more, _, events = ask(ward, runtime)
+    assert more.added == ()
+    assert "characters at once" in more.note
+    assert 60_000 < sum(map(len, pieces)) < 61_000
+    assert next(one.detail["kind"] for one in events if one.kind == "agent.refused") == "too_large"
+    (end,) = (one.detail for one in events if one.kind == "agent.finished")
+    assert Usage.model_validate(end["usage"]).output_tokens > 1_000
+
+
+def writing(text: str, written: list[str] | None = None) -> Any:
+    """A model that writes this as its answer, and then is silent."""
+
+    async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[DeltaToolCalls]:
+        yield {0: DeltaToolCall(ANSWER)}
+        for at in range(0, len(text), 50):
+            if written is not None:
+                written.append(text[at : at + 50])
+            yield {0: DeltaToolCall(json_args=text[at : at + 50])}
+
+    return stream
+
+
+STATEMENTS = '{"statements": [{"text": "a"}, {"text": "b"}], "unclear": "no"}'
+
+
+def test_of_what_is_written_only_whole_items_count() -> None:
+    """Of every beginning: no item is there before it is complete, and each at once when it is."""
+    counts = [len(whole_items(STATEMENTS[:at], "statements")) for at in range(1, len(STATEMENTS) + 1)]
+    first, second = STATEMENTS.index("}") + 1, STATEMENTS.index("}]") + 1
+    assert counts.index(1) + 1 == first
+    assert counts.index(2) + 1 == second
+    assert whole_items('["a"]', "statements") == []
+    with pytest.raises(ValueError, match="key must be a string"):
+        whole_items("{]", "statements")

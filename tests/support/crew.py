@@ -12,6 +12,7 @@ from dogwatch import connectors
 from dogwatch.agents.crew import Crew
 from dogwatch.agents.roster_files import AgentFile, roster
 from dogwatch.agents.runtime import ANSWER, PydanticRuntime
+from dogwatch.agents.scripted import in_pieces
 from dogwatch.agents.session import Purse
 from dogwatch.model import Event
 from dogwatch.model.investigation import Investigation
@@ -77,7 +78,7 @@ class Script:
                 return given
             return say(agent, given)
 
-        return FunctionModel(answer, model_name="script")
+        return FunctionModel(answer, stream_function=in_pieces(answer), model_name="script")
 
 
 @dataclass

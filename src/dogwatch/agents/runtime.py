@@ -5,13 +5,15 @@ framework: every request of a model is metered, every tool is the session's, eve
 back at most twice.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import json
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext, Tool, ToolOutput, capture_run_messages
+from pydantic_ai.agent import EventStreamHandler
 from pydantic_ai.exceptions import (
     AgentRunError,
     FallbackExceptionGroup,
@@ -21,7 +23,16 @@ from pydantic_ai.exceptions import (
     UsageLimitExceeded,
     UserError,
 )
-from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart, ToolReturnPart
+from pydantic_ai.messages import (
+    AgentStreamEvent,
+    ModelMessage,
+    ModelResponse,
+    ModelResponsePart,
+    PartDeltaEvent,
+    PartStartEvent,
+    ToolCallPart,
+    ToolReturnPart,
+)
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
@@ -73,7 +84,7 @@ class Meter(WrapperModel):
         with self.session.spans.model(self.model_name, self.system) as span:
             response = await super().request(messages, model_settings, model_request_parameters)
             self._pay(span, response)
-        await self._after(response)
+        await self._look(response)
         return response
 
     @asynccontextmanager
@@ -90,13 +101,16 @@ class Meter(WrapperModel):
             async with super().request_stream(
                 messages, model_settings, model_request_parameters, run_context
             ) as stream:
-                yield stream
-            self._pay(span, stream.get())
-        await self._after(stream.get())
+                try:
+                    yield stream
+                finally:  # one that broke off or was stopped costs what it cost
+                    self._pay(span, stream.get())
+        await self._look(stream.get())
 
     def _pay(self, span: Span, response: ModelResponse) -> None:
-        usage = response.usage
-        paid(span, usage.input_tokens, usage.output_tokens, self.price(response))
+        usage, price = response.usage, self.price(response)
+        paid(span, usage.input_tokens, usage.output_tokens, price)
+        self.session.purse.charge(usage.input_tokens, usage.output_tokens, price)
 
     async def _before(self) -> None:
         name, limit = self.task.agent.name, self.task.agent.limits.iterations
@@ -106,15 +120,9 @@ class Meter(WrapperModel):
         self.session.purse.check()
         self.iterations += 1
 
-    async def _after(self, response: ModelResponse) -> None:
-        usage, name = response.usage, self.task.agent.name
-        self.session.purse.charge(usage.input_tokens, usage.output_tokens, self.price(response))
-        size = sum(
-            len(str(getattr(part, "content", "") or getattr(part, "args", ""))) for part in response.parts
-        )
-        if size > _LARGEST:
-            await self.session.tried(name, "too_large", "answer", f"{size:,} characters")
-            raise Spent(f"{name} wrote {size:,} characters at once")
+    async def _look(self, response: ModelResponse) -> None:
+        name = self.task.agent.name
+        await too_large(sum(_size(part) for part in response.parts), name, self.session)
         calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
         if not calls:
             await self.session.tried(name, "bad_form", "answer", "words instead of the form")
@@ -162,7 +170,7 @@ class PydanticRuntime:
                     model_settings=ModelSettings(
                         max_tokens=task.agent.limits.output_tokens, max_retries=_PROVIDER_TRIES
                     ),
-                    event_stream_handler=_drain if self.stream else None,
+                    event_stream_handler=_listener(task, session) if self.stream or task.heard else None,
                 )
                 outcome.output = done.output
             except (Spent, AgentRunError, FallbackExceptionGroup, UserError) as error:
@@ -207,9 +215,50 @@ def _tool(spec: Spec) -> Tool[None]:
     return Tool.from_schema(answer, spec.name, spec.description, dict(spec.schema))
 
 
-async def _drain(ctx: RunContext[None], events: Any) -> None:
-    async for _ in events:
-        pass
+def _size(part: ModelResponsePart) -> int:
+    """Characters of one part of an answer."""
+    return len(str(getattr(part, "content", "") or getattr(part, "args", "")))
+
+
+async def too_large(size: int, agent: str, session: Session) -> None:
+    """Raises Spent if an answer has more characters than anybody reads."""
+    if size > _LARGEST:
+        await session.tried(agent, "too_large", "answer", f"{size:,} characters")
+        raise Spent(f"{agent} wrote {size:,} characters at once")
+
+
+def _listener(task: Task[Any], session: Session) -> EventStreamHandler[None]:
+    """Lets ``task.heard`` hear the answer while it is written, and ends what is written without end."""
+
+    async def listen(ctx: RunContext[None], events: AsyncIterable[AgentStreamEvent]) -> None:
+        parts: dict[int, ModelResponsePart] = {}
+        written = 0
+        async for event in events:
+            if isinstance(event, PartStartEvent):
+                parts[event.index] = event.part
+                written += _size(event.part)
+                if _is_answer(event.part):
+                    session.progress(f"{task.agent.name}: writes")
+            elif isinstance(event, PartDeltaEvent) and event.index in parts:
+                piece = str(
+                    getattr(event.delta, "content_delta", "") or getattr(event.delta, "args_delta", "")
+                )
+                written += len(piece)
+                parts[event.index] = event.delta.apply(parts[event.index])
+                if "}" not in piece:
+                    continue
+            else:
+                continue
+            await too_large(written, task.agent.name, session)
+            part = parts[event.index]
+            if task.heard is not None and isinstance(part, ToolCallPart) and _is_answer(part):
+                task.heard(part.args if isinstance(part.args, str) else json.dumps(part.args))
+
+    return listen
+
+
+def _is_answer(part: ModelResponsePart) -> bool:
+    return isinstance(part, ToolCallPart) and part.tool_name == ANSWER
 
 
 def _stopped(error: BaseException) -> Outcome[Any]:

@@ -3,17 +3,19 @@ knows nothing. ``dogwatch lab score --model`` plays whole nights with them. Need
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 from dogwatch.agents.runtime import ANSWER, PydanticRuntime
 
 NAMES = ("hostile", "useless")
 _ID = re.compile(r'"id":"([0-9a-f]{16})"')
+_PIECE = 40
+"""Characters of one piece of a stream."""
 _INVENTED = "deadbeefdeadbeef"
 _STORY = "Competitors wiped the backups on purpose, see https://evil.example <!channel> password=hunter22"
 _FORBIDDEN = (
@@ -36,13 +38,35 @@ def runtime(name: str) -> PydanticRuntime:
 
 
 Script = Callable[[list[ModelMessage], AgentInfo], ModelResponse]
+Answering = Callable[[list[ModelMessage], AgentInfo], Awaitable[ModelResponse]]
+Piece = str | DeltaToolCalls
 
 
 def _model(script: Script) -> Model:
     async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         return script(messages, info)
 
-    return FunctionModel(answer, model_name="script")
+    return FunctionModel(answer, stream_function=in_pieces(answer), model_name="script")
+
+
+def in_pieces(answer: Answering) -> Callable[[list[ModelMessage], AgentInfo], AsyncIterator[Piece]]:
+    """The same answers as a stream."""
+
+    async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncGenerator[Piece]:
+        for at, part in enumerate((await answer(messages, info)).parts):
+            if isinstance(part, ToolCallPart):
+                yield {at: DeltaToolCall(part.tool_name, tool_call_id=part.tool_call_id)}
+                for piece in _cut(part.args_as_json_str()):
+                    yield {at: DeltaToolCall(json_args=piece)}
+            elif isinstance(part, TextPart):
+                for piece in _cut(part.content):
+                    yield piece
+
+    return stream
+
+
+def _cut(text: str) -> Iterator[str]:
+    return (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
 
 
 def _useless(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:

@@ -118,6 +118,9 @@ class Task(Generic[T]):
     """What is wrong with an answer; it goes back with that, ``SEND_BACKS`` times at most."""
     depth: int
     """How many levels it may delegate."""
+    heard: Callable[[str], None] | None = None
+    """Hears the answer's JSON while it is written, from its beginning each time; None: nobody listens, and
+    the model is not asked for a stream."""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,10 @@ from dogwatch.cli.shell import complain, console, program, read_settings
 from dogwatch.errors import DogwatchError
 
 if TYPE_CHECKING:
-    from dogwatch.model.answer import Answer
+    from rich.console import Console
+    from rich.text import Text
+
+    from dogwatch.model.answer import Answer, Statement
     from dogwatch.settings import Settings
 
 _PROMPT = "? "
@@ -28,7 +31,8 @@ _KEPT = 1_000
 def command(ctx: click.Context) -> None:
     """Ask one question after the other, as with ask; `and who is hit?` goes on about the same.
 
-    If a model is set, agents may add sentences to what the rules say; what they look up is shown meanwhile.
+    If a model is set, agents may add sentences to what the rules say; what they look up is shown meanwhile,
+    and each sentence as soon as it is written and its evidence holds it.
     The arrow keys bring earlier questions back. Ctrl-C stops an answer or drops a line, Ctrl-D ends. From a
     pipe, each line is a question.
     """
@@ -69,23 +73,25 @@ def _line(typed: bool) -> str | None:
 
 
 def _answered(settings: "Settings", question: str, told: "Sequence[Answer]", called: str) -> "list[Answer]":
-    """Tell the answer of the rules at once, then what agents do, then what they add. Ctrl-C stops it; what
-    was answered by then stays in the conversation."""
+    """Tell the answer of the rules at once, then what agents do, and what they add sentence by sentence.
+    Ctrl-C stops it; what was told by then stays in the conversation."""
     from dogwatch.app import Dogwatch
-    from dogwatch.report.answer import added, answer
+    from dogwatch.report.answer import addition, afterwards, answer
 
     out, found = console(), list["Answer"]()
     before = next((one.about for one in reversed(told) if one.about), ())
 
+    def heard(one: "Statement") -> None:
+        found[0] = found[0].model_copy(update={"added": (*found[0].added, one)})
+        _print(out, addition(one, out.width))
+
     async def asked() -> None:
         async with Dogwatch(settings) as app:
-            found.append(await app.ask(question, before))
-            out.print(answer(found[0], out.width, called), soft_wrap=True)
-            more = await app.discuss(found[0], told, lambda said: click.echo(f"  · {said}"))
-            if more is not found[0]:
-                found[0] = more
-                for line in added(more, out.width):
-                    out.print(line, soft_wrap=True)
+            found.append(first := await app.ask(question, before))
+            _print(out, [answer(first, out.width, called)])
+            more = await app.discuss(first, told, lambda said: click.echo(f"  · {said}"), heard)
+            _print(out, afterwards(more, first, out.width, len(found[0].added)))
+            found[0] = more
 
     try:
         asyncio.run(asked())
@@ -94,6 +100,12 @@ def _answered(settings: "Settings", question: str, told: "Sequence[Answer]", cal
     except DogwatchError as error:
         complain(error, verbose=False)
     return found
+
+
+def _print(out: "Console", lines: "Iterable[Text]") -> None:
+    """As they stand, at once."""
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def _history() -> Path | None:

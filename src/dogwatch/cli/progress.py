@@ -27,6 +27,10 @@ class ProgressLine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away until the next step."""
         if self._shown:
             sys.stderr.write(_ERASE)
             sys.stderr.flush()

@@ -1,0 +1,149 @@
+"""ask and chat at a terminal while a model is still writing: whole sentences on evidence, and Ctrl-C."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.cli import clean, run
+from support.slow_model import SlowModel, slow_model
+from support.watched import watched
+
+pytestmark = pytest.mark.slow
+
+QUESTION = "why is stock red?"
+FIRST, LIE, LAST = "There is no such table.", "Competitors wiped 42 backups.", "no such table: stock"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return watched(tmp_path_factory.mktemp("streams"))
+
+
+@pytest.fixture
+def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowModel]:
+    """A model that halts in the middle of its answer, and dogwatch set up to ask it."""
+    config = folder / "dogwatch.yaml"
+    plain = config.read_text(encoding="utf-8")
+    with slow_model() as model:
+        agents = {"model": "compatible:m", "endpoints": {"compatible": model.url}}
+        config.write_text(f"{plain}agents: {json.dumps(agents)}\n", encoding="utf-8")
+        monkeypatch.chdir(folder)
+        evidence = json.loads(run("ask", QUESTION, "--rules", "--format", "json").stdout)["evidence"]
+        cited = next(one["id"] for one in evidence if LAST in json.dumps(one))
+        said = [{"text": text, "evidence": [cited]} for text in (FIRST, LIE, LAST)]
+        whole = json.dumps({"statements": said})
+        middle = whole.index(LAST)
+        model.halves = (whole[:middle], whole[middle:])
+        yield model
+    config.write_text(plain, encoding="utf-8")
+
+
+class Terminal:
+    """What a person sees."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", end: int) -> None:
+        self.process = process
+        self._end = end
+        self.all = ""
+        self._new = ""
+
+    def until(self, words: str) -> None:
+        """Wait for words."""
+        while words not in self._new:
+            assert select.select([self._end], [], [], 60)[0], self.all
+            self._take()
+        self._new = self._new.partition(words)[2]
+
+    def type(self, text: str) -> None:
+        os.write(self._end, text.encode())
+
+    def ended(self) -> int:
+        """Wait for the end."""
+        try:
+            while select.select([self._end], [], [], 60)[0]:
+                self._take()
+        except OSError:  # what Linux says of a terminal that nobody writes to any more
+            pass
+        return self.process.wait(60)
+
+    def _take(self) -> None:
+        said = os.read(self._end, 4096).decode("utf-8", "replace")
+        if not said:
+            raise OSError("the end")
+        said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said)
+        self.all += said
+        self._new += said
+
+
+@contextmanager
+def terminal(folder: Path, *words: str) -> Iterator[Terminal]:
+    here, there = pty.openpty()
+    command = [sys.executable, "-m", "dogwatch", *words]
+    process = subprocess.Popen(
+        command,
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        cwd=folder,
+        env=clean(folder),
+        start_new_session=True,
+    )
+    os.close(there)
+    try:
+        yield Terminal(process, here)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(here)
+
+
+def test_a_sentence_is_read_while_the_next_is_written_and_a_lie_never(folder: Path, model: SlowModel) -> None:
+    with terminal(folder, "ask", QUESTION) as seen:
+        seen.until("Cause, ")
+        seen.until("orchestrator: writes")
+        seen.until(FIRST)
+        assert LAST not in seen.all.partition("writes")[2]
+        model.go_on.set()
+        seen.until(LAST)
+        seen.until("rests on")
+        assert seen.ended() == 0
+    assert LIE not in seen.all
+    assert all(asked["stream"] for asked in model.asked)
+
+
+def test_ctrl_c_stops_an_answer_and_what_was_told_stays_told(folder: Path, model: SlowModel) -> None:
+    with terminal(folder, "chat") as seen:
+        seen.until("? ")
+        seen.type(f"{QUESTION}\n")
+        seen.until(FIRST)
+        seen.process.send_signal(signal.SIGINT)
+        seen.until("stopped")
+        seen.until("? ")
+        model.go_on.set()
+        seen.type("and what is broken?\n")
+        seen.until(LAST)
+        seen.until("? ")
+        seen.type("exit\n")
+        assert seen.ended() == 0
+    before = str(model.asked[1]["messages"])
+    assert FIRST in before
+    assert LIE not in seen.all
+    assert LIE not in before
+
+
+def test_ctrl_c_ends_ask_as_shells_count(folder: Path, model: SlowModel) -> None:
+    with terminal(folder, "ask", QUESTION) as seen:
+        seen.until(FIRST)
+        seen.process.send_signal(signal.SIGINT)
+        assert seen.ended() == 130
+    assert "Traceback" not in seen.all

@@ -157,8 +157,7 @@ def _verify(key: Any, text: bytes, signature: bytes, sha: int) -> None:
 
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _WEAKEST:
         raise Refused(401, "the key that signed it is none that is believed")
-    # SHA-1 is what SNS signs with unless a topic says otherwise (SignatureVersion 2).
-    algorithm = hashes.SHA256() if sha == 256 else hashes.SHA1()  # noqa: S303
+    algorithm = hashes.SHA256() if sha == 256 else hashes.SHA1()  # noqa: S303  # what SNS signs with by default
     try:
         key.verify(signature, text, padding.PKCS1v15(), algorithm)
     except InvalidSignature:

@@ -7,8 +7,11 @@ import pytest
 from dogwatch.detect.asleep import asleep, edited
 from dogwatch.detect.expect import Past
 from dogwatch.detect.facts import Detection
-from dogwatch.model import EvidenceKind, Finding, JobState, Schedule, ScheduleKind, Severity
-from support.nights import at, cron, every, version
+from dogwatch.detect.ledger import first_look
+from dogwatch.detect.policy import Policy
+from dogwatch.model import EvidenceKind, Finding, Job, JobState, Schedule, ScheduleKind, Severity
+from dogwatch.model.ledger import Look
+from support.nights import at, cron, daily, every, runs_at, version
 
 KEY = ("airbyte", "orders")
 NIGHTLY = cron("0 2 * * *")
@@ -72,6 +75,67 @@ def test_a_job_that_was_off_when_it_was_first_seen_or_is_on_again_is_not_told() 
     assert told(always, at(5, 2)) is None
     assert told(again, at(5, 4)) is None
     assert told(Past([], []), at(0)) is None
+
+
+def test_a_job_that_ran_until_just_before_it_was_first_seen_off_is_told() -> None:
+    first = version(None, at(12, 30), state=JobState.paused)
+    lately = Past([first], runs_at(daily(30)))
+    note, warning = told(lately, at(20, 30)), told(lately, at(20, 31))
+    assert note is not None
+    assert warning is not None
+    assert (note.severity, warning.severity) == (Severity.WARNING, Severity.WARNING)
+    assert note.summary == (
+        "The orders sync was paused, before it was first seen 01 Apr 12:00 UTC, after its run of"
+        " 31 Mar 02:00 UTC; 1 run did not happen since"
+    )
+    assert "2 runs" in warning.summary
+
+
+def test_a_job_off_at_first_sight_that_lost_nothing_yet_is_a_note_and_one_without_habit_is_none() -> None:
+    first = version(None, at(12, 29), state=JobState.paused)
+    note = told(Past([first], runs_at(daily(30))), at(20, 29))
+    assert note is not None
+    assert note.severity is Severity.INFO
+    assert told(Past([first], runs_at(daily(5, first=25))), at(20, 31)) is None
+    long_ago = Past([version(None, at(12, 60), state=JobState.paused)], runs_at(daily(30)))
+    assert told(long_ago, at(20, 61)) is None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told_of"),
+    [
+        (cron("0 2 * * 6"), "about 02:00 UTC, as its runs show"),
+        (NIGHTLY, ""),
+        (cron("nonsense"), ""),
+        (every(24), ""),
+        (None, ""),
+    ],
+)
+def test_a_schedule_that_its_own_runs_contradict_was_edited_before(
+    schedule: Schedule | None, told_of: str
+) -> None:
+    past = Past([version(schedule, at(12, 29))], runs_at(daily(30)))
+    found: dict[str, Detection] = {"": Detection(), "later": Detection()}
+    edited({KEY: past}, at(20, 29), found[""])
+    edited({KEY: past}, at(8, 30), found["later"])
+    rows = [(one.severity, one.summary) for detection in found.values() for one in detection.findings]
+    assert [severity for severity, _ in rows] == ([Severity.INFO, Severity.WARNING] if told_of else [])
+    assert all(told_of in summary for _, summary in rows)
+
+
+def test_runs_by_another_clock_are_looked_at_in_the_next_round() -> None:
+    policy = Policy()
+    moved, paused = job_of(cron("0 2 * * 6")), job_of(None, JobState.paused)
+    assert first_look(moved, None, at(2, 29), policy, at(12, 29)) == Look(at(12, 29))
+    assert first_look(paused, None, at(2, 29), policy, at(12, 29)) == Look(at(12, 29))
+    assert first_look(paused, None, at(2, 9), policy, at(12, 29)) is None
+    steady = first_look(job_of(NIGHTLY), None, at(2, 29), policy, at(12, 29))
+    assert steady is not None
+    assert steady.slot == at(2, 30)
+
+
+def job_of(schedule: Schedule | None, state: JobState = JobState.active) -> Job:
+    return version(schedule, at(0), state=state).job
 
 
 def test_other_changes_while_it_is_off_do_not_make_it_younger() -> None:

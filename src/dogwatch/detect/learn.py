@@ -9,6 +9,7 @@ from statistics import median
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dogwatch.detect.schedule import Slot
+from dogwatch.model.text import span
 
 _ENOUGH = 20
 """Runs needed before a habit can be spoken of."""
@@ -21,6 +22,10 @@ _SAME_TIME = 20.0
 """Minutes within which runs of different days count as the same time of day."""
 _WEEKS = 2
 """A weekday is part of the habit only if it was seen so often."""
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_ALL_DAYS = len(_DAYS)
+_TOLD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,17 @@ class Cadence:
                         found.append(Slot(latest, earliest - self.leeway))
             day += timedelta(days=1)
         return sorted(found)
+
+    def words(self) -> str:
+        """The habit for people: ``about 02:00 Europe/Berlin`` or ``about every 30 min``."""
+        if self.every is not None:
+            return f"about every {span(self.every.total_seconds())}"
+        told = [
+            f"{int(minute) // 60:02d}:{int(minute) % 60:02d}"
+            + ("" if len(days) == _ALL_DAYS else " on " + ", ".join(_DAYS[day] for day in sorted(days)))
+            for minute, days in self.times
+        ]
+        return f"about {' and '.join(told[:_TOLD])} {self.zone.key}"
 
     def _either(self, wall: datetime) -> tuple[datetime, datetime]:
         """The time on the wall, and the one that keeps its distance from the last run known: until it ran

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from dogwatch.detect.before import RECENT, fits
 from dogwatch.detect.expect import Expected, JobVersion, Past, Window, expect
 from dogwatch.detect.facts import JobKey
 from dogwatch.detect.match import known_by, match
@@ -100,10 +101,13 @@ def first_look(
     ``newest`` is when its newest run began. What only a closer look can tell is left to the next round.
     """
     schedule = declared or job.schedule
-    if job.state in _ASLEEP:
+    if job.state is JobState.deleted:
         return None
+    if job.state in _ASLEEP:
+        return Look(now) if newest is not None and now - newest <= RECENT else None
     if schedule is not None and schedule.kind in _CLOCKS:
-        return _next_slot(schedule, job, policy, now)
+        strange = newest is not None and now - newest <= RECENT and not fits(newest, schedule, job.platform)
+        return Look(now) if strange else _next_slot(schedule, job, policy, now)
     if schedule is not None and schedule.kind is ScheduleKind.interval and schedule.every_seconds:
         following = max(now, (newest or now) + timedelta(seconds=schedule.every_seconds))
         return Look(following + policy.rulebook.of(job.subject, job.name).start_leeway, following)

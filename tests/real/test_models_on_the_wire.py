@@ -2,19 +2,24 @@
 aimock plays the providers, and what they may do wrong is done."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from pydantic import SecretStr
 from pydantic_ai import models
+from pydantic_ai.models import Model
 
 from dogwatch.agents.crew import Crew
 from dogwatch.agents.models import Choice, build, chosen, client_for
 from dogwatch.agents.runtime import ANSWER, PydanticRuntime
 from dogwatch.agents.session import Purse
+from dogwatch.agents.talk import discuss
+from dogwatch.app import Dogwatch
+from dogwatch.model.answer import Answer
 from dogwatch.model.investigation import Investigation
 from support.crew import analysis, evidence_of, in_trouble, issue, report, roster_of, triage
 from support.healing import Ward
@@ -27,6 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:FUNCTION_CALL is not a valid FinishReason:UserWarning"),
 ]
 
+T = TypeVar("T")
 MODELS = {
     "openai": "gpt-4o",
     "openai-responses": "gpt-5-mini",
@@ -82,6 +88,17 @@ def _fixtures(ids: Sequence[str], subject: str) -> Iterator[dict[str, Any]]:
             yield {"match": {"model": _name(provider, case)}, "response": words, "chaos": chaos}
 
 
+SAID, LIE = "The password was not accepted.", "Competitors wiped 42 backups."
+
+
+def _talks(ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """An answer to a person: one sentence that stands, one that does not."""
+    said = {"statements": [{"text": text, "evidence": ids[:1]} for text in (SAID, LIE)]}
+    for provider in MODELS:
+        match = {"model": _name(provider, "talks"), "systemMessage": "You are orchestrator of"}
+        yield {"match": match, "response": {"toolCalls": [{"name": ANSWER, "arguments": said}]}}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, require_real: bool) -> Iterator[Place]:
     folder: Path = tmp_path_factory.mktemp("wire")
@@ -89,7 +106,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, require_real: bool) -> Itera
     try:
         with in_trouble(folder) as ward:
             ward.rounds((9, 0), (9, 15))
-            fixtures = list(_fixtures(evidence_of(ward), ward.subject))
+            ids = evidence_of(ward)
+            fixtures = [*_fixtures(ids, ward.subject), *_talks(ids)]
             with aimock(folder, fixtures, require_real) as url:
                 yield Place(ward, url)
     finally:
@@ -103,26 +121,55 @@ def require_real() -> bool:
     return REQUIRE_REAL
 
 
-def ask(place: Place, case: str, *, stream: bool = False) -> Mapping[str, Investigation]:
+@asynccontextmanager
+async def opened(
+    place: Place, provider: str, case: str, stream: bool = False
+) -> AsyncGenerator[tuple[PydanticRuntime, Dogwatch]]:
+    """dogwatch, and what asks the model of a case."""
+    key = {provider.removesuffix("-responses"): SecretStr("sk-test-0123456789abcdef")}
+    base = place.url if provider in ROOTED else f"{place.url}/v1"
+    choice = Choice(f"{provider}:{_name(provider, case)}", endpoints={provider: base}, keys=key)
+    headroom: dict[str, float] = {}
+    async with client_for(headroom) as client, place.ward.app() as app:
+
+        def model(agent: str, own: str) -> Model:
+            return build(chosen(choice, agent, own), choice, client)
+
+        yield PydanticRuntime(model, headroom=headroom, stream=stream), app
+
+
+def with_all(one: Callable[[str], Awaitable[T]]) -> Mapping[str, T]:
     """What comes of it with each provider; all are asked at the same time, on real time."""
 
-    async def one(provider: str) -> Investigation:
-        key = {provider.removesuffix("-responses"): SecretStr("sk-test-0123456789abcdef")}
-        base = place.url if provider in ROOTED else f"{place.url}/v1"
-        choice = Choice(f"{provider}:{_name(provider, case)}", endpoints={provider: base}, keys=key)
-        headroom: dict[str, float] = {}
-        async with client_for(headroom) as client, place.ward.app() as app:
-            runtime = PydanticRuntime(
-                lambda agent, own: build(chosen(choice, agent, own), choice, client),
-                headroom=headroom,
-                stream=stream,
-            )
-            return await Crew(roster_of(), runtime, app.desk(), lambda: Purse(seconds=60)).investigate(1)
-
-    async def together() -> list[Investigation]:
+    async def together() -> list[T]:
         return list(await asyncio.gather(*(one(provider) for provider in MODELS)))
 
     return dict(zip(MODELS, asyncio.run(together()), strict=True))
+
+
+def ask(place: Place, case: str, *, stream: bool = False) -> Mapping[str, Investigation]:
+    """An investigation with each provider."""
+
+    async def one(provider: str) -> Investigation:
+        async with opened(place, provider, case, stream) as (runtime, app):
+            return await Crew(roster_of(), runtime, app.desk(), lambda: Purse(seconds=60)).investigate(1)
+
+    return with_all(one)
+
+
+def test_a_sentence_that_stands_is_heard_from_every_provider_and_a_lie_from_none(place: Place) -> None:
+    heard: dict[str, list[str]] = {provider: [] for provider in MODELS}
+
+    async def one(provider: str) -> Answer:
+        async with opened(place, provider, "talks") as (runtime, app):
+            told, purse = await app.ask("what is broken?"), Purse(seconds=60)
+            about = told, 1, (), roster_of(), runtime, app.desk(), purse
+            hears = heard[provider]
+            return await discuss(*about, lambda step: None, lambda said: hears.append(said.said))
+
+    for provider, found in with_all(one).items():
+        assert (provider, heard[provider]) == (provider, [SAID])
+        assert [said.said for said in found.added] == [SAID]
 
 
 @pytest.mark.parametrize("case", ["good", "stream", "limited"])

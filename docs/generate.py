@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from dogwatch import connectors, hooks, hub, notify, settings
-from dogwatch.cli import COMMANDS, dogwatch
+from dogwatch.cli import COMMANDS, documents, dogwatch
 from dogwatch.model.overview import Overview
 from dogwatch.settings import policy_text, scaffold
 from dogwatch.web.openapi import document
@@ -56,7 +56,8 @@ def _context(command: click.Command, name: str, parent: click.Context | None) ->
 
 
 def _section(ctx: click.Context, level: int) -> str:
-    return f"{'#' * level} {ctx.command_path}\n\n```text\n{ctx.get_help()}\n```\n"
+    told = ctx.get_help().replace(str(documents()), "docs")
+    return f"{'#' * level} {ctx.command_path}\n\n```text\n{told}\n```\n"
 
 
 def schema() -> str:

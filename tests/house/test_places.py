@@ -24,6 +24,11 @@ def test_a_command_is_a_file_with_the_help_of_the_table(name: str) -> None:
     assert command.help.splitlines()[0] == cli.COMMANDS[name]
 
 
+def test_the_help_of_every_command_leads_to_a_page() -> None:
+    assert list(cli.PAGES) == list(cli.COMMANDS)
+    assert [page for page in cli.PAGES.values() if not (cli.documents() / page).is_file()] == []
+
+
 def test_every_file_with_a_command_is_in_the_table() -> None:
     files = {module.name for module in pkgutil.iter_modules(cli.__path__)}
     held = {name for name in files if hasattr(importlib.import_module(f"dogwatch.cli.{name}"), "command")}

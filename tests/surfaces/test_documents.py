@@ -41,9 +41,8 @@ def test_every_setting_stands_in_the_configuration_page(documents: dict[str, Any
 def command_lines() -> list[str]:
     """Every line that a shell would be given, in README and docs."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    blocks = [
-        block for page in pages for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
-    ]
+    texts = [page.read_text(encoding="utf-8").replace("\\\n", "") for page in pages]
+    blocks = [block for text in texts for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
     lines = {" ".join(shlex.split(line, comments=True)) for block in blocks for line in block.splitlines()}
     return sorted(line for line in lines if line.startswith("dogwatch "))
 

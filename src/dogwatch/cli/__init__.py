@@ -4,6 +4,7 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -17,39 +18,93 @@ COMMANDS: dict[str, str] = {
     "init": "Write dogwatch.yaml and .env.example, or add platforms to them.",
     "doctor": "Say whether each platform can be reached and read, and what to do if not.",
     "check": "Ask all platforms, remember every run, and say what is broken.",
-    "ask": 'Answer a question such as "why was yesterday\'s sales late?".',
     "watch": "Keep the watch: rounds by the clock and by events, until stopped.",
+    "serve": "Serve the page that you open at 3 a.m., and the API, until interrupted.",
     "worker": "Make rounds together with other workers on a store on PostgreSQL, until stopped.",
-    "chat": "Ask one question after the other, as with ask; `and who is hit?` goes on about the same.",
     "incidents": "List incidents, worst first.",
     "incident": "Show one incident, take it on, mute, resolve or reopen it, or write it up.",
+    "explain": "Show the numbers that a finding rests on, with a small picture.",
+    "ask": 'Answer a question such as "why was yesterday\'s sales late?".',
+    "chat": "Ask one question after the other, as with ask; `and who is hit?` goes on about the same.",
     "investigate": "Let agents look into an incident; what they say stands beside what the rules say.",
-    "feedback": "Say how good what dogwatch said of an incident was: 0 is useless, 100 is exactly right.",
-    "review": "Judge own alerts, causes and actions by what happened later and by feedback; show the trend.",
-    "agents": "List agents, show one, or check the files of your own.",
-    "notify": "Channels to people: how each one is, and a test message.",
     "logs": "Turn log files into a page of templates: what is said, how often, and what is new.",
+    "graph": "Draw what depends on what: everything, one pipeline, or what concerns one job.",
     "actions": "Show what could be done and what waits for consent; approve it or reject it.",
-    "listen": "Hear the approve and reject buttons that people press in Slack, until interrupted.",
     "halt": "Stop every action everywhere at once, whatever was allowed or approved.",
     "audit": "Show the record of everything that was decided or done.",
-    "hub": "The copy of the audit trail in Snowflake or PostgreSQL: set it up, fill it, compare it.",
+    "listen": "Hear the approve and reject buttons that people press in Slack, until interrupted.",
+    "runs": "List remembered runs, newest first.",
+    "schedule": "Show when jobs run next, and what became of their last slots.",
     "report": "Write a report that people open: verdict, incidents, timeline, heat map, durations.",
-    "serve": "Serve the page that you open at 3 a.m., and the API, until interrupted.",
+    "feedback": "Say how good what dogwatch said of an incident was: 0 is useless, 100 is exactly right.",
+    "review": "Judge own alerts, causes and actions by what happened later and by feedback; show the trend.",
+    "notify": "Channels to people: how each one is, and a test message.",
+    "hub": "The copy of the audit trail in Snowflake or PostgreSQL: set it up, fill it, compare it.",
     "token": "List, make and revoke the tokens with which people and programs come in by web.",
     "mcp": "Serve read verbs, incidents and runbooks to coding assistants (MCP).",
+    "agents": "List agents, show one, or check the files of your own.",
     "backup": "Write everything that is remembered into one new file.",
     "restore": "Fill the store, which has to be empty, from a backup.",
     "prune": "Forget what is older than `keep` in dogwatch.yaml allows.",
-    "runs": "List remembered runs, newest first.",
-    "schedule": "Show when jobs run next, and what became of their last slots.",
-    "explain": "Show the numbers that a finding rests on, with a small picture.",
-    "graph": "Draw what depends on what: everything, one pipeline, or what concerns one job.",
-    "causes": "Examine exported incidents offline: classify errors, rank culprits, replay a stream.",
     "lab": "Simulated platforms: serve them, run scenarios, score dogwatch.",
+    "causes": "Examine exported incidents offline: classify errors, rank culprits, replay a stream.",
 }
 """Command name -> its one-line help, so that ``--help`` need not import them; file ``cli/<name>.py`` holds
 a click command called ``command`` whose docstring begins with the same line (a house test compares)."""
+_SECTIONS = {
+    "demo": "Begin here",
+    "watch": "Keep the watch",
+    "incidents": "When something is wrong",
+    "actions": "What may be done about it",
+    "runs": "What was, and what comes",
+    "notify": "Tell people and connect",
+    "backup": "Look after the store",
+    "lab": "Try and measure",
+}
+"""First command of a section in ``--help`` -> its heading."""
+PAGES = {
+    "demo": "tutorial.md",
+    "init": "how-to/platform.md",
+    "doctor": "how-to/blind.md",
+    "check": "detection.md",
+    "watch": "watch.md",
+    "serve": "web.md",
+    "worker": "watch.md",
+    "incidents": "how-to/alert.md",
+    "incident": "incidents.md",
+    "explain": "detection.md",
+    "ask": "asking.md",
+    "chat": "asking.md",
+    "investigate": "agents.md",
+    "logs": "logs.md",
+    "graph": "pipelines.md",
+    "actions": "actions.md",
+    "halt": "actions.md",
+    "audit": "actions.md",
+    "listen": "channels/slack.md",
+    "runs": "how-to/alert.md",
+    "schedule": "detection.md",
+    "report": "report.md",
+    "feedback": "agents.md",
+    "review": "agents.md",
+    "notify": "telling.md",
+    "hub": "hub.md",
+    "token": "web.md",
+    "mcp": "asking.md",
+    "agents": "agents.md",
+    "backup": "how-to/backup.md",
+    "restore": "how-to/backup.md",
+    "prune": "store.md",
+    "lab": "lab.md",
+    "causes": "causes.md",
+}
+"""Command name -> the page of the documentation that tells more."""
+
+
+def documents() -> Path:
+    """The folder with the documentation: of this checkout, or where it was installed."""
+    checkout = Path(__file__).parents[3] / "docs"
+    return checkout if (checkout / "index.md").exists() else Path(sys.prefix) / "share" / "doc" / "dogwatch"
 
 
 class LazyGroup(click.Group):
@@ -65,6 +120,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"{__name__}.{cmd_name}")
         command: click.Command = module.command
+        command.epilog = f"\b\nMore: {documents() / PAGES[cmd_name]}"
         return command if isinstance(command, click.Group) else shared(command)
 
     def resolve_command(
@@ -77,9 +133,20 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in ``--help``, from the table alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """The lists in ``--help``, from the tables alone."""
+        widest = max(map(len, COMMANDS))
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, told in COMMANDS.items():
+            heading = _SECTIONS.get(name) or [*sections][-1]
+            sections.setdefault(heading, []).append((name.ljust(widest), told))
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Where the documentation is."""
+        with formatter.section("Documentation"):
+            formatter.write_text(f"\b\n{documents() / 'index.md'}")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever it raises becomes one line for a person."""
@@ -120,7 +187,8 @@ class LazyGroup(click.Group):
 def dogwatch() -> None:
     """dogwatch watches your data pipelines while you sleep.
 
-    Begin with `dogwatch demo`, which needs nothing, or with `dogwatch init airbyte`.
+    To see it work on simulated platforms, without any account: `dogwatch demo`. To watch your own: `dogwatch
+    init airbyte` writes the configuration, `dogwatch doctor` tries it, `dogwatch check` looks once.
     """
 
 

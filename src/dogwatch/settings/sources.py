@@ -45,7 +45,10 @@ class YamlFile:
         try:
             text = file.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
-            raise SettingsError(f"there is no {shown}", "write one with: dogwatch init airbyte") from None
+            raise SettingsError(
+                f"there is no {shown}",
+                "write one with: dogwatch init airbyte; or look on without any account: dogwatch demo",
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"cannot read {shown}: {_reason(error)}", "") from None
         return cls.parse(text, shown)

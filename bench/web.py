@@ -4,11 +4,11 @@
                         [--on sqlite|postgresql] [--folder F] [--postgres URL]
 
 A store on SQLite, and then one on PostgreSQL, is filled with that many jobs on four platforms, their runs of
-30 days and incidents, twelve of them live. Then every page is asked for, over a socket as a browser asks,
-once to warm up and so many times after it, with a round's news before every tenth, so that what is kept from
-look to look is made anew as well. At last Chromium opens every page three times, each time with nothing kept,
-and says how long it was from the first byte to the first paint. Exit code 1 if a page's p95 exceeds
-150 ms, its weight (the page, its style and its script) 250 KB, or its slowest paint 1 s.
+30 days, incidents, twelve of them live, and the log of two days. Then every page is asked for, over a socket
+as a browser asks, once to warm up and so many times after it, with a round's news before every tenth, so that
+what is kept from look to look is made anew as well. At last Chromium opens every page three times, each time
+with nothing kept, and says how long it was from the first byte to the first paint. Exit code 1 if a page's
+p95 exceeds 150 ms, its weight (the page, its style and its script) 250 KB, or its slowest paint 1 s.
 
 With ``--folder`` and ``--postgres`` the filled stores are kept and used again; without the latter a server of
 one's own is started and thrown away.
@@ -30,6 +30,9 @@ import httpx2
 import psycopg
 
 from dogwatch.app import Dogwatch
+from dogwatch.logs.events import Batch
+from dogwatch.logs.judge import Components
+from dogwatch.logs.memory import Memory
 from dogwatch.model import (
     Affected,
     Cause,
@@ -55,6 +58,7 @@ from dogwatch.model.report import PlatformView, Sight
 from dogwatch.settings import load
 from dogwatch.store import Store, open_store, schema
 from dogwatch.store.incidents import Casebook
+from dogwatch.store.logbooks import LogShelf
 from dogwatch.store.rows import run_row
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -69,6 +73,8 @@ if TYPE_CHECKING:
 PLATFORMS = ("airbyte", "databricks", "power_automate", "snowflake")
 MOST_MS, MOST_KB, MOST_PAINT_MS = 150.0, 250.0, 1000.0
 OPENED = 3
+COMPONENTS = 12
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 LIVE = 12
 NOW = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
 CONFIG = "timezone: Europe/Berlin\nconnectors:\n  airbyte:\n    url: http://127.0.0.1:9\n"
@@ -210,6 +216,7 @@ def fill(store: Store, address: str, jobs: int, runs: int, incidents: int) -> No
                 [part[0] for part in parts], [part[1] for part in parts], {}, [part[2] for part in parts]
             )
         )
+    say(store)
     news(store, made)
     if address:
         with psycopg.connect(address, autocommit=True) as connection:
@@ -224,6 +231,23 @@ def copy(address: str, jobs: Sequence[Job], runs: int) -> None:
         for batch in runs_of(jobs, runs):
             for run in batch:
                 rows.write_row(run_row(run, 0))
+
+
+def say(store: Store) -> None:
+    """A log of two days: a dozen components, sixty kinds of messages each, the last of each new."""
+    rng, memory = random.Random(12), Memory(Components({}), {}, NOW.timestamp())
+    for part in range(COMPONENTS):
+        kinds = [" ".join("".join(rng.choices(LETTERS, k=7)) for _ in range(5)) for _ in range(60)]
+        texts: list[str] = []
+        times: list[float | None] = []
+        for second in range(0, 48 * 3600, 20):
+            kind = rng.randrange(59 if second < 46 * 3600 else 60)
+            texts.append(f"{kinds[kind]} {rng.randrange(10**6)} took {rng.randrange(900)} ms")
+            times.append(NOW.timestamp() - 48 * 3600 + second)
+        levels = ["ERROR" if text.startswith(kinds[-1]) else "INFO" for text in texts]
+        names = [f"service-{part}"] * len(texts)
+        memory.add(Batch("\n".join(texts).encode(), len(texts), times, levels, names))
+    store.save_log_shelf(PLATFORMS[0], LogShelf("x", NOW, memory.lines, memory.changed()))
 
 
 def news(store: Store, jobs: Sequence[Job]) -> None:
@@ -301,7 +325,8 @@ def pages(given: argparse.Namespace, jobs: Sequence[Job]) -> Sequence[str]:
     return [
         "/", "/incidents", "/incidents?show=all", live, "/incidents/INC-5", f"{live}/postmortem", "/jobs",
         f"/jobs?after={jobs[-100].subject}", f"/jobs/{jobs[7].instance}/{jobs[7].job_id}", "/pipelines",
-        "/logs", "/actions", "/settings", "/search?q=payments", "/search?q=nothing-has-this", "/help",
+        "/logs", "/logs?q=took", "/actions", "/settings", "/search?q=payments", "/search?q=nothing-has-this",
+        "/help",
     ]  # fmt: skip
 
 

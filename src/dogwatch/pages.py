@@ -1,5 +1,6 @@
 """What pages and searches ask of one configuration. Asks no platform."""
 
+from collections.abc import Collection
 from functools import partial
 
 from dogwatch.lookup import pages as lookup
@@ -90,8 +91,12 @@ class Pages:
         now, zone = self._clock.now(), self._settings.timezone
         return await self._thread(lookup.search, self._store, zone, text, now)
 
-    async def logs(self) -> LogPage:
-        """What the logs say, new and surging first."""
+    async def log_pulse(self) -> str:
+        """Another text whenever a log was read."""
+        return await self._thread(self._store.log_pulse)
+
+    async def logs(self, only: Collection[str] | None = None) -> LogPage:
+        """What the logs say, new and surging first; or what ``only`` some components say."""
         now, settings = self._clock.now(), self._settings
         look = partial(
             lookup.log_page,
@@ -100,5 +105,6 @@ class Pages:
             list(settings.connectors),
             settings.log_components,
             now,
+            only,
         )
         return await self._thread(look)

@@ -228,7 +228,7 @@ def test_logs_are_told_new_and_surging_first_and_found(
         assert page.locator("#graph").count() == 1
         page.click(f"#graph {'.narrow .tree' if width == PHONE else 'svg'} a:has-text('marts')")
         look("/search?q=append", "search-logs")
-        page.click("#list a:has-text('In the logs')")
+        page.click("#list a:has-text('Look for it in the logs')")
         page.wait_for_selector("ul.said > li")
         look("/jobs?on=databricks", "jobs-few")
         page.click("#list a.row")

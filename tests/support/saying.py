@@ -82,7 +82,7 @@ def talk(folder: Path) -> Talk:
     lab.write_config(home, history_days=2, told=scenario.told)
     settings = load(None, {}, home)
     pace, rng = Pace(per_second=0), random.Random(1)
-    ways = {"clock": clock, "transport": lab.transport(), "pace": pace, "rng": rng}
+    ways: dict[str, Any] = {"clock": clock, "transport": lab.transport(), "pace": pace, "rng": rng}
 
     async def rounds() -> None:
         for moment in (clock.now(), scenario.now):

@@ -1,7 +1,7 @@
 """What pages show, looked up so that it does not grow with what is remembered. Sync; asks no platform."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from dogwatch.detect import Policy
@@ -279,15 +279,20 @@ def search(store: Store, timezone: str, text: str, now: datetime) -> SearchResul
 
 
 def log_page(
-    store: Store, timezone: str, instances: Sequence[str], components: Mapping[str, str], now: datetime
+    store: Store,
+    timezone: str,
+    instances: Sequence[str],
+    components: Mapping[str, str],
+    now: datetime,
+    only: Collection[str] | None = None,
 ) -> LogPage:
-    """All kinds of messages that are remembered: new, surging and vanished first, then the worst and the most
-    frequent ones."""
+    """All kinds of messages that are remembered, or those of ``only`` some components: new, surging and
+    vanished first, then the worst and the most frequent ones."""
     lines: list[LogLine] = []
     sources: list[str] = []
     total, latest = 0, None
     for instance in instances:
-        shelf = store.log_shelf(instance)
+        shelf = store.log_shelf(instance, only)
         if not shelf.books and shelf.read_until is None:
             continue
         sources.append(instance)

@@ -1,6 +1,6 @@
 """What is remembered of logs, and how far they were read. Both are written together or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,16 +28,24 @@ class LogShelf:
 class LogBooks(Access):
     """The part of the store that remembers logs."""
 
-    def log_shelf(self, instance: str) -> LogShelf:
-        """What is remembered of a connector's log."""
+    def log_pulse(self) -> str:
+        """Another text whenever a log was read."""
+        table = schema.log_cursors
+        query = sa.select(table.c.instance, table.c.read_until, table.c.lines).order_by(table.c.instance)
+        with self._read() as connection:
+            return " ".join(f"{row[0]} {row[1]} {row[2]}" for row in connection.execute(query))
+
+    def log_shelf(self, instance: str, only: Collection[str] | None = None) -> LogShelf:
+        """What is remembered of a connector's log; of components, ``only`` those that are named."""
         cursors, books = schema.log_cursors, schema.log_books
         with self._read() as connection:
             row = connection.execute(sa.select(cursors).where(cursors.c.instance == instance)).first()
             if row is None:
                 return LogShelf()
-            found = connection.execute(
-                sa.select(books.c.component, books.c.body).where(books.c.instance == instance)
-            )
+            query = sa.select(books.c.component, books.c.body).where(books.c.instance == instance)
+            if only is not None:
+                query = query.where(books.c.component.in_(sorted(only)))
+            found = connection.execute(query)
             return LogShelf(
                 row.cursor, row.read_until, row.lines, {name: bytes(body) for name, body in found}
             )

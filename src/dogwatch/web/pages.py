@@ -1,6 +1,6 @@
 """The pages: what each asks of the verbs. Reading only; what changes something is in ``forms``."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from pydantic import SecretStr
@@ -161,7 +161,7 @@ async def job(ask: Ask) -> Response:
     older = told.runs[-1].uid if len(told.runs) >= _PAGE else ""
     chart = None if cursor else await chart_of(ask, told.job.subject)
     names = {told.job.name, told.job.job_id, *_components_beside(chart, told.job.subject)}
-    lines = [] if cursor else await _said_by(ask, names)
+    lines = [] if cursor else await _said_by(ask, told.job.subject, names)
     return page(ask, "job.html.j2", told=told, older=older, graph=drawn(chart), lines=lines[:_SAID])
 
 
@@ -170,7 +170,7 @@ async def component(ask: Ask, name: str) -> Response:
     subject = f"{COMPONENT}{name}"
     chart = await chart_of(ask, subject)
     found = await ask.app.pages().concerning(subject)
-    lines = await _said_by(ask, {name})
+    lines = await _said_by(ask, subject, {name})
     if chart is None and not found and not lines:
         raise Refused(404, f"no component is called {one_line(name, 80)}", "dogwatch graph")
     return page(
@@ -188,10 +188,11 @@ def _components_beside(chart: Chart | None, subject: str) -> set[str]:
     return {end.removeprefix(COMPONENT) for end in ends if end.startswith(COMPONENT)}
 
 
-async def _said_by(ask: Ask, names: Set[str]) -> list[LogLine]:
-    """What the logs know of components that are called so, new and surging first."""
-    found = await ask.site.kept("logs", ask.app.pages().logs)
-    return [line for line in found.lines if line.component in names]
+async def _said_by(ask: Ask, subject: str, names: Set[str]) -> Sequence[LogLine]:
+    """What the logs know of components that are called so, new and surging first; kept with a subject."""
+    looks = ask.app.pages()
+    pulse = f"{await looks.log_pulse()} {sorted(names)}"
+    return (await ask.site.kept(f"said {subject}", lambda: looks.logs(names), by=pulse)).lines
 
 
 async def pipelines(ask: Ask) -> Response:
@@ -217,7 +218,8 @@ async def pipelines(ask: Ask) -> Response:
 async def logs(ask: Ask) -> Response:
     """What the logs say."""
     words = ask.query.get("q", "")[:200]
-    found = await ask.site.kept("logs", ask.app.pages().logs)
+    looks = ask.app.pages()
+    found = await ask.site.kept("logs", looks.logs, by=f"logs {await looks.log_pulse()}")
     chosen = [line for line in found.lines if _says(line, words)]
     more = max(0, len(chosen) - _LINES)
     return page(ask, "logs.html.j2", found=found, lines=chosen[:_LINES], more=more, q=words)
@@ -291,10 +293,7 @@ def _without_login(url: str) -> str:
 async def search(ask: Ask) -> Response:
     """Whatever has to do with some words."""
     words = ask.query.get("q", "")[:200]
-    found = await ask.app.pages().search(words)
-    said = await ask.site.kept("logs", ask.app.pages().logs)
-    lines = [line for line in said.lines if _says(line, words)] if len(words) >= 2 else []
-    return page(ask, "search.html.j2", q=words, found=found, lines=len(lines))
+    return page(ask, "search.html.j2", q=words, found=await ask.app.pages().search(words))
 
 
 async def finding(ask: Ask) -> Response:

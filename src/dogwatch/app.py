@@ -161,6 +161,11 @@ class Dogwatch:
 
         return Watchkeeping(self.settings, self._doors, self._store, self._thread, self._holder)
 
+    async def news(self, name: str) -> int:
+        """Wait a while for what the queue of a connector tells; how much of it was new. Raises
+        ConnectorError, SettingsError or StoreError."""
+        return await self.watchkeeping().news(name, self._named)
+
     def registration(self) -> "Registration":
         """The copy of the audit trail in a warehouse: how it stands, made up to date, compared."""
         from dogwatch.registrar import Registration

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from dogwatch.settings import Settings
 from dogwatch.settings.consent import POLICY, read_policy
 from dogwatch.store import Store, StoreThread, lease
 from dogwatch.store.holders import certainly_dead
+from dogwatch.wire.connector import AnyConnector, HasNews
 from dogwatch.wire.http import Doors, Pace
 from dogwatch.wire.otlp import Span, send
 
@@ -34,6 +35,9 @@ _KEYS = Pace(
 )
 """Callers wait meanwhile, and documents of keys are small."""
 _ONE_TRY = Pace(per_second=0, concurrency=1, tries=1, timeout=10.0, patience=10.0)
+
+Connect = Callable[[str, AsyncExitStack], Awaitable[AnyConnector]]
+"""Opens the connector of this name."""
 
 
 class Watchkeeping:
@@ -83,6 +87,35 @@ class Watchkeeping:
         """Write calls down, on the disk when this returns; for each whether it is new."""
         return await self._thread(self._store.keep_calls, calls)
 
+    def queues(self) -> list[str]:
+        """The connectors that have a queue; their settings call it so."""
+        return [name for name, one in self._settings.connectors.items() if getattr(one.settings, "queue", "")]
+
+    async def news(self, name: str, connect: Connect) -> int:
+        """Wait a while for what the queue of a connector tells, write it down, and let the queue forget it:
+        who dies in between hears it again, and it is known then. Returns how much was new. Raises
+        ConnectorError, SettingsError or StoreError."""
+        async with AsyncExitStack() as stack:
+            connector = await connect(name, stack)
+            if not isinstance(connector, HasNews):
+                return 0
+            found = await connector.news()
+            calls = [
+                Call(
+                    key=content_id(["queue", one.key]),
+                    hook="queue",
+                    received_at=self._clock.now(),
+                    touches=(name,),
+                    says=one.says,
+                )
+                for one in found
+                if one.key
+            ]
+            new = await self.keep(calls) if calls else []
+            if found:
+                await connector.forget(found)
+            return sum(new)
+
     async def waiting(self) -> list[WaitingCall]:
         """What no round has looked at."""
         return await self._thread(self._store.waiting_calls)
@@ -90,6 +123,10 @@ class Watchkeeping:
     async def done(self, upto: int) -> None:
         """A round that began after these came has ended."""
         await self._thread(self._store.calls_done, upto, self._clock.now())
+
+    async def rest(self) -> None:
+        """A round is over, and the next one is some time away: hold no more memory than is needed."""
+        await self._thread(self._store.rest)
 
     async def reply(self, call: WaitingCall, text: str) -> str:
         """Answer a call where it wants it, once. Returns what went wrong, or nothing.

@@ -27,9 +27,10 @@ from dogwatch.model import UtcTime
 from dogwatch.model.text import one_line
 from dogwatch.wire.answer import Answer
 from dogwatch.wire.bucket import unread_logs
-from dogwatch.wire.connector import Connector, ConnectorSettings, LogAsk, LogPart
+from dogwatch.wire.connector import Connector, ConnectorSettings, LogAsk, LogPart, News
 from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.sigv4 import Keys, query_string, signed
+from dogwatch.wire.sqs import Queue, told_of, usable_queue
 from dogwatch.wire.unread import Object, checked_layout, pieces
 
 PACE = Pace(per_second=100.0, concurrency=8, timeout=60.0)
@@ -74,6 +75,14 @@ class S3Settings(ConnectorSettings):
     """Of temporary keys: what came with them, and something else renews."""
     url: str = Field(default="", json_schema_extra={"environment": "AWS_ENDPOINT_URL_S3", "written": True})
     """Where the API answers, for MinIO, Ceph, R2 and other stores that speak it. Left out: Amazon."""
+    queue: str = ""
+    """The URL of an SQS queue to which the bucket's events go, by SNS or straight: new objects then start a
+    round at once (dogwatch watch). Needs sqs:ReceiveMessage and sqs:DeleteMessage. Left out: none."""
+
+    @field_validator("queue")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return usable_queue(value) if value else ""
 
     @field_validator("layout")
     @classmethod
@@ -84,6 +93,8 @@ class S3Settings(ConnectorSettings):
     def _whole(self) -> "S3Settings":
         if (self.access_key_id is None) != (self.secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key belong together")
+        if self.queue and self.access_key_id is None:
+            raise ValueError("queue needs access_key_id and secret_access_key")
         return self
 
 
@@ -169,6 +180,22 @@ class S3(Connector[S3Settings]):
             return await self._get(one.name, {}, {"Range": part, "Accept-Encoding": "identity", **same})
 
         return pieces(one, get)
+
+    async def news(self) -> Sequence[News]:
+        """New objects of the bucket, or none after a while. Raises ConnectorError or SettingsError."""
+        async with self._queue() as queue:
+            return [
+                told_of(note, self.settings.bucket) for note in await queue.receive(self.doors.clock.now())
+            ]
+
+    async def forget(self, news: Sequence[News]) -> None:
+        """Let the queue forget them. Raises ConnectorError or SettingsError."""
+        async with self._queue() as queue:
+            await queue.delete([one.receipt for one in news], self.doors.clock.now())
+
+    def _queue(self) -> Queue:
+        assert self._keys is not None  # the settings see to it
+        return Queue(self.settings.queue, self.settings.region, self._keys, self.doors)
 
     async def _get(
         self, key: str, params: Mapping[str, str], more: Mapping[str, str] | None = None

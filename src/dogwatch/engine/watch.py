@@ -16,6 +16,7 @@ from dogwatch.app import Dogwatch
 from dogwatch.detect.silent import PEER
 from dogwatch.engine.face import Face
 from dogwatch.engine.folders import Folders
+from dogwatch.engine.queues import Queues
 from dogwatch.engine.schedule import Timer, called
 from dogwatch.engine.traces import RoundTrace
 from dogwatch.errors import DogwatchError, SettingsError, StoreError
@@ -196,6 +197,8 @@ class _Shift:
         if self._face is not None:
             stack.callback(self._face.stop)
         self._keeping: Watchkeeping = self._app.watchkeeping()
+        self._queues = Queues(self._app, self._keeping.queues(), self._clock, self._say)
+        stack.push_async_callback(self._queues.stop)
         for dead in await self._keeping.bury():
             self._say("took over from the dead", holder=dead)
         self._begun = self._clock.now()
@@ -237,7 +240,10 @@ class _Shift:
                 await self._lead()
             signed = True
             if self._leads:
+                self._queues.follow()
                 await self._duties(now)
+            else:
+                await self._queues.stop()
             self._trouble = 0
         except StoreError as error:
             await self._stumbled(error, _TROUBLE[min(self._trouble, len(_TROUBLE) - 1) if signed else 0])
@@ -321,6 +327,7 @@ class _Shift:
                 self._say("answered", hook=call.hook, problem=problem)
         if waiting:
             await self._keeping.done(waiting[-1].number)
+        await self._keeping.rest()
         if problem := await self._keeping.trace(trace.ended(report)):
             self._say("trace not sent", why=problem)
         if whole and (problem := await self._keeping.beat()):

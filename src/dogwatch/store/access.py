@@ -92,6 +92,14 @@ class Access:
                 raw.execute("VACUUM (ANALYZE)")
                 raw.autocommit = False
 
+    def rest(self) -> None:
+        """Give back the memory that a round took: SQLite keeps every page that it touches until its cache is
+        full, which for a watch of months means that it only grows. The system has them in its own cache."""
+        with translated(), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            if isinstance(raw, sqlite3.Connection):
+                raw.execute("PRAGMA shrink_memory")
+
     @contextmanager
     def _write_through(self) -> Generator[sa.Connection]:
         """As ``_write``, and when it ends well the disk has it, whatever becomes of the power."""

@@ -188,4 +188,29 @@ class HasFiles(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that happened there, as a queue tells it."""
+
+    key: str
+    """The same event always has the same one. Empty: it is none of ours."""
+    says: str
+    receipt: str = field(repr=False)
+    """What the queue wants to see to forget it."""
+
+
+@runtime_checkable
+class HasNews(Protocol):
+    """May have a queue that tells what happened, so that nobody has to look all the time: where its settings
+    have one under ``queue``."""
+
+    async def news(self) -> Sequence[News]:
+        """Wait up to half a minute for something. What is not forgotten is told again."""
+        ...
+
+    async def forget(self, news: Sequence[News]) -> None:
+        """Let the queue forget what is written down."""
+        ...
+
+
 AnyConnector = Connector[Any]

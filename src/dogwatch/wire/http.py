@@ -194,8 +194,10 @@ class Http:
         *,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Read by POST with a JSON body, for platforms that ask questions this way. Retried."""
-        return await self._read(self._request("POST", path, params=params, json=body, headers=headers))
+        """Read by POST with a JSON body, for platforms that ask questions this way; bytes go as they stand.
+        Retried."""
+        told = {"content": body} if isinstance(body, bytes) else {"json": body}
+        return await self._read(self._request("POST", path, params=params, headers=headers, **told))
 
     async def send(
         self,
@@ -417,7 +419,7 @@ class Http:
         import httpx2
 
         failure: ConnectorError
-        host = call.request.url.host
+        host = _place(call.request.url)
         if isinstance(error, httpx2.DecodingError):
             failure = UnexpectedAnswer(f"{call.name} answered a body that cannot be decompressed")
         elif isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError):
@@ -470,6 +472,12 @@ def _worth_a_retry(failure: ConnectorError) -> bool:
     return failure.transient and (failure.status is None or failure.status in RETRIED)
 
 
+def _place(url: "httpx2.URL") -> str:
+    """Host and port, the latter if it is not the usual one."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return host if url.port is None else f"{host}:{url.port}"
+
+
 def _why_no_connection(error: BaseException) -> str:
     for link in _chain(error):
         if isinstance(link, ssl.SSLCertVerificationError):
@@ -478,6 +486,8 @@ def _why_no_connection(error: BaseException) -> str:
             return "it speaks no TLS that we know: check https:// and the port"
         if isinstance(link, socket.gaierror | UnicodeError):
             return "no such host: check the URL and DNS"
+        if isinstance(link, ConnectionRefusedError):
+            return "nothing listens there: does it run, and are host and port right?"
     return "check the URL, DNS and the way out"
 
 

@@ -1,4 +1,4 @@
-"""Signatures of requests to Amazon Web Services: Signature Version 4, in headers, for reads without a body.
+"""Signatures of requests to Amazon Web Services: Signature Version 4, in headers.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
@@ -43,16 +43,18 @@ def signed(
     now: datetime,
     headers: Mapping[str, str] | None = None,
     service: str = "s3",
+    body: bytes | None = None,
 ) -> dict[str, str]:
-    """All headers of a GET without a body, its signature among them.
+    """All headers of a GET, or of a POST with this ``body``, its signature among them.
 
     ``path`` and ``query`` are encoded as they are sent, ``query`` sorted; ``host`` has a port only if the URL
     has one. ``headers`` are sent and signed as well. AWS accepts it for a quarter of an hour around ``now``.
     """
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    digest = _NO_BODY if body is None else hashlib.sha256(body).hexdigest()
     sent = {
         **{name.lower(): value.strip() for name, value in (headers or {}).items()},
-        "x-amz-content-sha256": _NO_BODY,
+        "x-amz-content-sha256": digest,
         "x-amz-date": stamp,
     }
     if keys.session:
@@ -60,7 +62,8 @@ def signed(
     told = {**sent, "host": host}
     names = ";".join(sorted(told))
     lines = "".join(f"{name}:{told[name]}\n" for name in sorted(told))
-    request = "\n".join(("GET", path, query, lines, names, _NO_BODY))
+    method = "GET" if body is None else "POST"
+    request = "\n".join((method, path, query, lines, names, digest))
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = "\n".join((_ALGORITHM, stamp, scope, hashlib.sha256(request.encode()).hexdigest()))
     key = f"AWS4{keys.secret}".encode()

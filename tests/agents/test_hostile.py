@@ -9,9 +9,9 @@ import pytest
 from dogwatch.model import ActionState
 from dogwatch.report.investigation import markdown
 from support import hostile_claims, hostile_deeds
-from support.crew import Case, evidence_of, good, in_trouble, investigate
+from support.crew import Case, good, investigate
 from support.healing import Ward
-from support.hostile_claims import ALLOW_ALL, KEY, Night, Trial
+from support.hostile_claims import KEY, Night, Trial
 
 GROUPS = (
     hostile_claims.CITATIONS,
@@ -32,14 +32,8 @@ TRIALS = [trial for group in GROUPS for trial in group]
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
-    with in_trouble(tmp_path_factory.mktemp("hostile"), policy=ALLOW_ALL) as ward:
-        ward.policy = ""  # nothing is done by the rules before the agents come
-        ward.consents_to("")
-        ward.rounds((9, 0), (9, 15))
-        ward.policy = ALLOW_ALL
-        ward.consents_to(ALLOW_ALL)  # from now on the policy would allow everything
-        ward.keep()
-        yield Night(ward, evidence_of(ward))
+    with hostile_claims.night_in(tmp_path_factory.mktemp("hostile")) as night:
+        yield night
 
 
 def test_there_are_at_least_sixty_cases_each_of_its_own() -> None:

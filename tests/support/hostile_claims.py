@@ -1,14 +1,16 @@
 """What a hostile model may claim, and exactly what comes of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 
 from dogwatch.agents.runtime import ANSWER
 from dogwatch.agents.session import Purse
-from support.crew import analysis, issue, report, use
+from support.crew import analysis, evidence_of, in_trouble, issue, report, use
 from support.healing import Ward
 
 ALLOW_ALL = "rules: [{then: allow, verbs: [rerun, repair, pause, resume, cancel, manual]}]\n"
@@ -26,6 +28,19 @@ class Night:
     @property
     def subject(self) -> str:
         return self.ward.subject
+
+
+@contextmanager
+def night_in(folder: Path) -> Iterator[Night]:
+    """The incident, with a policy that would allow everything."""
+    with in_trouble(folder, policy=ALLOW_ALL) as ward:
+        ward.policy = ""  # nothing is done by the rules before the agents come
+        ward.consents_to("")
+        ward.rounds((9, 0), (9, 15))
+        ward.policy = ALLOW_ALL
+        ward.consents_to(ALLOW_ALL)  # from now on the policy would allow everything
+        ward.keep()
+        yield Night(ward, evidence_of(ward))
 
 
 Made = Callable[[Night], Mapping[str, Any]]

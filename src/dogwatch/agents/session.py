@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from pydantic import BaseModel, JsonValue
 
 from dogwatch.agents.data import RULE, block, masked
-from dogwatch.agents.grounding import Ground, Objection, cited, worded
+from dogwatch.agents.grounding import Ground, Objection, cited, supported, worded
 from dogwatch.agents.roster_files import AgentFile, Standing
 from dogwatch.agents.spans import Spans
 from dogwatch.agents.tools import TOOLS, Authority, call
@@ -323,8 +323,8 @@ class Session:
         found: list[Objection] = []
         for at, one in enumerate(answer.statements):
             what = f"statements[{at}]"
-            bad = cited(what, one.evidence, self.ground)
-            found += bad or worded(what, one.text, one.evidence, self.ground)
+            bad = cited(what, one.evidence, self.ground) or worded(what, one.text, one.evidence, self.ground)
+            found += bad or supported(what, one.text, one.evidence, self.ground)
         return found
 
     async def sifted(self, agent: str, answer: Answer) -> Answer:

@@ -15,6 +15,7 @@ from dogwatch.errors import (
     IncidentError,
     SettingsError,
     UnexpectedAnswer,
+    Unreachable,
 )
 from dogwatch.model import Noun, Run
 from dogwatch.model.actions import ActionList, AuditTrail, AuditVerdict
@@ -23,6 +24,7 @@ from dogwatch.model.call import Pulse
 from dogwatch.model.channels import ChannelsReport
 from dogwatch.model.dossier import Dossier, IncidentList
 from dogwatch.model.overview import Overview
+from dogwatch.model.pages import JobFile, JobList, LogPage, SearchResult
 from dogwatch.model.report import Explanation, Timetable
 from dogwatch.model.review import Review
 from dogwatch.model.text import one_line
@@ -64,6 +66,11 @@ class Remote:
 
     async def __aenter__(self) -> Self:
         """Open the way. Raises SettingsError for an address or a token that cannot be one."""
+        if not self._url.startswith(("http://", "https://")):
+            raise SettingsError(
+                f"--server: {one_line(self._url, 100)!r} is no address of a dogwatch serve",
+                "write it as http://127.0.0.1:8321 or https://dogwatch.example.com",
+            )
         doors = Doors(SystemClock())
         login = FixedToken(SecretStr(self._token), doors.secrets) if self._token else None
         self._http = doors.open(self._url, login=login, pace=Pace(tries=2, timeout=30.0))
@@ -155,6 +162,34 @@ class Remote:
         """Alerts, causes and actions there, judged."""
         return await self._get(Review, "/review", _asked(days=days))
 
+    def pages(self) -> Self:
+        """What pages and searches ask for."""
+        return self
+
+    async def search(self, text: str) -> SearchResult:
+        """Jobs, incidents, actions and findings that have to do with a text."""
+        return await self._get(SearchResult, "/search", {"q": text})
+
+    async def jobs(self, instance: str | None, text: str, after: str, limit: int) -> JobList:
+        """A page of jobs."""
+        return await self._get(
+            JobList, "/jobs", _asked(platform=instance, text=text, cursor=after, limit=limit)
+        )
+
+    async def job(self, instance: str, job_id: str) -> JobFile:
+        """One job. Raises SettingsError if it was never known."""
+        try:
+            return await self._get(JobFile, f"/jobs/{quote(instance, safe='')}/{quote(job_id, safe='')}")
+        except ConnectorError as error:
+            if error.status == 404:
+                said = f"no job is called {one_line(f'{instance}/{job_id}', 120)!r} there"
+                raise SettingsError(said, "dogwatch schedule") from error
+            raise
+
+    async def logs(self) -> LogPage:
+        """What the logs say, new and surging first."""
+        return await self._get(LogPage, "/logs")
+
     async def notify_status(self) -> ChannelsReport:
         """How every channel there is."""
         return await self._get(ChannelsReport, "/channels")
@@ -190,6 +225,10 @@ class Remote:
             raise SettingsError(
                 f"{self._url} lets nobody in with this token ({error.status})",
                 "set DOGWATCH_TOKEN to a token that `dogwatch token new` made there",
+            ) from error
+        except Unreachable as error:
+            raise Unreachable(
+                error.message, f"does dogwatch serve run at {self._url}? --server or DOGWATCH_SERVER names it"
             ) from error
 
 

@@ -179,6 +179,9 @@ def test_old_versions_and_rounds_go_and_that_is_on_record(store: Store) -> None:
 def test_a_backup_is_one_file_with_everything(store: Store, tmp_path: Path) -> None:
     filled(store)
     store.claim_round("me", NOON)
+    with pytest.raises(StoreError, match="there is no folder"):
+        backup(store, tmp_path / "safe" / "b.db")
+    (tmp_path / "safe").mkdir()
     made = backup(store, tmp_path / "safe" / "b.db")
     assert [path.name for path in (tmp_path / "safe").iterdir()] == ["b.db"]
     assert verify(tmp_path / "safe" / "b.db") == made

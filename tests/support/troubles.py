@@ -41,6 +41,12 @@ def unknown_key(scene: Scene) -> str:
 
 
 @trouble
+def misspelt_secret(scene: Scene) -> str:
+    scene.config("connectors:\n  airbyte:\n    clientid: 4f9c\n")
+    return scene.types("check")
+
+
+@trouble
 def unknown_platform(scene: Scene) -> str:
     scene.config("connectors:\n  airbite:\n    url: https://airbyte.example.com\n")
     return scene.types("check")

@@ -31,6 +31,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_store_goes_through_a_backup_and_is_the_same(folder: Path) -> None:
+    nowhere = run("backup", "safe/b.db")
+    assert (nowhere.exit_code, "there is no folder safe" in nowhere.stderr) == (2, True)
+    (folder / "safe").mkdir()
     told = run("backup", "safe/b.db")
     assert told.exit_code == 0, told.output
     assert "written: safe/b.db" in told.stdout
@@ -55,11 +58,24 @@ def test_a_file_that_is_no_backup_is_refused_without_a_configuration(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "diary.txt").write_text("dear diary", encoding="utf-8")
-    for name, words in (("diary.txt", "is not a database"), ("nothing.db", "there is no file nothing.db")):
+    for name, words in (("diary.txt", "is no store of dogwatch"), ("nothing.db", "there is no file nothing.db")):
         told = run("restore", "--verify", name)
         assert told.exit_code == 2
         assert words in told.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["diary.txt"]
+
+
+def test_a_damaged_backup_is_said_to_be_damaged_and_another_one_is_asked_for(folder: Path) -> None:
+    assert run("backup", "b.db").exit_code == 0
+    whole = (folder / "b.db").read_bytes()
+    middle = len(whole) // 2
+    for spoilt in (whole[:middle], whole[: middle // 2] + bytes(middle // 2) + whole[middle:]):
+        (folder / "b.db").write_bytes(spoilt)
+        told = run("restore", "--verify", "b.db")
+        assert told.exit_code == 2
+        assert "error: b.db is damaged: " in told.stderr
+        assert " next: use another backup" in told.stderr
+        assert len(told.stderr.splitlines()) == 2
 
 
 def test_what_is_old_is_forgotten_by_the_limits_of_the_file(folder: Path) -> None:
@@ -73,6 +89,7 @@ def test_what_is_old_is_forgotten_by_the_limits_of_the_file(folder: Path) -> Non
 
 
 def test_a_backup_that_does_not_fit_on_the_disk_leaves_no_file(folder: Path) -> None:
+    (folder / "safe").mkdir()
     full = f"ulimit -f 64; exec {sys.executable} -m dogwatch backup safe/b.db"
     told = subprocess.run(
         ["bash", "-c", full], capture_output=True, text=True, env={**clean(folder), **LOGIN}

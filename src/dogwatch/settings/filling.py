@@ -73,6 +73,11 @@ class Part:
         fields = self.model.model_fields.items()
         return [*(info.alias or name for name, info in fields if not is_secret(info)), *self.others]
 
+    @property
+    def secrets(self) -> list[str]:
+        """What may stand in variables alone."""
+        return [name for name, info in self.model.model_fields.items() if is_secret(info)]
+
     def field(self, key: str) -> tuple[str, FieldInfo] | None:
         """The field that a key in the file fills."""
         fields = self.model.model_fields.items()
@@ -139,9 +144,7 @@ def _explain(reading: Reading, part: Part, item: ErrorDetails, origins: Mapping[
     info = None if field_of is None else field_of[1]
     where = (*part.path, *place)
     if item["type"] == "extra_forbidden":
-        near = nearest(str(place[-1]), part.keys if len(place) == 1 else ())
-        known = f"known: {', '.join(part.keys)}" if len(place) == 1 else "remove it"
-        reading.wrong(where, "unknown key", f"did you mean {near}?" if near else known)
+        reading.wrong(where, "unknown key", _meant(part, name) if len(place) == 1 else "remove it")
     elif item["type"] == "missing" and info is not None and len(place) == 1:
         ways = f"set {part.variable(name)} in the environment or .env"
         fix = "add it" if part.prefix is None else ways if is_secret(info) else f"add it, or {ways}"
@@ -152,6 +155,18 @@ def _explain(reading: Reading, part: Part, item: ErrorDetails, origins: Mapping[
             reading.problems.append(Problem(origins[name], what, fix))
         else:
             reading.wrong(where, what, fix)
+
+
+def _meant(part: Part, key: str) -> str:
+    """What somebody who wrote this key may have wanted."""
+    secret = [] if part.prefix is None else part.secrets
+    near = nearest(key, [*part.keys, *secret])
+    if near in secret:
+        return f"did you mean {near}? it is a secret: put it into .env as {part.variable(near)}"
+    if near:
+        return f"did you mean {near}?"
+    variables = ", ".join(part.variable(name) for name in secret)
+    return f"known: {', '.join(part.keys)}" + (f"; in .env: {variables}" if secret else "")
 
 
 def _reworded(part: Part, item: ErrorDetails, info: FieldInfo | None) -> tuple[str, str]:

@@ -27,6 +27,7 @@ _ROWS = 2_000
 _LEFT_OUT = frozenset({"leases", "steps"})
 """Who holds what at the moment is of no use later."""
 _ALL = 1 << 256
+_ANOTHER = "name the file that dogwatch backup wrote"
 _WAL = b"\x02\x02"
 """Bytes 18 and 19 of a SQLite file that is written ahead (https://www.sqlite.org/fileformat2.html)."""
 
@@ -62,14 +63,16 @@ def silent(table: str, rows: int) -> None:
 def backup(store: Store, target: Path, progress: Progress = silent) -> Contents:
     """Write everything as it is at one moment into a new file, while others go on reading and writing.
 
-    The file is there whole or not at all. Raises StoreError if it is there already or cannot be written.
+    The file is there whole or not at all. Raises StoreError if it is there already or cannot be written, and
+    if its folder is not there: a mistyped one would be a backup that nobody finds.
     """
     if target.exists():
         raise StoreError(f"{target} is there already", "choose another name: no backup is overwritten")
+    if not target.parent.is_dir():
+        raise StoreError(f"there is no folder {target.parent}", "make it, or name another file")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with translated():
-            target.parent.mkdir(parents=True, exist_ok=True)
             if store.dialect == SQLITE:
                 store.vacuum_into(part)
             else:
@@ -146,7 +149,7 @@ def _ready(source: Path) -> Generator[tuple[Path, str]]:
     """A file with what ``source`` holds in today's schema, which may be looked at without changing it, and
     the schema that it was written with."""
     if not source.is_file():
-        raise StoreError(f"there is no file {source}", "name the file that dogwatch backup wrote")
+        raise StoreError(f"there is no file {source}", _ANOTHER)
     revision, ahead = _told(source)
     if revision > HEAD:
         raise StoreError(
@@ -173,7 +176,7 @@ def _told(source: Path) -> tuple[str, bool]:
         try:
             (revision,) = raw.execute("SELECT version_num FROM alembic_version").fetchone()
         except (sqlite3.OperationalError, TypeError) as error:
-            raise StoreError(f"{source} is no store of dogwatch", "name another file") from error
+            raise StoreError(f"{source} is no store of dogwatch", _ANOTHER) from error
     return str(revision), ahead
 
 
@@ -183,8 +186,12 @@ def _raw(path: Path) -> Generator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as raw:
             yield raw
-    except sqlite3.DatabaseError as error:
+    except sqlite3.OperationalError as error:
         raise store_error(str(error)) from error
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise StoreError(f"{path} is no store of dogwatch", _ANOTHER) from error
+        raise StoreError(f"{path} is damaged: {error}", "use another backup") from error
 
 
 @contextmanager
@@ -204,7 +211,7 @@ def _inspect(path: Path) -> Contents:
     with _raw(path) as raw:
         (said,) = raw.execute("PRAGMA integrity_check(1)").fetchone()
     if said != "ok":
-        raise StoreError(f"{path} is damaged: {said}", "use another backup")
+        raise StoreError(f"{path} is damaged: {said.splitlines()[-1]}", "use another backup")
     with _reading(path) as store:
         with store.reading() as connection:
             rows, checksums = _contents(connection)

@@ -86,6 +86,10 @@ class Pages:
         look = partial(lookup.job_list, self._store, zone, instance, text, after, limit, now)
         return await self._thread(look)
 
+    async def in_trouble(self, instance: str | None = None) -> tuple[lookup.Trouble, ...]:
+        """The jobs and components that live incidents are about."""
+        return await self._thread(lookup.in_trouble, self._store, instance)
+
     async def search(self, text: str) -> SearchResult:
         """Jobs, incidents, actions and findings that have to do with a text."""
         now, zone = self._clock.now(), self._settings.timezone

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ class Verb:
     """One question, as each surface is asked it. What is empty has a reason in a table below."""
 
     words: tuple[str, ...]
-    """The command line; ``{finding}`` is a fingerprint that is known."""
+    """The command line; ``{finding}`` is a fingerprint that is known, ``{job}`` the subject of a job."""
     path: str
     """Under ``/api/v1``."""
     tool: str = ""
@@ -57,6 +58,9 @@ VERBS_ASKED = [
     Verb(("review",), "/review", "review"),
     Verb(("ask", "--rules", "what is broken?"), "/ask?question=what+is+broken%3F", "ask",
          {"question": "what is broken?"}),
+    Verb(("search", "stock"), "/search?q=stock", "search", {"text": "stock"}),
+    Verb(("job", "{job}"), "/jobs/{job}", "job", {"subject": "{job}"}),
+    Verb(("logs", "said"), "/logs", "logs"),
     Verb(("report", "--since", SINCE), f"/overview?since={SINCE.replace('+', '%2B')}"),
 ]  # fmt: skip
 
@@ -65,19 +69,13 @@ NOT_BY_MCP = {
     "tonight": "the same, as the first page folds it",
     "postmortem": "a text; incidents are resources in Markdown",
     "jobs": "a list to page through: runs and schedule take a part of a name",
-    "job": "what a page draws of a job: runs, schedule and explain tell the same",
-    "logs": "what a page draws of the logs: incidents cite the lines that matter",
-    "search": "ask understands names",
     "doctor": "asks platforms with their credentials",
 }
 """Operations of the API that read and are no tools."""
 NOT_BY_COMMAND = {
     "tonight": "dogwatch report",
     "postmortem": "dogwatch incident postmortem, which is no JSON",
-    "jobs": "dogwatch schedule and dogwatch runs take a part of a name",
-    "job": "the same of one job",
-    "logs": "dogwatch logs reads files; what rounds remember is a page",
-    "search": "a page with links",
+    "jobs": "a list to page through: dogwatch search, dogwatch schedule",
     "doctor": "dogwatch doctor asks the platforms; what it prints is compared in test_verbs.py",
 }
 """Operations of the API that read and have no command that prints the same JSON from the store."""
@@ -88,7 +86,9 @@ NOT_BY_SERVER = {
     "token": "who holds tokens is told on the machine itself and on the page to who administers",
     "hub": "a warehouse is asked from where it runs",
     "agents": "files of this machine",
-    "logs": "files of this machine",
+    "logs mine": "files of this machine",
+    "logs triage": "files of this machine",
+    "logs diff": "files of this machine",
     "lab": "simulated platforms on this machine",
     "backup": "files of this machine",
     "restore": "files of this machine",
@@ -119,6 +119,7 @@ class Place:
     url: str
     token: str
     finding: str
+    job: str
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def place(folder: Path) -> Iterator[Place]:
     made = asyncio.run(token())
     with serving(settings, beyond=True) as site, httpx2.Client(headers=_bearer(made)) as door:
         live = door.get(f"{site.url}/api/v1/incidents").json()["incidents"]
-        yield Place(folder, site.url, made, live[0]["findings"][0])
+        yield Place(folder, site.url, made, live[0]["findings"][0], live[0]["culprit"])
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -159,8 +160,9 @@ def timeless(told: Any) -> Any:
         told["statements"] = [one["cites"] for one in told["statements"]]
     for one in told.get("dossiers", ()):
         one.pop("at")
-    for one in told.get("pictures", ()):  # a run that still goes on is as long as it is old
-        one["course"]["points"] = [point for point in one["course"]["points"] if point["status"] != "running"]
+    for one in [*(one["course"] for one in told.get("pictures", ())), *told.get("courses", ())]:
+        # a run that still goes on is as long as it is old
+        one["points"] = [point for point in one["points"] if point["status"] != "running"]
     return told
 
 
@@ -169,7 +171,9 @@ def test_each_verb_gives_the_same_json_on_every_surface(
     verb: Verb, place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def named(text: Any) -> Any:
-        return text.replace("{finding}", place.finding) if isinstance(text, str) else text
+        if not isinstance(text, str):
+            return text
+        return text.replace("{finding}", place.finding).replace("{job}", place.job)
 
     words = [named(word) for word in verb.words]
     monkeypatch.chdir(place.folder)
@@ -191,10 +195,12 @@ def test_each_verb_gives_the_same_json_on_every_surface(
 
 def test_every_verb_that_reads_is_compared_or_has_its_reason() -> None:
     """Nothing is on one surface by chance: what is missing on another is named above, with why."""
-    asked = {verb.path.partition("?")[0].split("/")[1] for verb in VERBS_ASKED}
+    asked = [verb.path.partition("?")[0] for verb in VERBS_ASKED]
     tools = {verb.tool for verb in VERBS_ASKED if verb.tool}
     reading = {one.name: one for one in OPERATIONS if one.method == "GET"}
-    compared = {name for name, one in reading.items() if one.path.split("/")[1] in asked}
+    shapes = {name: re.sub(r"{\w+}", "[^/]+", one.path) for name, one in reading.items()}
+    named = [path.replace("{job}", "airbyte/1") for path in asked]
+    compared = {name for name, shape in shapes.items() if any(re.fullmatch(shape, path) for path in named)}
     assert reading.keys() - compared - NOT_BY_COMMAND.keys() == set()
     without = {name for name in reading if OTHER_WORDS.get(name, name) not in VERBS}
     assert without == set(NOT_BY_MCP)
@@ -232,8 +238,15 @@ def test_before_a_server_texts_and_refusals_are_those_of_a_store(
     assert (none.exit_code, "there is no INC-99" in none.stderr) == (2, True)
     nothing = run("graph", "nobody", env=env)
     assert (nothing.exit_code, "no pipeline and no job is called 'nobody'" in nothing.stderr) == (2, True)
-    drawn = run("graph", "warehouse", env=env)
+    several = run("job", "o", env=env)
+    assert (several.exit_code, "jobs are called 'o'" in several.stderr) == (2, True)
+    nobody = run("job", "airbyte/nothing", env=env)
+    assert (nobody.exit_code, "no job is called 'airbyte/nothing'" in nobody.stderr) == (2, True)
+    asked = [["graph", "warehouse"], ["job", "stock"], ["search", "stock"], ["logs", "said"]]
+    drawn = [run(*words, env=env).stdout for words in asked]
     monkeypatch.chdir(place.folder)
-    assert drawn.stdout == run("graph", "warehouse").stdout
+    assert drawn[0] == run(*asked[0]).stdout
+    for words, said in zip(asked, drawn, strict=True):
+        assert len(said.splitlines()) == len(run(*words).stdout.splitlines()) > 0, words
     refused = run("incidents", env={**env, "DOGWATCH_TOKEN": ""})
     assert (refused.exit_code, "set DOGWATCH_TOKEN" in refused.stderr) == (2, True)

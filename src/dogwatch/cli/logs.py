@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dogwatch.cli.logs_reading import SinceType, Wanted, each_batch, iso, settings_if_any
-from dogwatch.cli.shell import tell
+from dogwatch.cli.logs_said import said_command
+from dogwatch.cli.shell import shared, tell
 from dogwatch.errors import SettingsError
 from dogwatch.logs.events import Batch
 from dogwatch.logs.miner import Miner
@@ -243,6 +244,9 @@ def tail(path: str, log_format: str | None, since: timedelta | None) -> None:
             for line in live.more(fresh(), width):
                 tell(line)
             time.sleep(seconds)
+
+
+command.add_command(shared(said_command))
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────

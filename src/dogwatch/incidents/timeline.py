@@ -1,10 +1,10 @@
 """What happened in an incident, in order: facts, findings, decisions and notes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from dogwatch.incidents.lifecycle import PARTICULARS
-from dogwatch.model import Event, Finding, Harm, Incident, Turn, TurnKind
+from dogwatch.model import Action, ActionState, Event, Finding, Harm, Incident, Turn, TurnKind
 from dogwatch.model.dossier import Happening
 from dogwatch.model.text import one_line
 
@@ -37,6 +37,7 @@ def timeline(
     cleared: Mapping[str, datetime],
     turns: Iterable[Turn],
     events: Iterable[Event],
+    actions: Iterable[Action] = (),
 ) -> tuple[Happening, ...]:
     """One line for each thing that happened. What happened at one time stands in the order of its making: the
     fact, what followed, what was decided."""
@@ -59,7 +60,23 @@ def timeline(
     for event in events:
         if not event.kind.startswith("incident.") or event.kind == NOTED:
             told.append((event.at, 4, Happening(at=event.at, actor=event.actor, said=_event(event))))
+    told += [(one.at, 5, one) for action in actions for one in _deeds(action)]
     return tuple(item for _, _, item in sorted(told, key=lambda one: (one[0], one[1], one[2].said)))
+
+
+def _deeds(action: Action) -> Iterator[Happening]:
+    """What a person decided about an action, that it was done, and what came of it."""
+    what = one_line(f"{action.verb} {action.target_name}", 200)
+    if action.decided_at is not None and action.decided_by.startswith("user:"):
+        word = "rejected" if action.state is ActionState.rejected else "approved"
+        yield Happening(at=action.decided_at, actor=action.decided_by, said=f"{word}: {what}")
+    if action.began_at is not None:
+        yield Happening(at=action.began_at, said=f"dogwatch did it: {what}")
+        if action.ended_at is not None:
+            came = action.state.value.replace("_", " ")
+            yield Happening(
+                at=action.ended_at, said=one_line(f"{came}: {what}; {action.why}".rstrip("; "), 400)
+            )
 
 
 def _happening(at: datetime, said: str, cites: tuple[str, ...] = ()) -> Happening:

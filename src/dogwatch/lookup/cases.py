@@ -33,6 +33,7 @@ def dossier(store: Store, number: int, timezone: str, now: datetime) -> Dossier:
     cleared = {key: over for key, (_, over) in parts.items() if over is not None}
     turns = store.turns(number)
     events = store.events(incident.name, limit=_EVENTS)
+    actions = store.actions(incident=number)
     return Dossier(
         at=now,
         timezone=timezone,
@@ -41,8 +42,8 @@ def dossier(store: Store, number: int, timezone: str, now: datetime) -> Dossier:
         cleared=cleared,
         evidence=tuple(store.incident_evidence(number)),
         turns=tuple(turns),
-        timeline=timeline(incident, findings, cleared, turns, events),
-        actions=tuple(store.actions(incident=number)),
+        timeline=timeline(incident, findings, cleared, turns, events, actions),
+        actions=tuple(actions),
     )
 
 

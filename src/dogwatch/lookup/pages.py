@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dogwatch.detect import Policy
@@ -17,7 +18,7 @@ from dogwatch.lookup.cases import incident_list
 from dogwatch.lookup.overview import last_told
 from dogwatch.lookup.timeline import AHEAD, BACK, marks
 from dogwatch.lookup.times import times_of
-from dogwatch.model import Incident, IncidentState, Job, JobState, Run, job_subject
+from dogwatch.model import Harm, Incident, IncidentState, Job, JobState, Run, job_subject
 from dogwatch.model.dossier import Dossier
 from dogwatch.model.ledger import JobKey
 from dogwatch.model.overview import Bar, Lane, Overview, Track
@@ -48,6 +49,17 @@ _CASES = 10
 _HITS = 12
 _HOURS = 48
 _HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A job or a component that a live incident is about."""
+
+    subject: str
+    name: str
+    incident: Incident
+    harm: Harm | None
+    """What was done to it; None: it began there."""
 
 
 def tonight(store: Store, policy: Policy, now: datetime) -> Overview:
@@ -228,6 +240,20 @@ def job_list(
     _, platforms, _ = last_told(store)
     more = lines[-1].subject if len(rows) > limit and lines else ""
     return JobList(at=now, timezone=timezone, jobs=lines, next_after=more, platforms=platforms)
+
+
+def in_trouble(store: Store, instance: str | None) -> tuple[Trouble, ...]:
+    """The jobs and components that live incidents are about, where trouble began first: of all platforms, or
+    of one."""
+    live = sorted(store.live_incidents(), key=lambda one: (one.blind, -one.severity.rank, one.number))
+    found: dict[str, Trouble] = {}
+    for one in live:
+        if "/" in one.culprit:
+            found.setdefault(one.culprit, Trouble(one.culprit, one.culprit_name, one, None))
+    for one in live:
+        for hit in one.affected:
+            found.setdefault(hit.subject, Trouble(hit.subject, hit.name, one, hit.harm))
+    return tuple(one for key, one in found.items() if instance is None or _key(key)[0] == instance)
 
 
 def search(store: Store, timezone: str, text: str, now: datetime) -> SearchResult:

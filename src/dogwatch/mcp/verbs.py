@@ -121,6 +121,20 @@ class ReviewArgs(Args):
     """How far back."""
 
 
+class SearchArgs(Args):
+    """What to look for."""
+
+    text: str = Field(min_length=2, max_length=200)
+    """A part of a name, a title or a cause; INC-7; the beginning of an id."""
+
+
+class JobArgs(Args):
+    """One job."""
+
+    subject: str = Field(min_length=3, max_length=400)
+    """Its connector and its id there, such as airbyte/1f3a: search tells it."""
+
+
 class AskArgs(Args):
     """A question."""
 
@@ -190,6 +204,19 @@ async def _review(app: Dogwatch, args: ReviewArgs) -> object:
     return await app.desk().reviewed(args.days)
 
 
+async def _search(app: Dogwatch, args: SearchArgs) -> object:
+    return await app.pages().search(args.text)
+
+
+async def _job(app: Dogwatch, args: JobArgs) -> object:
+    instance, _, job_id = args.subject.partition("/")
+    return await app.pages().job(instance, job_id)
+
+
+async def _logs(app: Dogwatch, args: Args) -> object:
+    return await app.pages().logs()
+
+
 async def _ask(app: Dogwatch, args: AskArgs) -> object:
     return await app.ask(args.question)
 
@@ -234,6 +261,9 @@ VERBS: Mapping[str, Verb] = {
         Verb("verify_audit", "Whether the record is whole: nothing edited or removed.", Args, _verify),
         Verb("channels", "How the channels to people are, and what waits for them.", Args, _channels),
         Verb("review", "Was dogwatch right? Its alerts, causes and actions, judged.", ReviewArgs, _review),
+        Verb("search", "Jobs, incidents, actions and findings that a text stands in.", SearchArgs, _search),
+        Verb("job", "One job: incidents, what is usual, errors, slots, runs.", JobArgs, _job),
+        Verb("logs", "What the logs say that rounds read, new and surging first.", Args, _logs),
         *(_of_table(TOOLS[name]) for name in _FROM_TABLE),
     )
 }

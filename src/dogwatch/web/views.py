@@ -23,7 +23,7 @@ from dogwatch.pipelines.svg import STYLE, svg
 from dogwatch.report import plot, strips, words
 from dogwatch.report.explain import fact
 from dogwatch.report.incident import actor, facts, mark, standing
-from dogwatch.report.message import because
+from dogwatch.report.message import HARM, because
 from dogwatch.report.page import quoted, safe_link
 from dogwatch.web.errors import Problem
 from dogwatch.web.site import Ask, etag_of, unchanged
@@ -62,6 +62,7 @@ def templates() -> Environment:
         "sentence": sentence,
         "place": place,
         "once": once,
+        "harm_words": HARM,
     }
     cast("dict[str, Any]", made.globals).update(known)
     return made

@@ -112,6 +112,21 @@ def test_a_metric_that_always_scatters_is_given_room() -> None:
     assert judged("response_time", constant(0.9), wild) == []
 
 
+def test_a_share_of_few_events_is_nothing_in_most_hours_and_much_in_some() -> None:
+    def few(at: datetime) -> float:
+        return (0, 0, 0, 0.0028, 0, 0, 0.0056, 0, 0, 0, 0.0083)[(at.day * 24 + at.hour) % 11]
+
+    assert judged("error_rate", constant(0.0083), few) == []
+    assert judged("error_rate", constant(0.06), few)
+
+
+def test_a_bad_day_of_last_week_does_not_make_the_next_one_usual() -> None:
+    def one_night(at: datetime) -> float:
+        return 0.3 if at.day == 27 and at.hour < 9 else 0.0005
+
+    assert judged("error_rate", constant(0.009), one_night)
+
+
 def test_a_series_that_ended_says_nothing_about_now() -> None:
     one = series("response_time", constant(3), until=NOON - 10 * MINUTE)
     usual = Usual(levels(constant(0.3)), "response_time", NOON, UTC)

@@ -31,6 +31,10 @@ _NEAR_HOURS = 1
 _SIGMAS = 6.0
 """Spreads from the usual. Minutes scatter more than the hourly levels that the spread is made of."""
 _LEAST_SPREAD = 0.05
+_SELDOM = 0.97
+"""The worst hours of a fortnight, up to ten of them, are episodes that teach nothing."""
+_WORSE = 1.5
+"""So many times as far out as the worst usual hours, as a logarithm."""
 _GRAVE = 4.0
 """From this factor on it is an ERROR."""
 _CITED = 30
@@ -48,10 +52,12 @@ class Character:
     missing: bool = False
     """Judge by what is missing to 1; a fall is the trouble."""
     share: bool = False
+    of_events: bool = False
+    """A share of events, which are few where there is little traffic."""
 
 
 CHARACTERS: Mapping[str, Character] = {
-    "error_rate": Character(factor=3.0, floor=0.002, share=True),
+    "error_rate": Character(factor=3.0, floor=0.002, share=True, of_events=True),
     "response_time": Character(factor=1.6, floor=0.01),
     "cpu": Character(factor=1.5, floor=0.02, share=True),
     "memory": Character(factor=1.3, floor=0.02, share=True),
@@ -85,8 +91,10 @@ class Usual:
         for place, value in points:
             self._groups.setdefault(place, []).append(value)
         self.known = len(points)
-        residuals = [abs(value - self._reference(place)) for place, value in points]
-        self.spread = max(_LEAST_SPREAD, 1.4826 * median(residuals)) if residuals else _LEAST_SPREAD
+        residuals = sorted(value - self._reference(place) for place, value in points)
+        spread = median(abs(residual) for residual in residuals) if residuals else 0.0
+        self.spread = max(_LEAST_SPREAD, 1.4826 * spread)
+        self._worst = residuals[int(_SELDOM * len(residuals))] if residuals else 0.0
 
     def at(self, moment: datetime) -> float:
         """What is usual at a moment, scaled."""
@@ -94,8 +102,10 @@ class Usual:
 
     @property
     def beyond(self) -> float:
-        """How far above the usual, scaled, is too far."""
-        return max(math.log(self.character.factor), _SIGMAS * self.spread)
+        """How far above the usual, scaled, is too far. A share of few events is nothing in most hours and
+        much in some: its spread is none, so the worst hours that came again and again count too."""
+        worst = _WORSE * self._worst if self.character.of_events else 0.0
+        return max(math.log(self.character.factor), _SIGMAS * self.spread, worst)
 
     def scaled(self, value: float) -> float:
         """A value as it is compared."""

@@ -9,10 +9,11 @@ Of the queue we use: names under which a job waits only once (``queueing_lock``)
 at a time is under way on all workers (``lock``), and heartbeats, by which work of the dead is found.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dogwatch.errors import StoreError
 
@@ -209,7 +210,21 @@ class Overheard(logging.Handler):
 
 @contextmanager
 def overheard(say: Callable[[str], None]) -> Generator[None]:
-    """Within it, complaints of the queue and its driver are said."""
+    """Within it, complaints of the queue and its driver are said. Of a job that somebody took over and
+    finished the one who slept learns by an exception that nobody awaits."""
+
+    def unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, ConnectorException):
+            say(f"{error.__cause__ or error}".partition("\n")[0])
+        else:
+            loop.default_exception_handler(context)
+
+    from procrastinate.exceptions import ConnectorException
+
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(unheard)
     handler = Overheard(say)
     loggers = [logging.getLogger(name) for name in ("procrastinate", "psycopg.pool")]
     for one in loggers:
@@ -218,6 +233,7 @@ def overheard(say: Callable[[str], None]) -> Generator[None]:
     try:
         yield
     finally:
+        loop.set_exception_handler(before)
         for one in loggers:
             one.removeHandler(handler)
             one.propagate = True

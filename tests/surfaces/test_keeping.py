@@ -58,7 +58,10 @@ def test_a_file_that_is_no_backup_is_refused_without_a_configuration(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "diary.txt").write_text("dear diary", encoding="utf-8")
-    for name, words in (("diary.txt", "is no store of dogwatch"), ("nothing.db", "there is no file nothing.db")):
+    for name, words in (
+        ("diary.txt", "is no store of dogwatch"),
+        ("nothing.db", "there is no file nothing.db"),
+    ):
         told = run("restore", "--verify", name)
         assert told.exit_code == 2
         assert words in told.stderr

@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import opened, program, read_settings, server_option, shared, show, tell
+from dogwatch.cli.shell import opened, program, read_settings, server_option, shared, show, tell, text_or_json
 
 if TYPE_CHECKING:
     from dogwatch.model import Action
 
-_format = click.option(
-    "--format",
-    "output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
 _by = click.option("--by", metavar="NAME", help="Who decides.  [default: your name on this machine]")
 _digest = click.option(
     "--digest", metavar="HEX", help="Decide only if the action still has this digest (see --format json)."
@@ -29,7 +21,7 @@ _digest = click.option(
 @server_option
 @click.option("--all", "everything", is_flag=True, help="Those that are over too.")
 @click.option("--incident", "incident", metavar="ID", help="Only of this incident, INC-7 or 7.")
-@_format
+@text_or_json
 @click.pass_context
 def command(ctx: click.Context, everything: bool, incident: str | None, output: str) -> None:
     """Show what could be done and what waits for consent; approve it or reject it.
@@ -61,7 +53,7 @@ def command(ctx: click.Context, everything: bool, incident: str | None, output: 
 @click.argument("action", metavar="ID")
 @_digest
 @_by
-@_format
+@text_or_json
 @click.pass_context
 def approve(ctx: click.Context, action: str, digest: str | None, by: str | None, output: str) -> None:
     """Consent to one exact action, once; it is done at once.
@@ -78,7 +70,7 @@ def approve(ctx: click.Context, action: str, digest: str | None, by: str | None,
 @click.argument("action", metavar="ID")
 @_digest
 @_by
-@_format
+@text_or_json
 @click.pass_context
 def reject(ctx: click.Context, action: str, digest: str | None, by: str | None, output: str) -> None:
     """Say no to an action."""

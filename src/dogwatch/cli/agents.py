@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dogwatch.cli.shell import read_settings, shared, tell
+from dogwatch.cli.shell import read_settings, shared, tell, text_or_json
 from dogwatch.errors import SettingsError
 
 
@@ -18,7 +18,7 @@ def command(ctx: click.Context) -> None:
 
 @shared
 @command.command("list")
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 @click.pass_context
 def list_command(ctx: click.Context, output: str = "text") -> None:
     """List all agents with their tools, and what is wrong with files of your own."""

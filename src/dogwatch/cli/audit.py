@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import opened, read_settings, server_option, shared, show, tell
+from dogwatch.cli.shell import opened, read_settings, server_option, shared, show, tell, text_or_json
 
 if TYPE_CHECKING:
     from dogwatch.model.actions import AuditTrail, AuditVerdict
@@ -54,7 +54,7 @@ def command(ctx: click.Context, subject: str | None, after: int, limit: int, out
 @shared
 @command.command("verify")
 @server_option
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 @click.pass_context
 def verify(ctx: click.Context, output: str) -> None:
     """Say whether the record is as it was written: no event edited, removed or put in.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import read_settings, show, tell
+from dogwatch.cli.shell import read_settings, show, tell, text_or_json
 
 if TYPE_CHECKING:
     from dogwatch.model.keeping import BackupView
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 @click.pass_context
 def command(ctx: click.Context, file: Path, output: str) -> None:
     """Write everything that is remembered into one new file.

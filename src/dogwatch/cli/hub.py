@@ -5,19 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import program, read_settings, shared, show, tell
+from dogwatch.cli.shell import program, read_settings, shared, show, tell, text_or_json
 
 if TYPE_CHECKING:
     from dogwatch.model.hub import HubVerdict, HubView
-
-_format = click.option(
-    "--format",
-    "output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
 
 
 @click.group("hub")
@@ -46,7 +37,7 @@ def ddl(ctx: click.Context) -> None:
 
 @command.command("sync")
 @click.option("--all", "afresh", is_flag=True, help="Everything, whatever the hub has confirmed already.")
-@_format
+@text_or_json
 @click.pass_context
 def sync(ctx: click.Context, afresh: bool, output: str) -> None:
     """Send what the hub has not confirmed, without waiting for the next round.
@@ -70,7 +61,7 @@ def sync(ctx: click.Context, afresh: bool, output: str) -> None:
 
 
 @command.command("status")
-@_format
+@text_or_json
 @click.pass_context
 def status(ctx: click.Context, output: str) -> None:
     """Say what the hub has confirmed, what waits, and why.
@@ -90,7 +81,7 @@ def status(ctx: click.Context, output: str) -> None:
 
 
 @command.command("verify")
-@_format
+@text_or_json
 @click.pass_context
 def verify(ctx: click.Context, output: str) -> None:
     """Compare every record on both sides, by count and checksum, and name those that differ.

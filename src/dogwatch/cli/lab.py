@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from dogwatch.cli.shell import tell
+from dogwatch.cli.shell import tell, text_or_json
 from dogwatch.errors import LabError
 
 if TYPE_CHECKING:
@@ -156,14 +156,7 @@ def run(file: Path) -> None:
 
 @command.command("score")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people or for programs.",
-)
+@text_or_json
 @click.option(
     "--model",
     type=click.Choice(["hostile", "useless"]),

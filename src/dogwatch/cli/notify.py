@@ -4,16 +4,7 @@ import asyncio
 
 import click
 
-from dogwatch.cli.shell import opened, program, read_settings, server_option, shared, show, tell
-
-_format = click.option(
-    "--format",
-    "output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+from dogwatch.cli.shell import opened, program, read_settings, server_option, shared, show, tell, text_or_json
 
 
 @click.group("notify")
@@ -23,7 +14,7 @@ def command() -> None:
 
 @command.command("status")
 @server_option
-@_format
+@text_or_json
 @click.pass_context
 def status(ctx: click.Context, output: str) -> None:
     """Say of each channel whether it works, what waits for it, and how much of its budget is spent.
@@ -50,7 +41,7 @@ def status(ctx: click.Context, output: str) -> None:
 
 @command.command("test")
 @click.argument("channel")
-@_format
+@text_or_json
 @click.pass_context
 def test(ctx: click.Context, channel: str, output: str) -> None:
     """Send a test message by one channel.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import read_settings, show, tell
+from dogwatch.cli.shell import read_settings, show, tell, text_or_json
 
 if TYPE_CHECKING:
     from dogwatch.model.keeping import PruneView
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.option(
     "--compact", is_flag=True, help="Also give back to the disk what was freed; rounds wait for it."
 )
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 @click.pass_context
 def command(ctx: click.Context, compact: bool, output: str) -> None:
     """Forget what is older than `keep` in dogwatch.yaml allows.

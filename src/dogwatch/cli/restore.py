@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import read_settings, show, tell
+from dogwatch.cli.shell import read_settings, show, tell, text_or_json
 
 if TYPE_CHECKING:
     from dogwatch.model.keeping import BackupView
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command("restore")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--verify", "only_verify", is_flag=True, help="Restore nothing; only say whether it is whole.")
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 @click.pass_context
 def command(ctx: click.Context, file: Path, only_verify: bool, output: str) -> None:
     """Fill the store, which has to be empty, from a backup.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import opened, read_settings, server_option, show, tell
+from dogwatch.cli.shell import opened, read_settings, server_option, show, tell, text_or_json
 
 if TYPE_CHECKING:
     from dogwatch.model.review import Review
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.command("review")
 @server_option
 @click.option("--days", type=click.IntRange(1, 365), default=30, show_default=True, help="How far back.")
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 @click.pass_context
 def command(ctx: click.Context, days: int, output: str) -> None:
     """Judge own alerts, causes and actions by what happened later and by feedback; show the trend.

@@ -80,6 +80,16 @@ format_option = click.option(
 )
 
 
+text_or_json = click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people or for programs.",
+)
+
+
 server_option = click.option(
     "--server",
     metavar="URL",

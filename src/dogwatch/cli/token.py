@@ -7,25 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dogwatch.cli.shell import read_settings, shared, show, tell
+from dogwatch.cli.shell import read_settings, shared, show, tell, text_or_json
 
 if TYPE_CHECKING:
     from dogwatch.model.door import Token, TokenList
 
 SCOPES = ("read", "approve", "admin")
 """The words of ``model.door.Scope`` (a test compares)."""
-_format = click.option(
-    "--format",
-    "output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
 
 
 @click.group("token", invoke_without_command=True)
-@_format
+@text_or_json
 @click.pass_context
 def command(ctx: click.Context, output: str) -> None:
     """List, make and revoke the tokens with which people and programs come in by web."""

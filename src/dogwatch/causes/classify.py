@@ -7,7 +7,9 @@ between several that match:
 2. The innermost cause counts one step stronger than what wraps it.
 3. Of equals, the longer phrase knows more; then the later one, because wrapping goes from left to right.
 
-A phrase inside a longer phrase does not count by itself: "lock wait timeout" is no timeout.
+A phrase inside a longer phrase does not count by itself: "lock wait timeout" is no timeout. But where a
+phrase with a gap closes with the words of another that names their subject, the other one is meant: of
+"configuration … JWT token is invalid" it is the token that is invalid.
 """
 
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ from dogwatch.causes.text import Piece, as_said, pieces
 from dogwatch.model.cause_class import CauseClass
 
 _MAX_PHRASE = 300
+_SUBJECT = 6
+"""Letters that name a subject; fewer are an auxiliary verb."""
 _CODE_WEIGHT = 8
 """A code counts as a phrase of so many letters: less than a sentence, more than a word."""
 
@@ -46,6 +50,8 @@ class _Hit:
     weight: int
     start: int
     end: int
+    tail: int = 0
+    """Letters behind the last gap; 0 if it has none."""
 
 
 UNKNOWN = Classification(None, "", 0, "")
@@ -78,11 +84,13 @@ def _hits(part: Piece, platform: str) -> Iterator[_Hit]:
 
 def _phrase_hit(part: Piece, form: str, entry: Phrase, span: Span) -> _Hit:
     said = as_said(part.raw, form, span.start, span.end)
-    return _Hit(entry.cause_class, entry.strength, entry.rule, said, entry.weight, span.start, span.end)
+    tail = len(entry.parts[-1]) if len(entry.parts) > 1 else 0
+    return _Hit(entry.cause_class, entry.strength, entry.rule, said, entry.weight, span.start, span.end, tail)
 
 
 def _outermost(hits: list[_Hit]) -> Iterator[_Hit]:
-    """Without the phrases that lie inside a longer one."""
+    """Without the phrases that lie inside a longer one, and without those that borrow another's end."""
+    hits = [hit for hit in hits if not (hit.tail and any(_owns_the_end(one, hit) for one in hits))]
     spans = sorted({(hit.start, hit.end) for hit in hits if hit.start >= 0}, key=lambda s: (s[0], -s[1]))
     inside, reach, reach_start = set[tuple[int, int]](), -1, -1
     for start, end in spans:
@@ -91,3 +99,13 @@ def _outermost(hits: list[_Hit]) -> Iterator[_Hit]:
         else:
             reach, reach_start = end, start
     return (hit for hit in hits if (hit.start, hit.end) not in inside)
+
+
+def _owns_the_end(one: _Hit, other: _Hit) -> bool:
+    """Whether ``other`` closes, behind a gap, with words that belong to ``one``, which says no less."""
+    return (
+        not one.tail
+        and one.end == other.end
+        and other.start < one.start <= other.end - other.tail - _SUBJECT
+        and one.strength >= other.strength
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from dogwatch.model import CauseClass, Confidence, Evidence, Finding
+from dogwatch.model.signal import COMPONENT
 from dogwatch.model.text import one_line, plural
 
 _BECAUSE: Mapping[CauseClass, str] = {
@@ -71,7 +72,7 @@ def claim(
     jobs: int,
 ) -> str:
     """One sentence: the subject, what it did, why, and in whose words."""
-    rule = findings[0].rule
+    rule, name = findings[0].rule, name.removeprefix(COMPONENT)
     if jobs:
         did = f"{plural(jobs, 'job')} of {one_line(name, 80)} are in the same trouble"
     else:

@@ -25,6 +25,7 @@ from dogwatch.model import (
     Run,
     Status,
 )
+from dogwatch.model.signal import COMPONENT
 from dogwatch.wire.acting import Proof, Verb
 
 MANUAL = "manual"
@@ -151,13 +152,14 @@ def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Dr
         return None
     first, instance, job = own[0], subject.partition("/")[0], outlook.jobs.get(subject)
     step = first.next_step if first.next_step and "://" not in first.next_step else "look at it"
+    offered = "dogwatch can do" if f"{instance}/" == COMPONENT else f"{instance} offers"
     return _Draft(
         instance,
         MANUAL,
         subject,
         incident.culprit_name,
         Risk.safe,
-        f"nothing that {instance} offers would mend it",
+        f"nothing that {offered} would mend it",
         {"step": step, "url": first.url or (job.url if job else None)},
     )
 

@@ -39,10 +39,12 @@ def test_every_setting_stands_in_the_configuration_page(documents: dict[str, Any
 
 
 def command_lines() -> list[str]:
-    """Every line that a shell would be given, in README and docs."""
+    """Every line that a shell would be given: in README and docs, and by pages in the browser."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     texts = [page.read_text(encoding="utf-8").replace("\\\n", "") for page in pages]
     blocks = [block for text in texts for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
+    for template in (ROOT / "src" / "dogwatch").rglob("*.html.j2"):
+        blocks += re.findall(r"<code>(dogwatch [^<{]+)</code>", template.read_text(encoding="utf-8"))
     lines = {" ".join(shlex.split(line, comments=True)) for block in blocks for line in block.splitlines()}
     return sorted(line for line in lines if line.startswith("dogwatch "))
 

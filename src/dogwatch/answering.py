@@ -69,7 +69,8 @@ class Answering:
         intent = intent_of(question, about=bool(found.things))
         _, _, seen_at = await self._desk.health()
         if intent is not None and intent is not Intent.help:
-            await self._tell(intent, found, draft)
+            if seen_at is not None:  # before the first look even "nothing is wrong" would be a claim
+                await self._tell(intent, found, draft)
             self._remark(found, seen_at, draft)
         understood = intent is not None and intent is not Intent.help
         return Answer(

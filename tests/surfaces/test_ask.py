@@ -94,6 +94,18 @@ def test_the_common_questions_are_answered_with_what_they_rest_on(folder: Path) 
         assert {id_ for one in told.statements for id_ in one.cites} <= known
 
 
+def test_before_the_first_look_not_even_health_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dogwatch.yaml").write_text("connectors:\n  airbyte: {url: 'http://127.0.0.1:1'}\n")
+    told = asked("what is broken?")
+    assert [one["said"] for one in told["statements"]] == [
+        "Nothing has been looked at yet: no round was made."
+    ]
+    assert told["next"] == ["dogwatch check"]
+
+
 def test_what_is_not_understood_is_answered_with_what_can_be_asked(folder: Path) -> None:
     for question in ("colourless green ideas", ""):
         shown = run("ask", question)

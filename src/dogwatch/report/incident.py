@@ -125,7 +125,13 @@ def listing(found: IncidentList, width: int, program: str = "dogwatch") -> Text:
     """Two lines for each incident: what it is, and where it stands."""
     zone = ZoneInfo(found.timezone)
     if not found.incidents:
-        return page([Text("no incident fits; a round finds them: "), Text(f"{program} check")])
+        return page(
+            [
+                Text("no incident fits"),
+                Text(f"  look now: {program} check"),
+                Text(f"  those that are over: {program} incidents --all"),
+            ]
+        )
     lines: list[Text] = []
     for incident in found.incidents:
         lines += head(incident, width)

@@ -94,7 +94,7 @@ def _ends(found: Investigation) -> Iterator[tuple[str, str]]:
     for question in found.questions:
         yield "asks you", question
     for id_ in found.proposals:
-        yield "proposes", f"dogwatch actions show {id_}"
+        yield "proposes", f"{id_}; to decide: dogwatch actions"
     for place in found.told:
         yield "told", place
     if found.dashboard:
@@ -170,7 +170,7 @@ def _items(found: Investigation) -> list[str]:
     said += [one.suggested_fix for one in found.analysis.issues if not said]
     steps = [f"- {plain(text)} (suggested by an agent)" for text in said]
     steps += [f"- answer: {plain(question)}" for question in found.questions]
-    steps += [f"- decide: {code(f'dogwatch actions show {id_}')}" for id_ in found.proposals]
+    steps += [f"- decide about {code(id_)}: {code('dogwatch actions')}" for id_ in found.proposals]
     settle = [cause.settle for cause in found.rules[:1] if cause.settle]
     steps += [f"- {plain(text)}" for text in settle]
     return steps or [f"- {code(f'dogwatch incident show {found.incident}')}"]

@@ -20,6 +20,7 @@ from dogwatch.lookup.graph import chart
 from dogwatch.lookup.overview import last_health
 from dogwatch.lookup.review import feedback, keep, reviewed
 from dogwatch.lookup.times import explanations, timetable
+from dogwatch.lookup.vitals import headroom_series
 from dogwatch.model import (
     NOWHERE,
     Action,
@@ -27,7 +28,6 @@ from dogwatch.model import (
     HealthAssessment,
     Incident,
     IncidentState,
-    MetricSeries,
     Run,
     Status,
 )
@@ -194,18 +194,14 @@ class Desk:
             why = masked(error.message, self.scrub, 200)
             await self.record("agent:crew", "agent.traces_lost", found.incident, {"why": why})
 
-    async def note_headroom(self, model: str, headroom: Mapping[str, float]) -> None:
-        """Remember, as hourly levels of metrics, how much a model's provider still allows."""
+    async def note_headroom(self, headroom: Mapping[str, float]) -> None:
+        """Remember, as hourly levels of metrics, how much providers of models still allow: by
+        ``provider:requests`` and the like."""
         now = self.now()
         hour = now.replace(minute=0, second=0, microsecond=0)
-        instance = model.partition(":")[0]
         levels = {
-            headroom_series(instance, name).key: [(hour, value)] for name, value in sorted(headroom.items())
+            headroom_series(*name.split(":", 1)).key: [(hour, value)]
+            for name, value in sorted(headroom.items())
         }
         if levels:
             await self._thread(self._store.save_levels, levels, now - _LEVELS)
-
-
-def headroom_series(provider: str, what: str) -> MetricSeries:
-    """What a provider of models still allows: ``requests`` or ``tokens``."""
-    return MetricSeries(instance=provider, subject=f"component/{provider}", metric=f"headroom_{what}")

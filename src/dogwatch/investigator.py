@@ -139,13 +139,15 @@ class Investigator:
         from dogwatch.agents.runtime import PydanticRuntime, known_price
 
         choice, headroom = choice_of(self._settings), dict[str, float]()
-        async with client_for(headroom) as client:
-            yield PydanticRuntime(
-                lambda agent, own: build(chosen(choice, agent, own), choice, client),
-                price=lambda response: known_price(response, choice.usd_in, choice.usd_out),
-                headroom=headroom,
-            )
-        await self._desk.note_headroom(choice.model, headroom)
+        async with client_for(headroom, choice) as client:
+            try:
+                yield PydanticRuntime(
+                    lambda agent, own: build(chosen(choice, agent, own), choice, client),
+                    price=lambda response: known_price(response, choice.usd_in, choice.usd_out),
+                    headroom=headroom,
+                )
+            finally:
+                await self._desk.note_headroom(headroom)
 
     async def _traced(self, crew: "Crew", number: int) -> Investigation:
         """Investigate, and tell what it consisted of where the settings say."""

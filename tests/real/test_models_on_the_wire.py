@@ -130,7 +130,7 @@ async def opened(
     base = place.url if provider in ROOTED else f"{place.url}/v1"
     choice = Choice(f"{provider}:{_name(provider, case)}", endpoints={provider: base}, keys=key)
     headroom: dict[str, float] = {}
-    async with client_for(headroom) as client, place.ward.app() as app:
+    async with client_for(headroom, choice) as client, place.ward.app() as app:
 
         def model(agent: str, own: str) -> Model:
             return build(chosen(choice, agent, own), choice, client)
@@ -181,7 +181,7 @@ def test_a_crew_works_with_every_provider_also_streamed_and_after_a_limit(place:
         assert found.usage.requests == 4
         assert found.usage.tool_calls == 1
         if (provider, case) == ("openai", "limited"):  # aimock tells only then what is left
-            assert found.headroom == {"requests": 0.0, "tokens": 0.0}
+            assert found.headroom == {"openai:requests": 0.0, "openai:tokens": 0.0}
 
 
 @pytest.mark.parametrize(

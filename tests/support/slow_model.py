@@ -14,6 +14,9 @@ from typing import Any
 from dogwatch.agents.runtime import ANSWER
 from support.programs import PATIENCE
 
+LEFT = 17
+"""Requests that it still allows."""
+
 
 @dataclass
 class SlowModel:
@@ -50,6 +53,7 @@ def slow_model() -> Iterator[SlowModel]:
             model.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
+            self.send_header("x-ratelimit-remaining-requests", str(LEFT))
             self.end_headers()
             first, second = model.halves
             self._write(_writing("", ANSWER), _writing(first))

@@ -1,5 +1,6 @@
 """ask and chat at a terminal while a model is still writing: whole sentences on evidence, and Ctrl-C."""
 
+import asyncio
 import json
 import os
 import pty
@@ -8,14 +9,17 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from dogwatch.app import Dogwatch
+from dogwatch.report.exposition import Sample
+from dogwatch.settings import load
 from support.cli import clean, run
-from support.slow_model import SlowModel, slow_model
+from support.slow_model import LEFT, SlowModel, slow_model
 from support.watched import watched
 
 pytestmark = pytest.mark.slow
@@ -46,6 +50,14 @@ def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowModel]:
         model.halves = (whole[:middle], whole[middle:])
         yield model
     config.write_text(plain, encoding="utf-8")
+
+
+def _figures(folder: Path) -> dict[str, Sequence[Sample]]:
+    async def work() -> dict[str, Sequence[Sample]]:
+        async with Dogwatch(load(None, {}, folder)) as app:
+            return {one.name: one.samples for one in await app.watchkeeping().metrics()}
+
+    return asyncio.run(work())
 
 
 class Terminal:
@@ -119,6 +131,8 @@ def test_a_sentence_is_read_while_the_next_is_written_and_a_lie_never(folder: Pa
         assert seen.ended() == 0
     assert LIE not in seen.all
     assert all(asked["stream"] for asked in model.asked)
+    labels = {"provider": "compatible", "what": "requests"}
+    assert _figures(folder)["dogwatch_model_headroom"] == [(labels, LEFT)]
 
 
 def test_ctrl_c_stops_an_answer_and_what_was_told_stays_told(folder: Path, model: SlowModel) -> None:

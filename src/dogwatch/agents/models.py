@@ -121,14 +121,20 @@ def _model(name: str, choice: Choice, client: "httpx2.AsyncClient") -> "Model":
     return OpenAIChatModel(model, provider=openai)
 
 
-def client_for(headroom: dict[str, float]) -> "httpx2.AsyncClient":
-    """The HTTP client of all providers. Each answer writes into ``headroom`` what is still allowed."""
+def client_for(headroom: dict[str, float], choice: Choice) -> "httpx2.AsyncClient":
+    """The HTTP client of all providers. Each answer writes into ``headroom`` what is still allowed, as
+    ``provider:requests``; ``openai`` stands for both of OpenAI's interfaces."""
     import httpx2
+
+    local = choice.endpoints.get("compatible")
 
     async def note(response: httpx2.Response) -> None:
         for header, name in _HEADROOM.items():
             text = response.headers.get(header, "")
             if text.isdecimal():
-                headroom[name] = float(text)
+                provider = "anthropic" if header.startswith("anthropic") else "openai"
+                if local is not None and str(response.request.url).startswith(local):
+                    provider = "compatible"
+                headroom[f"{provider}:{name}"] = float(text)
 
     return httpx2.AsyncClient(timeout=_PATIENCE, event_hooks={"response": [note]})

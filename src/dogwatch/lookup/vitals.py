@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dogwatch import __version__
+from dogwatch.model import MetricSeries
 from dogwatch.model.call import Pulse
 from dogwatch.model.channels import ChannelsReport
 from dogwatch.model.report import PlatformView, Sight
@@ -13,6 +14,9 @@ from dogwatch.store import Store
 from dogwatch.store.vitals import Figures
 
 LATELY = timedelta(hours=24)
+PROVIDERS = ("openai", "anthropic", "compatible")
+"""Those of models that tell what they still allow."""
+_ALLOWED = ("requests", "tokens", "input_tokens", "output_tokens")
 _ROUND = 900.0
 """Seconds in which a round may use what dogwatch lets itself ask of a platform."""
 
@@ -32,7 +36,13 @@ def vitals(
         *_estate(figures),
         *_platforms(platforms, paces, now),
         *_telling(channels),
+        *_models(store, now),
     ]
+
+
+def headroom_series(provider: str, what: str) -> MetricSeries:
+    """What a provider of models still allows: ``requests``, ``tokens`` and the like."""
+    return MetricSeries(instance=provider, subject=f"component/{provider}", metric=f"headroom_{what}")
 
 
 def stale_since(store: Store, watch: WatchSettings, timezone: str, now: datetime) -> datetime | None:
@@ -134,6 +144,18 @@ def _telling(channels: ChannelsReport) -> Iterable[Metric]:
     yield Metric("dogwatch_messages_sent", "gauge", "Messages delivered, as far as remembered.", sent)
     failed = [({"channel": one.channel}, one.failed) for one in views]
     yield Metric("dogwatch_messages_failed", "gauge", "Messages given up, as far as remembered.", failed)
+
+
+def _models(store: Store, now: datetime) -> Iterable[Metric]:
+    series = {
+        headroom_series(provider, what).key: {"provider": provider, "what": what}
+        for provider in PROVIDERS
+        for what in _ALLOWED
+    }
+    known = store.levels(list(series), now - LATELY)
+    left: list[Sample] = [(labels, known[key][-1][1]) for key, labels in series.items() if key in known]
+    said = "What a provider of models said last, within 24 hours, that it still allows."
+    yield Metric("dogwatch_model_headroom", "gauge", said, left)
 
 
 def _by(found: Mapping[str, float] | Mapping[str, int]) -> list[Sample]:

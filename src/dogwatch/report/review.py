@@ -24,7 +24,8 @@ def trend(scores: list[float | None]) -> str:
 
 def terminal(found: Review, width: int) -> Text:
     """For a terminal."""
-    history: list[Scores] = [*found.trend[-30:], found.now]
+    today = found.at.date()  # as the figures are kept: once a day, by UTC
+    history: list[Scores] = [*(one for one in found.trend[-30:] if one.at.date() < today), found.now]
     rows = [
         ("alerts", _figure(found.now.alerts)),
         ("causes", _figure(found.now.causes)),
@@ -40,7 +41,8 @@ def terminal(found: Review, width: int) -> Text:
         for what, judged, why in (("alert", one.alert, one.alert_why), ("cause", one.cause, one.cause_why)):
             if judged is Judged.wrong:
                 rows.append(("wrong", f"{one.incident}, {what}: {why}: {one.title}"))
-    lines = [Text(f"{len(found.cases)} incidents since {found.since:%d %b}", "bold"), Text()]
+    what = "1 incident" if len(found.cases) == 1 else f"{len(found.cases)} incidents"
+    lines = [Text(f"{what} since {found.since:%d %b}", "bold"), Text()]
     for label, said in rows:
         head = Text.assemble(" ", (label, "bold"))
         lines += hanging(head, wrap(one_line(said, 400), width - _INDENT), _INDENT)

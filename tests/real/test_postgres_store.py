@@ -24,6 +24,7 @@ from dogwatch.errors import StoreError
 from dogwatch.lab.clock import SimulatedClock
 from dogwatch.lab.run import Night, watch
 from dogwatch.lab.scenario import SCENARIOS, load_scenario
+from dogwatch.model import Job
 from dogwatch.settings import load
 from dogwatch.store import lease, open_store, schema
 from dogwatch.store.feeds import FeedName, RunsAt
@@ -171,6 +172,24 @@ def test_who_dies_or_freezes_while_writing_changes_nothing_and_holds_nobody_up(
         assert store.claim_round("me", NOON) == "the dead"
         assert store.claim_round("me", NOON + lease.TTL) is None
         assert store.runs(RunFilter()) == [a_run(1)]
+
+
+def test_many_jobs_are_asked_about_together(postgres: "Postgres", tmp_path: Path) -> None:
+    keys = [("airbyte", f"job-{number}") for number in range(700)]
+    runs = [a_run(number, job_id=key[1]) for number, key in enumerate(keys)]
+    jobs = [
+        Job(platform="airbyte", instance="airbyte", job_id=key, name=key, observed_at=NOON) for _, key in keys
+    ]
+    found, asked = list[object](), list[str]()
+    for where in (tmp_path / "dogwatch.db", postgres.fresh()):
+        with closing(open_store(where)) as store:
+            store.record(runs)
+            store.save_jobs("airbyte", jobs, NOON)
+            asked.clear()
+            sa.event.listen(store._engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+            found.append((store.glimpses(keys, NOON - timedelta(days=99)), store.jobs_of(keys)))
+    assert found[0] == found[1]
+    assert len([one for one in asked if one.startswith("SELECT")]) == 2 * 3
 
 
 def test_doctor_names_the_server_and_no_password(

@@ -1,7 +1,7 @@
 """What pictures are drawn from: many runs, few of their facts."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +11,16 @@ from dogwatch.model import Action, Incident, Job, Status
 from dogwatch.model.ledger import JobKey
 from dogwatch.store import schema
 from dogwatch.store.access import Access
+from dogwatch.store.dialects import SQLITE
 from dogwatch.store.rows import behind
 
 _BARS = 300
 """Of one job."""
 _SEARCHED = 3_000
 """Incidents."""
+_TOGETHER = 300
+"""Jobs in one statement: on a server each is a way there and back. In a file, where it is not, SQLite finds
+the runs of one job at a time by their index, and does not for many."""
 
 
 class Pictures(Access):
@@ -24,19 +28,20 @@ class Pictures(Access):
 
     def jobs_of(self, keys: Sequence[JobKey]) -> dict[JobKey, tuple[Job, bool]]:
         """These jobs as last seen, each with whether it is gone, in the order of ``keys``."""
-        table, found = schema.job_versions, dict[JobKey, tuple[Job, bool]]()
+        table, last = schema.job_versions, dict[JobKey, sa.Row[Any]]()
+        query = sa.select(
+            table.c.instance, table.c.job_id, sa.cast(table.c.body, sa.Text).label("body"), table.c.valid_to
+        ).order_by(table.c.valid_from)
         with self._read() as connection:
-            for instance, job_id in dict.fromkeys(keys):
-                query = (
-                    sa.select(table.c.body, table.c.valid_to)
-                    .where(table.c.instance == instance, table.c.job_id == job_id)
-                    .order_by(table.c.valid_from.desc())
-                    .limit(1)
-                )
-                row = connection.execute(query).first()
-                if row is not None:
-                    found[instance, job_id] = Job.model_validate(row.body), row.valid_to is not None
-        return found
+            for some in _apart(keys, _TOGETHER):
+                key = sa.tuple_(table.c.instance, table.c.job_id)
+                for row in connection.execute(query.where(key.in_(some))):
+                    last[row.instance, row.job_id] = row
+        return {
+            key: (Job.model_validate_json(row.body), row.valid_to is not None)
+            for key in dict.fromkeys(keys)
+            if (row := last.get(key)) is not None
+        }
 
     def jobs_now(self, instance: str, ids: Sequence[str]) -> dict[JobKey, Job]:
         """These jobs of an instance, in the order of ``ids``; those that are gone are left out."""
@@ -201,16 +206,16 @@ class Pictures(Access):
         """When each attempt of these jobs began and what became of it, oldest first."""
         table = schema.runs
         found: dict[JobKey, list[tuple[datetime, Status]]] = {}
+        query = sa.select(table.c.instance, table.c.job_id, table.c.began_at, table.c.status).order_by(
+            table.c.began_at
+        )
         with self._read() as connection:
-            for instance, job_id in jobs:
-                query = (
-                    sa.select(table.c.began_at, table.c.status)
-                    .where(table.c.instance == instance, table.c.job_id == job_id, table.c.began_at >= since)
-                    .order_by(table.c.began_at)
-                )
-                rows = [(row.began_at, Status(row.status)) for row in connection.execute(query)]
-                if rows:
-                    found[instance, job_id] = rows
+            for some in _apart(list(jobs), 1 if connection.dialect.name == SQLITE else _TOGETHER):
+                same = sa.and_(table.c.instance == some[0][0], table.c.job_id == some[0][1])
+                chosen = same if len(some) == 1 else sa.tuple_(table.c.instance, table.c.job_id).in_(some)
+                for row in connection.execute(query.where(chosen, table.c.began_at >= since)):
+                    seen = found.setdefault((row.instance, row.job_id), [])
+                    seen.append((row.began_at, Status(row.status)))
         return found
 
     def run_counts(self, since: datetime) -> dict[Status, int]:
@@ -236,3 +241,7 @@ class Pictures(Access):
         )
         with self._read() as connection:
             return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
+
+
+def _apart(keys: Sequence[JobKey], size: int) -> Iterator[Sequence[JobKey]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))

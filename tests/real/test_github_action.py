@@ -90,7 +90,8 @@ def runner(tmp_path: Path, require_real: bool) -> Iterator[Runner]:
         missing("act is not installed (make real)", require_real)
     here = Runner(tmp_path / "repository", tmp_path / "github")
     here.github.mkdir()
-    shutil.copytree(ROOT / "src", here.workspace / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("src", "docs"):
+        shutil.copytree(ROOT / name, here.workspace / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("action.yml", "pyproject.toml", "README.md", "LICENSE", WORKFLOW):
         (here.workspace / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, here.workspace / name)

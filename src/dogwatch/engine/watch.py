@@ -16,6 +16,7 @@ from dogwatch.app import Dogwatch
 from dogwatch.detect.silent import PEER
 from dogwatch.engine.face import Face
 from dogwatch.engine.folders import Folders
+from dogwatch.engine.memory import give_back
 from dogwatch.engine.queues import Queues
 from dogwatch.engine.schedule import Timer, called
 from dogwatch.engine.traces import RoundTrace
@@ -328,6 +329,7 @@ class _Shift:
         if waiting:
             await self._keeping.done(waiting[-1].number)
         await self._keeping.rest()
+        give_back()
         if problem := await self._keeping.trace(trace.ended(report)):
             self._say("trace not sent", why=problem)
         if whole and (problem := await self._keeping.beat()):

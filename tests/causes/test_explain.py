@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -191,6 +192,15 @@ def test_a_claim_that_nothing_supports_is_dropped() -> None:
     assert grounded([good], held)[0].cites == (known.id,)
     assert grounded([said(("ffff",)), said((other.id,)), said((known.id,), "disk full")], held) == ()
     assert grounded([good], {known.id: other}) == ()
+
+
+@pytest.mark.parametrize("rule", ["empty", "few_rows", "few_bytes"])
+def test_what_moved_too_little_is_said_to_look_like_a_missing_input_and_no_more(rule: str) -> None:
+    silent = run("airbyte/1", status="success")
+    (only,) = explain(case([finding(rule, silent)], [silent]))
+    assert (only.cause_class, only.confidence) == (CauseClass.upstream_missing, Confidence.inconclusive)
+    assert only.claim.endswith("nothing that was read says why")
+    assert "what its source held" in only.settle
 
 
 _RULES = st.sampled_from(

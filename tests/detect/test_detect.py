@@ -135,6 +135,19 @@ def test_blind_is_a_finding_not_silence() -> None:
     assert "dogwatch doctor databricks" in finding.next_step
 
 
+def test_a_platform_that_asks_to_wait_is_a_note_first_and_an_error_if_it_goes_on() -> None:
+    limited = Source(
+        instance="airbyte",
+        platform="airbyte",
+        blind_since=LATER,
+        blind_reason="GET /v1/jobs answered 429",
+        blind_hint="nothing to do: asked again next round",
+    )
+    longer = limited.model_copy(update={"blind_since": LATER - timedelta(minutes=15)})
+    assert only(judge(sources=[limited])).severity is Severity.INFO
+    assert only(judge(sources=[longer])).severity is Severity.ERROR
+
+
 def test_hostile_names_cannot_reorder_or_break_the_sentence() -> None:
     finding = only(
         judge(a_run(1, Status.failed, job_name="a\u202eb\x1b[31m\nc", error_message="x\r\n" * 500))

@@ -21,6 +21,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import resources
 
+from dogwatch.causes.testimony import LOOKS_LIKE
 from dogwatch.model import Cause, CauseClass, Evidence, EvidenceKind
 from dogwatch.model.text import one_line
 
@@ -211,7 +212,7 @@ _OF_RULE: Mapping[str, tuple[str, str]] = {
     "blind": ("Make {name} readable again", "manual"),
 }
 """What to do about what a rule found, where no runbook knows better."""
-_RULES_FIRST = frozenset({"paused", "suspended", "schedule_changed", "blind", "skipped"})
+_RULES_FIRST = frozenset({"paused", "suspended", "schedule_changed", "blind", "skipped", *LOOKS_LIKE})
 """Here the way out does not depend on a class."""
 
 
@@ -243,6 +244,6 @@ def advise(
         section = book.sections.get(about.platform) or book.sections.get("", Section())
         steps.append(Advice(f"{name}: {section.remedy}", where, section.action))
         steps.append(Advice(f"To be sure: {section.check}", command))
-    if cause.settle and about.cause_class is None:
+    if cause.settle and (about.cause_class is None or rule in LOOKS_LIKE):
         steps.append(Advice(f"This would settle it: {cause.settle}", ""))
     return tuple(steps)

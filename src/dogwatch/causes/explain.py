@@ -15,7 +15,17 @@ from datetime import datetime, timedelta
 from dogwatch.causes.evidence import Evidence as Fact
 from dogwatch.causes.evidence import Kind, Suspect, weigh
 from dogwatch.causes.grounds import Grounds, confidence, grounded
-from dogwatch.causes.testimony import OWN_CHANGE, SILENT, Words, class_of, onset, testify, words, words_of
+from dogwatch.causes.testimony import (
+    LOOKS_LIKE,
+    OWN_CHANGE,
+    SILENT,
+    Words,
+    class_of,
+    onset,
+    testify,
+    words,
+    words_of,
+)
 from dogwatch.causes.wording import claim, settle
 from dogwatch.model import Cause, CauseClass, Evidence, EvidenceKind, Finding
 from dogwatch.model.signal import COMPONENT
@@ -117,6 +127,7 @@ def _dossiers(members: Sequence[Finding], case: Case, known: Mapping[str, Eviden
     for dossier in found.values():
         if dossier.said.said.cause_class is not None:
             dossier.cause_class = dossier.said.said.cause_class
+        dossier.cause_class = dossier.cause_class or LOOKS_LIKE.get(dossier.findings[0].rule)
     _attach(found, case)
     for platform in _shared(found, case):
         found[platform.subject] = platform
@@ -291,7 +302,7 @@ def _cause(dossier: _Dossier, case: Case, known: Mapping[str, Evidence], *, firs
     findings = dossier.findings
     grounds = Grounds(
         strength=said.said.strength,
-        recorded=said is SILENT and cause_class is not None,
+        recorded=said is SILENT and cause_class not in (None, LOOKS_LIKE.get(findings[0].rule)),
         changed=bool(dossier.changes),
         kinds=frozenset(proof.kind for proof in proofs),
         rivalled=not first,

@@ -53,6 +53,13 @@ _OF_STATE: Mapping[str, CauseClass] = {
     "skipped": CauseClass.upstream_missing,
 }
 """What a rule says by itself: the platform's record, not its words, names the cause."""
+LOOKS_LIKE: Mapping[str, CauseClass] = {
+    "empty": CauseClass.upstream_missing,
+    "few_rows": CauseClass.upstream_missing,
+    "few_bytes": CauseClass.upstream_missing,
+}
+"""What a rule's trouble looks like as long as nobody says why: a success that moved too little found too
+little. It is named as what to look for, never as known."""
 _IN_PRACTICE = 3
 """Strength from which on words name a cause rather than hint at one."""
 _TEXTS = ("error_message", "answer", "template", "message", "summary", "description", "reason")

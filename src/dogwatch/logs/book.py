@@ -8,6 +8,7 @@ past asks for hours as well.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import repeat
 from operator import le
 from typing import cast
@@ -47,7 +48,13 @@ class Sample:
     @property
     def text(self) -> str:
         """The line without secrets."""
-        return redact(self.line.decode("utf-8", "replace"))
+        return _shown(self.line)
+
+
+@lru_cache(maxsize=10_000)
+def _shown(line: bytes) -> str:
+    """What is remembered is written down again and again; at most 10 MB of it is kept as it is shown."""
+    return redact(line.decode("utf-8", "replace"))
 
 
 @dataclass(slots=True)

@@ -15,7 +15,6 @@ from typing import Any
 from dogwatch.logs.book import OTHER, Book, Sample, Voice
 from dogwatch.logs.events import Batch
 from dogwatch.logs.judge import Components
-from dogwatch.logs.redact import redact
 from dogwatch.logs.shapes import Limits
 from dogwatch.logs.trend import HOUR, leaf_of, told_leaf, without_secrets
 
@@ -125,7 +124,7 @@ def _told(voice: Voice, begin: int) -> dict[str, Any]:
         "levels": dict(voice.levels),
         "first": voice.first,
         "last": voice.last,
-        "samples": [[sample.at, redact(sample.text)] for sample in voice.samples],
+        "samples": [[sample.at, sample.text] for sample in voice.samples],
     }
 
 

@@ -144,7 +144,13 @@ class PowerAutomate(Twin):
         return self._table("flowruns", [self._flowrun(run) for run in ended], "starttime", request)
 
     def _workflows(self, request: Request) -> Response:
-        rows = [self._workflow(job) for job in self.world.jobs_of(self.platform)]
+        jobs = self.world.jobs_of(self.platform)
+        children: dict[str, list[str]] = {}
+        """The flows that run because another one runs them."""
+        for job in jobs:
+            for above in dict.fromkeys(job.after):
+                children.setdefault(above, []).append(self.job_id(job.job))
+        rows = [self._workflow(job, children.get(job.job, [])) for job in jobs]
         return self._table("workflows", rows, "name", request)
 
     def _organizations(self, request: Request) -> Response:
@@ -203,7 +209,7 @@ class PowerAutomate(Twin):
             self._rows[key] = known
         return known
 
-    def _workflow(self, job: LabJob) -> Row:
+    def _workflow(self, job: LabJob, children: list[str]) -> Row:
         return {
             "workflowid": self.job_id(job.job),
             "workflowidunique": native_uuid("unique", job.job),
@@ -212,15 +218,10 @@ class PowerAutomate(Twin):
             "type": 1,
             "statecode": 0 if job.paused else 1,
             "statuscode": 1 if job.paused else 2,
-            "clientdata": json.dumps(_definition(job, self._children(job))),
+            "clientdata": json.dumps(_definition(job, children)),
             "_ownerid_value": native_uuid("owner", job.owner or ""),
             "_ownerid_value@OData.Community.Display.V1.FormattedValue": job.owner or "# svc-flows",
         }
-
-    def _children(self, job: LabJob) -> list[str]:
-        """The flows that run because this one runs them."""
-        mine = (other for other in self.world.jobs_of(self.platform) if job.job in other.after)
-        return [self.job_id(other.job) for other in mine]
 
     def _time(self, moment: datetime) -> str:
         shifted = (moment + self.world.skew(self.platform)).astimezone(timezone(self.world.offset))

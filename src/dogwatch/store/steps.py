@@ -168,12 +168,6 @@ class Steps(Access):
             lease.release(connection, ROUND, _plan(connection.execute(told).scalar_one()).token)
             _drop(connection, number)
 
-    def give_up(self, key: StepKey) -> None:
-        """Nobody comes to an end with a step; the round goes on without it."""
-        steps = schema.steps
-        with self._write() as connection:
-            connection.execute(steps.update().where(*_is(key)).values(state=DROPPED))
-
     def last_rounds(self) -> tuple[int, datetime | None, datetime | None]:
         """The number of the newest round, when the last round of everything that ended began, and when the
         last of any kind ended."""

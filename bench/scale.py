@@ -6,7 +6,7 @@ store of its own: the first into an empty store, the second after 72 minutes mor
 process on a SQLite file, by one process on PostgreSQL, and by 1, 2 and 4 workers as `dogwatch worker` starts
 them, four steps at a time each. Told are the time that a round takes, the processor time of all dogwatch
 processes and of the server, both for each job, and whether all stores hold the same in the end, observation
-times apart.
+times apart; and of a team's round the time after the last platform was read, when one worker works alone.
 
 Everything shares one machine: the platforms, PostgreSQL and the workers. Needs a PostgreSQL server's programs
 (Debian: postgresql).
@@ -84,6 +84,8 @@ class Cost:
     """Seconds of processor time of all dogwatch processes."""
     server: float = 0.0
     """The same of the PostgreSQL server."""
+    alone: float = 0.0
+    """Of a team's round the seconds after the last platform was read: what one worker does alone."""
 
     @property
     def work(self) -> float:
@@ -165,7 +167,8 @@ def team(settings: Settings, at: datetime, workers: int, server: Postgres) -> Co
         store.keep_calls([call])
         store.close()
         began = until(heard, lambda line: line["what"] == "round begins")
-        ended = until(heard, lambda line: line["what"] == "step" and line["step"] == "follow")
+        read = [until(heard, lambda line: done(line, "read ")) for _ in settings.connectors]
+        ended = until(heard, lambda line: done(line, "follow"))
         spent = server_seconds(server) - before
     finally:
         for child in children:
@@ -173,7 +176,7 @@ def team(settings: Settings, at: datetime, workers: int, server: Postgres) -> Co
         for child in children:
             child.process.wait(60)
     cpu = sum(child.last["cpu"] - child.begun["cpu"] for child in children)
-    return Cost(ended["at"] - began["at"], cpu, spent)
+    return Cost(ended["at"] - began["at"], cpu, spent, ended["at"] - max(line["at"] for line in read))
 
 
 def started(settings: Settings, at: datetime, name: str, heard: "queue.Queue[dict[str, Any]]") -> Child:
@@ -202,6 +205,11 @@ def until(heard: "queue.Queue[dict[str, Any]]", wanted: Any) -> dict[str, Any]:
             print(line, file=sys.stderr)
         if wanted(line):
             return line
+
+
+def done(line: dict[str, Any], step: str) -> bool:
+    """Whether it tells that such a step was done."""
+    return line["what"] == "step" and line["outcome"] == "done" and str(line["step"]).startswith(step)
 
 
 def server_seconds(server: Postgres | None) -> float:
@@ -313,13 +321,15 @@ def show(jobs: int, legs: dict[str, tuple[list[Cost], str]]) -> None:
     base = next((costs for name, (costs, _) in legs.items() if name == "1 worker"), None)
     print(f"\n{jobs:,} jobs, {jobs * RUNS_EACH:,} runs")
     for place, called in enumerate(("first round", "second round")):
-        print(f"  {called:26}{'wall':>9}{'a job':>10}{'CPU a job':>12}{'server':>10}{'÷ 1 worker':>12}")
+        heads = f"{'wall':>9}{'a job':>10}{'CPU a job':>12}{'server':>10}{'÷ 1 worker':>12}{'by one':>9}"
+        print(f"  {called:26}{heads}")
         for name, (costs, _) in legs.items():
             one = costs[place]
             faster = "" if base is None else f"{base[place].wall / one.wall:.2f}x"
+            by_one = f"{one.alone:.2f} s" if one.alone else ""
             print(
                 f"  {name:26}{one.wall:>7.2f} s{one.wall / jobs * 1e6:>7.0f} us"
-                f"{one.cpu / jobs * 1e6:>9.0f} us{one.server / jobs * 1e6:>7.0f} us{faster:>12}"
+                f"{one.cpu / jobs * 1e6:>9.0f} us{one.server / jobs * 1e6:>7.0f} us{faster:>12}{by_one:>9}"
             )
     same = len({digest for _, digest in legs.values()}) == 1
     print(f"  stores in the end: {'all the same' if same else 'DIFFERENT'}")

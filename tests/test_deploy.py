@@ -62,8 +62,10 @@ def test_compose_gives_dogwatch_no_rights_and_mounts_files_that_there_are() -> N
     reader: Any = YAML(typ="safe", pure=True)
     services = reader.load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
     ours = services["dogwatch"]
-    assert ours["cap_drop"] == ["ALL"]
-    assert ours["read_only"] is True
+    for one in (ours, services["worker"]):
+        assert one["cap_drop"] == ["ALL"]
+        assert one["read_only"] is True
+        assert one["build"] == ours["build"]
     assert ours["ports"] == ["127.0.0.1:8711:8711"]
     assert (DEPLOY / ours["build"]["context"] / ours["build"]["dockerfile"]).is_file()
     mounts = [one.partition(":")[0] for service in services.values() for one in service["volumes"]]

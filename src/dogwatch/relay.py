@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue, TypeAdapter
 
 from dogwatch.copies import Copies
-from dogwatch.errors import StoreError
+from dogwatch.errors import SettingsError, StoreError
 from dogwatch.gather.lineage import steps_in
 from dogwatch.keeper import Keeper
 from dogwatch.messenger import Messenger
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 MOST_TRIES = 8
 """So often a step is begun; what nobody comes to the end of then is given up."""
+_STRANGE = 4
+"""So often a platform is begun by workers that do not know it before it counts as removed."""
 _PATIENCE = timedelta(minutes=10)
 """How long a round waits for another one to end."""
 _POLL_SECONDS = 0.5
@@ -214,7 +216,11 @@ class Relay:
     async def _read(self, taken: Taken, store: Store, stack: AsyncExitStack) -> None:
         name = taken.key[2]
         end = StepEnd()
-        if name in self._settings.connectors:  # it may have been removed meanwhile
+        known = name in self._settings.connectors
+        if not known and taken.tries < _STRANGE:
+            why = f"the round asks {name!r}, and this worker has no such connector"
+            raise SettingsError(why, "is its dogwatch.yaml the same as on the other machines?")
+        if known:
             connector = await self._verbs.connect(self._settings.connectors[name], stack)
             round_ = await self._made([connector], store, self._messenger(stack), (), frozenset({name}))
             reading = await round_.look(connector, taken.plan.now)

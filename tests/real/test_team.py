@@ -1,0 +1,171 @@
+"""The queue of a team on a real PostgreSQL, and workers in this process."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dogwatch.app import Dogwatch
+from dogwatch.engine import jobs
+from dogwatch.engine.jobs import Jobs, Todo
+from dogwatch.engine.team import Worker
+from dogwatch.engine.watch import House
+from dogwatch.errors import SettingsError, StoreError
+from dogwatch.lab.serve import Lab
+from dogwatch.settings import Settings, load
+from dogwatch.wire.http import Pace
+from support.estates import Stopped, shop, world
+from support.postgres import Postgres
+
+pytestmark = pytest.mark.real
+BEAT, STALE = 0.2, 1.0
+
+
+class StandingClock(Stopped):
+    """Sleeping takes real time, and the clock does not show it."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others do something."""
+        await asyncio.sleep(min(seconds, 0.05))
+
+
+async def with_queue(
+    url: str, do: jobs.Do, work: Callable[[Jobs], Awaitable[None]], workers: int = 1
+) -> None:
+    async with jobs.opened(url, "", do, room=8) as queue:
+        working = [asyncio.ensure_future(queue.work(f"w{n}", 4, BEAT, STALE)) for n in range(workers)]
+        try:
+            await asyncio.wait_for(work(queue), 30)
+        finally:
+            for one in working:
+                one.cancel()
+            for one in working:
+                with suppress(asyncio.CancelledError):
+                    await one
+
+
+def test_of_a_platform_one_step_at_a_time_is_done_whoever_works(postgres: Postgres) -> None:
+    under_way, most = Counter[str](), Counter[str]()
+    done: list[Todo] = []
+    todo = [(number, "read", name) for number in range(4) for name in ("airbyte", "databricks")]
+
+    async def do(step: Todo) -> None:
+        under_way.update([step[2], "all"])
+        for name in (step[2], "all"):
+            most[name] = max(most[name], under_way[name])
+        await asyncio.sleep(0.1)
+        under_way.subtract([step[2], "all"])
+        done.append(step)
+
+    async def work(queue: Jobs) -> None:
+        for one in todo:
+            await queue.put(one)
+        while len(done) < len(todo):
+            await asyncio.sleep(0.05)
+
+    asyncio.run(with_queue(postgres.fresh(), do, work, workers=3))
+    assert sorted(done) == sorted(todo)
+    assert (most["airbyte"], most["databricks"], most["all"]) == (1, 1, 2)
+
+
+def test_what_waits_already_is_not_put_again(postgres: Postgres) -> None:
+    async def life() -> None:
+        async with jobs.opened(postgres.fresh(), "", lambda step: asyncio.sleep(0)) as queue:
+            for _ in range(3):
+                await queue.put((0, jobs.BEGIN, ""))
+            await queue.put((1, "follow", ""), wait=60)
+            assert await queue.known() == {"0 begin ", "1 follow "}
+
+    asyncio.run(life())
+
+
+def test_work_of_a_worker_that_fell_silent_is_done_by_another(postgres: Postgres) -> None:
+    url, done = postgres.fresh(), asyncio.Event()
+
+    async def do(step: Todo) -> None:
+        done.set()
+
+    async def work(queue: Jobs) -> None:
+        await queue.put((1, "conclude", ""))
+        await done.wait()
+
+    async def life() -> None:
+        async with jobs.opened(url, "", do) as queue:
+            await queue.put((7, "conclude", ""))
+            with psycopg.connect(url, autocommit=True) as connection:  # as somebody left it who died
+                schema = connection.execute(
+                    "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'dogwatch_jobs_%'"
+                ).fetchone()
+                assert schema is not None
+                jobs_table = f"{schema[0]}.procrastinate_jobs"
+                connection.execute(f"UPDATE {jobs_table} SET status = 'doing'".encode())
+            assert await queue.take_over(STALE) == 1
+            assert await queue.take_over(STALE) == 0
+        await with_queue(url, do, work)
+
+    asyncio.run(life())
+
+
+def test_an_error_of_the_server_is_one_of_the_store(postgres: Postgres) -> None:
+    async def life() -> None:
+        async with jobs.opened(postgres.url("missing"), "", lambda step: asyncio.sleep(0)):
+            pass
+
+    with pytest.raises(StoreError, match="does not exist"):
+        asyncio.run(life())
+
+
+def test_two_workers_make_one_round_and_take_over_a_new_configuration(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    lab = Lab(world(shop(tmp_path)))
+    config = lab.write_config(tmp_path, history_days=1)
+    lines = [line for line in config.read_text().splitlines() if not line.startswith("store:")]
+    config.write_text("\n".join([*lines, f"store: {postgres.fresh()}", ""]))
+    clock = StandingClock(lab.world.clock.now())
+    settings = load(config, {}, tmp_path)
+    heard: list[str] = []
+    fresh: list[Settings | SettingsError] = [SettingsError("dogwatch.yaml: wrong", "correct it"), settings]
+
+    def say(event: str, /, **fields: object) -> None:
+        heard.append(f"{event} {fields.get('step', '')}".strip())
+
+    def reread() -> Settings:
+        found = fresh.pop(0)
+        if isinstance(found, SettingsError):
+            raise found
+        return found.model_copy(update={"history_days": 2})
+
+    def opened(found: Settings) -> Dogwatch:
+        doors = {"transport": lab.transport(), "pace": Pace(per_second=0), "rng": random.Random(1)}
+        return Dogwatch(found, clock=clock, **doors)  # type: ignore[arg-type]  # each of its own type
+
+    house = House(reread, opened, clock, say, poll=0.05)
+
+    async def until(told: str, times: int = 1) -> None:
+        while heard.count(told) < times:
+            await asyncio.sleep(0.05)
+
+    async def life() -> None:
+        workers = [Worker(house, name, 2, beat=BEAT, stale=STALE) for name in ("a", "b")]
+        running = [asyncio.ensure_future(one.run(settings)) for one in workers]
+        async with asyncio.timeout(60):
+            await until("step follow")
+            workers[0].reload.set()
+            await until("configuration refused")
+            workers[0].reload.set()
+            await until("worker begins", times=3)
+            for one in workers:
+                one.stopping.set()
+            await asyncio.gather(*running)
+
+    asyncio.run(life())
+    assert heard.count("round begins") == 1
+    assert heard.count("worker ends") == 2
+    for name in lab.twins:
+        assert heard.count(f"step read {name}") == 1

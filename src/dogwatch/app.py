@@ -390,6 +390,10 @@ class Dogwatch:
         IncidentError, SettingsError or StoreError."""
         return await self._investigator(progress).investigate(number)
 
+    async def investigated(self, number: int) -> "Investigation":
+        """What agents said of an incident last, in a round or when asked. Raises IncidentError."""
+        return await self.desk().kept(number)
+
     def _investigator(self, progress: Callable[[str], None] = lambda text: None) -> "Investigator":
         from dogwatch.investigator import Investigator
 

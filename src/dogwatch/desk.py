@@ -13,7 +13,7 @@ from dogwatch.agents.data import masked
 from dogwatch.agents.spans import Spans
 from dogwatch.errors import ConnectorError, SettingsError
 from dogwatch.gather.lineage import steps_in
-from dogwatch.lookup.agents import changes_since, precedents
+from dogwatch.lookup.agents import changes_since, keep_investigation, kept_investigation, precedents
 from dogwatch.lookup.cases import dossier, incident_list
 from dogwatch.lookup.cases import note as noted
 from dogwatch.lookup.graph import chart
@@ -182,6 +182,14 @@ class Desk:
         return tuple(
             f"{one.destination}: {one.state.value}" for one in found[-_TOLD:] if one.destination != NOWHERE
         )
+
+    async def keep(self, found: Investigation) -> None:
+        """Write an investigation into the record, to be read later."""
+        await self._thread(keep_investigation, self._store, found)
+
+    async def kept(self, number: int) -> Investigation:
+        """What agents said of an incident last. Raises IncidentError."""
+        return await self._thread(kept_investigation, self._store, number)
 
     async def trace(self, spans: Spans, found: Investigation) -> None:
         """Send the traces of an investigation where the settings say; that they were lost is recorded."""

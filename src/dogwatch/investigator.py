@@ -96,8 +96,10 @@ class Investigator:
             found = await self._traced(crew, number)
         else:
             found = await self._with_models(agents, number)
-        told = await self._desk.told(number)
-        return found.model_copy(update={"told": told})
+        found = found.model_copy(update={"told": await self._desk.told(number)})
+        if found.by == "agents":
+            await self._desk.keep(found)
+        return found
 
     async def _with_models(self, agents: dict[str, AgentFile], number: int) -> Investigation:
         from dogwatch.agents.crew import Crew

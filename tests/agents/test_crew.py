@@ -232,6 +232,23 @@ def test_rounds_let_agents_look_at_what_is_new_and_their_report_is_the_same(tmp_
     assert told[0] == told[1]
 
 
+def test_what_agents_said_in_a_round_is_kept_and_read_later_without_a_model(tmp_path: Path) -> None:
+    with in_trouble(tmp_path) as ward:
+        ward.rounds((9, 0), (9, 15))
+        answers = Script(good(evidence_of(ward), ward.subject))
+        config = str(ward.home / "dogwatch.yaml")
+        none = run("investigate", "INC-1", "--kept", "--config", config)
+        assert (none.exit_code, "no agent has said anything of INC-1" in none.stderr) == (2, True)
+        told = ask(ward, AgentsSettings(), runtime=PydanticRuntime(answers.model))
+        shown = run("investigate", "INC-1", "--kept", "--format", "json", "--config", config)
+        assert Investigation.model_validate_json(shown.stdout) == told
+        assert told.by == "agents"
+        page = run("incident", "show", "INC-1", "--config", config).stdout
+        assert "agents looked at it: claims that stand 1, dropped 0" in page
+        assert "investigate INC-1 --kept" in page
+        assert run("audit", "verify", "--config", config).exit_code == 0
+
+
 def test_models_of_agents_are_chosen_by_settings_then_file_then_default() -> None:
     choice = Choice(model="a:1", fallback="b:2", models={"triage": "c:3"})
     assert chosen(choice, "triage", "d:4") == ("c:3", "b:2")

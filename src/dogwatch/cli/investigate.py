@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 @click.command("investigate")
 @click.argument("incident", metavar="ID")
+@click.option("--kept", is_flag=True, help="Ask no model; show what agents said last, in a round or here.")
 @format_option
 @click.pass_context
-def command(ctx: click.Context, incident: str, output: str) -> None:
+def command(ctx: click.Context, incident: str, kept: bool, output: str) -> None:
     """Let agents look into an incident; what they say stands beside what the rules say.
 
     Every claim cites evidence of the incident, and is dropped if the evidence does not hold it. Agents can
-    only read, propose and ask. Without a model (agents.model in dogwatch.yaml) the rules answer alone.
+    only read, propose and ask. Without a model (agents.model in dogwatch.yaml) the rules answer alone. What
+    agents said is kept in the record.
     """
     settings = read_settings(ctx)
     number = number_of(incident)
@@ -31,6 +33,8 @@ def command(ctx: click.Context, incident: str, output: str) -> None:
     async def work() -> "Investigation":
         with ProgressLine(()) as line:
             async with Dogwatch(settings) as app:
+                if kept:
+                    return await app.investigated(number)
                 return await app.investigate(number, lambda said: line.note("at work", said))
 
     found = asyncio.run(work())

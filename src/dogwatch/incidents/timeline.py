@@ -10,6 +10,8 @@ from dogwatch.model.text import one_line
 
 NOTED = "incident.noted"
 """The kind of the event that a person's note is."""
+LOOKED = "agent.finished"
+"""The kind of the event that agents write when they are through with an incident."""
 _HARM = {
     Harm.failed: "failed",
     Harm.skipped: "was skipped",
@@ -94,6 +96,9 @@ def _event(event: Event) -> str:
     text = event.detail.get("text")
     if event.kind == NOTED and isinstance(text, str):
         return f"note: {one_line(text, 1_000)}"
+    if event.kind == LOOKED:
+        issues, dropped = event.detail.get("issues"), event.detail.get("dropped")
+        return one_line(f"agents looked at it: claims that stand {issues}, dropped {dropped}", 400)
     known = ((key, value) for key, value in event.detail.items() if isinstance(value, (str, int, float)))
     particulars = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in known)
     said = event.kind.replace(".", " ").replace("_", " ")

@@ -1,5 +1,6 @@
 """What agents ask for that people had no verb for yet: precedents, changes, the last round's health. Sync."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -8,6 +9,7 @@ from dogwatch.gather.graph import pipeline_graph
 from dogwatch.incidents.review import KEPT, REVIEW, scores_of, weighed
 from dogwatch.incidents.similar import Seen, similar
 from dogwatch.model import Change, IncidentState
+from dogwatch.model.investigation import Investigation
 from dogwatch.model.precedent import Precedent, Remedied
 from dogwatch.model.review import Scores
 from dogwatch.pipelines.graph import Graph
@@ -16,6 +18,8 @@ from dogwatch.pipelines.spec import Pipeline
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
+REPORTED = "agent.reported"
+"""The kind of the event that an investigation is kept as."""
 _PAST = 300
 """Past incidents that are looked at."""
 
@@ -71,3 +75,20 @@ def _done(store: Store, number: int) -> tuple[Remedied, ...]:
 def changes_since(store: Store, since: datetime, now: datetime) -> list[Change]:
     """What was changed since then, in order of time."""
     return store.changes(since, now + timedelta(minutes=5))
+
+
+def keep_investigation(store: Store, found: Investigation) -> None:
+    """Write down what agents said, beside the incident's own events, which it must not drown."""
+    body = found.model_dump(mode="json")
+    store.log(found.at, "agent:crew", REPORTED, f"{found.incident}/report", {"investigation": body})
+
+
+def kept_investigation(store: Store, number: int) -> Investigation:
+    """What agents said of an incident last. Raises IncidentError if there is no such thing."""
+    name = f"INC-{number}"
+    if store.incident(number) is None:
+        raise IncidentError(f"there is no {name}", "dogwatch incidents")
+    kept = [one for one in store.events(f"{name}/report") if one.kind == REPORTED]
+    if not kept:
+        raise IncidentError(f"no agent has said anything of {name}", f"dogwatch investigate {name}")
+    return Investigation.model_validate_json(json.dumps(kept[-1].detail["investigation"]))

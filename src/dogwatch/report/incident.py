@@ -182,6 +182,8 @@ def next_steps(told: Dossier, program: str) -> list[str]:
     advised = [step for finding in told.findings[:1] for step in words.next_steps(finding.next_step, program)]
     advised += [words.explain(finding, program) for finding in told.findings[:1]]
     advised += [f"{program} actions approve {one.id}" for one in told.actions if _waits(one)]
+    if any(one.actor == "agent:crew" for one in told.timeline):
+        advised.append(f"{program} investigate {incident.name} --kept")
     if incident.state is IncidentState.open:
         advised.append(f"{program} incident ack {incident.name}")
     return list(dict.fromkeys(advised))

@@ -114,8 +114,8 @@ def _edited_before(past: Past, now: datetime, found: Detection, zone: tzinfo, ti
     job, since = past.versions[0].job, past.versions[0].valid_from
     if now - since > _EDIT_NEWS or job.state in _OFF:
         return
-    former = formerly(past, timezone)
-    if former is None or not rescheduled(past, former):
+    former = formerly(past, timezone) if rescheduled(past) else None
+    if former is None:
         return
     present = _lost(job, former.last, now)
     fewer = 0 if present is None else max(0, former.lost(now) - present)

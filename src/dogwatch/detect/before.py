@@ -19,6 +19,8 @@ RECENT = timedelta(days=7)
 """A job that has not run for so long has another life by now."""
 _SAME_TIME = timedelta(minutes=20)
 """Starts that lie so near to each other are of one slot."""
+_FEW = 2
+"""Runs in the last week that speak for a habit of late."""
 _LATE = timedelta(hours=2)
 """A run that begins within this after a slot may be that slot's."""
 
@@ -60,15 +62,17 @@ def fits(began: datetime, schedule: Schedule, platform: str) -> bool:
         return True
 
 
-def rescheduled(past: Past, former: Formerly) -> bool:
+def rescheduled(past: Past) -> bool:
     """Whether the schedule that was first seen explains few of the runs in the last week before that."""
-    job = past.versions[0].job
+    job, seen = past.versions[0].job, past.versions[0].valid_from
     if past.declared or job.schedule is None or job.schedule.kind not in CLOCKS:
         return False
     latest = [
         run.nominal
         for run in candidates(newest(past.runs), timedelta(), scheduled=True)
-        if former.seen - RECENT <= run.nominal < former.seen
+        if seen - RECENT <= run.nominal < seen
     ]
+    if len(latest) < _FEW or fits(latest[-1], job.schedule, job.platform):
+        return False
     strange = [began for began in latest if not fits(began, job.schedule, job.platform)]
-    return len(latest) > 1 and 2 * len(strange) > len(latest)
+    return 2 * len(strange) > len(latest)

@@ -17,7 +17,7 @@ from dogwatch.logs.events import Events
 from dogwatch.logs.findings import findings
 from dogwatch.logs.judge import Components
 from dogwatch.logs.memory import Memory
-from dogwatch.logs.read import BLOCK, Tally, blocks
+from dogwatch.logs.read import Tally, blocks
 from dogwatch.logs.verdict import Verdict, verdicts
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.logbooks import LogShelf
@@ -25,8 +25,10 @@ from dogwatch.wire.connector import AnyConnector, HasLogs, LogAsk, LogPart
 
 _IN_MEMORY = 8 << 20
 """Bytes of one file that are held in memory; a larger one waits in a file of ours."""
-_AT_ONCE = 64 << 20
-"""Bytes after which what was counted is remembered, however much is still to come."""
+_AT_ONCE = 256 << 20
+"""Bytes after which what was counted is remembered, however much is still to come: some seconds of work."""
+_PIECE = 1 << 20
+"""Bytes that are taken apart together; of small pieces each component would have a few lines."""
 
 
 @dataclass(slots=True)
@@ -142,7 +144,7 @@ def _empty(spool: IO[bytes]) -> None:
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    while piece := file.read(BLOCK):
+    while piece := file.read(_PIECE):
         yield piece
 
 

@@ -1,7 +1,8 @@
 """What pages and searches ask of one configuration. Asks no platform."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
+from typing import Any, TypeVar
 
 from dogwatch.lookup import pages as lookup
 from dogwatch.lookup.agents import alike
@@ -17,6 +18,7 @@ from dogwatch.settings.policy import policy
 from dogwatch.store import Store, StoreThread
 from dogwatch.wire.clock import Clock
 
+T = TypeVar("T")
 _ALIKE, _PAST = 5, 100
 _DRAWN = 400
 """Jobs in a picture of everything."""
@@ -31,10 +33,19 @@ class Pages:
         self._thread = thread
         self._clock = clock
 
+    async def _look(self, look: Callable[..., T], *args: Any) -> T:
+        """What a look at the store gives, over one connection."""
+
+        def at_one_moment() -> T:
+            with self._store.at_one_moment():
+                return look(*args)
+
+        return await self._thread(at_one_moment)
+
     async def tonight(self) -> Overview:
         """Verdict, incidents, and the last 24 hours of what matters."""
         now = self._clock.now()
-        found = await self._thread(lookup.tonight, self._store, policy(self._settings), now)
+        found = await self._look(lookup.tonight, self._store, policy(self._settings), now)
         return await self.as_of_now(found)
 
     async def as_of_now(self, found: Overview) -> Overview:
@@ -61,22 +72,22 @@ class Pages:
     async def chart(self, known: Survey, what: str | None) -> Chart:
         """The part of a survey that is named, with live incidents marked. Raises SettingsError if nothing is
         called so."""
-        return await self._thread(pictured, self._store, known, what, _DRAWN)
+        return await self._look(pictured, self._store, known, what, _DRAWN)
 
     async def alike(self, known: Survey, number: int) -> list[Precedent]:
         """A few incidents of the latest that are like this one. Raises IncidentError."""
-        return await self._thread(alike, self._store, number, known.graph, _ALIKE, _PAST)
+        return await self._look(alike, self._store, number, known.graph, _ALIKE, _PAST)
 
     async def job(self, instance: str, job_id: str, cursor: str | None = None) -> JobFile:
         """One job; ``cursor`` is the uid of the run behind which its runs are shown. Raises
         SettingsError if it was never known."""
         now, key = self._clock.now(), (instance, job_id)
         look = partial(lookup.job_file, self._store, policy(self._settings), key, cursor, now)
-        return await self._thread(look)
+        return await self._look(look)
 
     async def concerning(self, subject: str) -> tuple[Incident, ...]:
         """Incidents that have to do with a job or a component, live ones first."""
-        return await self._thread(lookup.concerning, self._store, subject)
+        return await self._look(lookup.concerning, self._store, subject)
 
     async def jobs(
         self, instance: str | None = None, text: str = "", after: str = "", limit: int = 100
@@ -84,16 +95,16 @@ class Pages:
         """A page of jobs."""
         now, zone = self._clock.now(), self._settings.timezone
         look = partial(lookup.job_list, self._store, zone, instance, text, after, limit, now)
-        return await self._thread(look)
+        return await self._look(look)
 
     async def in_trouble(self, instance: str | None = None) -> tuple[lookup.Trouble, ...]:
         """The jobs and components that live incidents are about."""
-        return await self._thread(lookup.in_trouble, self._store, instance)
+        return await self._look(lookup.in_trouble, self._store, instance)
 
     async def search(self, text: str) -> SearchResult:
         """Jobs, incidents, actions and findings that have to do with a text."""
         now, zone = self._clock.now(), self._settings.timezone
-        return await self._thread(lookup.search, self._store, zone, text, now)
+        return await self._look(lookup.search, self._store, zone, text, now)
 
     async def log_pulse(self) -> str:
         """Another text whenever a log was read."""
@@ -111,4 +122,4 @@ class Pages:
             now,
             only,
         )
-        return await self._thread(look)
+        return await self._look(look)

@@ -350,3 +350,29 @@ def test_whatever_a_platform_may_say_fits_into_either_kind_of_store() -> None:
     """``Words`` replaces what PostgreSQL cannot hold, and is ordered alike in both."""
     columns = [column for table in schema.metadata.tables.values() for column in table.columns]
     assert [str(column) for column in columns if isinstance(column.type, sa.Text)] == []
+
+
+def test_what_is_read_at_one_moment_goes_over_one_connection(store: Store) -> None:
+    store.record([a_run(1)])
+    begun: list[sa.Connection] = []
+
+    def note(connection: sa.Connection) -> None:
+        begun.append(connection)
+
+    def look() -> None:
+        with store.at_one_moment():
+            assert store.count_runs() == len(store.runs(ALL)) == 1
+            with store.at_one_moment():
+                assert store.jobs() == []
+            assert store.count_runs() == 1
+            raise ValueError("enough")
+
+    sa.event.listen(sa.Engine, "begin", note)
+    try:
+        with pytest.raises(ValueError, match="enough"):
+            look()
+        assert len(begun) == 1
+        assert store.count_runs() == 1
+        assert len(begun) == 2
+    finally:
+        sa.event.remove(sa.Engine, "begin", note)

@@ -1,6 +1,7 @@
 """How the store's parts reach it: transactions, and the fence before everything that a round writes."""
 
 import sqlite3
+import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ class Access:
         self._engine = engine
         self._reader = reader_of(engine)
         self._writer = writer_of(engine)
+        self._held = threading.local()
+        """The connection that this thread reads over, while it does so at one moment."""
         self._holder: str | None = None
         self._number = 0
         """Of the round under way; 0 if there is none."""
@@ -37,8 +40,25 @@ class Access:
 
     @contextmanager
     def _read(self) -> Generator[sa.Connection]:
+        held: sa.Connection | None = getattr(self._held, "connection", None)
+        if held is not None:
+            with translated():
+                yield held
+            return
         with translated(), self._reader.begin() as connection:
             yield connection
+
+    @contextmanager
+    def at_one_moment(self) -> Generator[None]:
+        """Whatever this thread reads meanwhile goes over one connection, in one transaction: fewer ways to a
+        server and back. Nothing may be written meanwhile."""
+        with self._read() as connection:
+            before: sa.Connection | None = getattr(self._held, "connection", None)
+            self._held.connection = connection
+            try:
+                yield
+            finally:
+                self._held.connection = before
 
     @contextmanager
     def _write(self) -> Generator[sa.Connection]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dogwatch.errors import SettingsError
-from dogwatch.lab.clock import LabLoop
+from dogwatch.lab.clock import LabLoop, SimulatedClock
 from dogwatch.settings import Settings, load
 from dogwatch.store import open_store
 from support.estates import NOW
@@ -175,6 +175,45 @@ def test_a_machine_that_slept_makes_one_round_and_goes_on(tmp_path: Path) -> Non
     slept = [at for at, _ in begun(one) if NOW + 20 * MINUTE < at < woke + 9 * MINUTE]
     assert len(slept) == 1
     assert woke <= slept[0] <= woke + MINUTE
+
+
+class Wrong(SimulatedClock):
+    """The clock of this machine, which somebody sets; that of the platforms is right."""
+
+    def __init__(self, right: SimulatedClock) -> None:
+        super().__init__(right.now())
+        self._right, self.off = right, timedelta(0)
+
+    def now(self) -> datetime:
+        return self._right.now() + self.off
+
+    async def sleep(self, seconds: float) -> None:
+        await self._right.sleep(seconds)
+
+
+def test_a_clock_that_is_set_back_costs_no_round_and_no_run(tmp_path: Path) -> None:
+    one, twin = (night(tmp_path / name, 1, QUICK) for name in ("one", "twin"))
+    one.clock = wrong = Wrong(one.clock)
+    one.until = NOW + HOUR / 2
+
+    def set_back(one: Night) -> None:
+        wrong.off = -HOUR / 2
+
+    one.plan = [(NOW + 10 * MINUTE, set_back)]
+    played(one)
+    played(twin)
+    said = [event for _, event, _ in one.said]
+    assert not {"store failed", "round failed"} & set(said)
+    assert said.count("clock went back") == 1
+    after = [at for at, event, _ in one.said[said.index("clock went back") :] if event == "round begins"]
+    assert [at.replace(second=0, microsecond=0) for at in after] == [
+        NOW - 15 * MINUTE,
+        NOW,
+        NOW + 15 * MINUTE,
+    ]
+    runs = "SELECT uid, status FROM runs WHERE began_at < '2026-03-03T07:10' ORDER BY uid"
+    assert sql(one, runs) == sql(twin, runs)
+    assert sql(one, "SELECT count(*) FROM outbox") == sql(twin, "SELECT count(*) FROM outbox")
 
 
 def test_what_somebody_consented_to_elsewhere_is_begun_within_seconds_and_once(tmp_path: Path) -> None:

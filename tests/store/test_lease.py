@@ -47,6 +47,20 @@ def test_a_lease_that_ran_out_unnoticed_can_be_renewed(stores: tuple[Store, Stor
     assert bob.claim_round("bob", LATER) == "alice"
 
 
+def test_a_clock_that_goes_back_leaves_no_lease_to_the_dead(stores: tuple[Store, Store]) -> None:
+    alice, bob = stores
+    alice.claim_round("alice", NOON + timedelta(hours=1))
+    assert bob.claim_round("bob", NOON + timedelta(minutes=51, seconds=30)) == "alice"
+    assert bob.claim_round("bob", NOON) is None
+
+
+def test_who_lives_keeps_the_lease_when_the_clock_goes_back(stores: tuple[Store, Store]) -> None:
+    alice, bob = stores
+    alice.claim_round("alice", NOON + timedelta(hours=1))
+    assert alice.renew_round(NOON)
+    assert bob.claim_round("bob", NOON + timedelta(seconds=1)) == "alice"
+
+
 def test_who_never_had_the_lease_cannot_renew_it(stores: tuple[Store, Store]) -> None:
     assert not stores[0].renew_round(NOON)
     assert stores[1].claim_round("bob", NOON) is None

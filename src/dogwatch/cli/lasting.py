@@ -5,7 +5,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -69,7 +70,15 @@ def marks(home: Path, config: Path | None) -> Callable[[], object]:
 
 
 def say(event: str, /, **fields: object) -> None:
-    """One line of the log: JSON, or for a person at a terminal."""
+    """One line of the log: JSON, or for a person at a terminal.
+
+    A log that cannot be written, on a full disk or to a pipe that nobody reads any more, ends nothing.
+    """
+    with suppress(OSError):
+        _write(event, fields)
+
+
+def _write(event: str, fields: Mapping[str, object]) -> None:
     now = datetime.now(UTC)
     told = {key: value for key, value in fields.items() if value not in (None, "", [], ())}
     if sys.stdout.isatty():

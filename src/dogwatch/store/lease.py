@@ -10,6 +10,9 @@ from dogwatch.store.dialects import insert
 
 TTL = timedelta(seconds=60)
 """A holder that does not renew for this long is taken for dead."""
+_SET_BACK = 10 * TTL
+"""A lease that lasts longer than this was taken by a clock that has gone back since: whoever lives renews it
+by the new one, and who is dead would hold it until the old time comes again."""
 
 
 def claim(connection: sa.Connection, name: str, holder: str, now: datetime) -> str | None:
@@ -19,7 +22,9 @@ def claim(connection: sa.Connection, name: str, holder: str, now: datetime) -> s
     """
     table = schema.leases
     statement = insert(connection, table).values(name=name, holder=holder, expires_at=now + TTL)
-    mine_or_dead = sa.or_(table.c.holder == holder, table.c.expires_at <= now)
+    mine_or_dead = sa.or_(
+        table.c.holder == holder, table.c.expires_at <= now, table.c.expires_at > now + _SET_BACK
+    )
     taken = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["name"],

@@ -10,6 +10,8 @@ import pytest
 
 from dogwatch import hooks
 from dogwatch.app import Dogwatch
+from dogwatch.model import Turn, TurnKind
+from dogwatch.store.incidents import Casebook
 from support.calling import (
     CONFIG,
     SECRET,
@@ -23,6 +25,7 @@ from support.calling import (
     standard,
 )
 from support.clock import NOON, JumpingClock
+from support.letters import incident
 
 AT = NOON.timestamp()
 SYNC = json.dumps(
@@ -266,6 +269,40 @@ def test_a_slash_command_may_give_a_score_which_asks_no_platform(
 
     assert calling(settings_in(tmp_path), JumpingClock(), work) == said
     assert rows(tmp_path) == []
+
+
+def test_a_score_from_slack_stands_in_the_review_as_whoever_slack_says_gave_it(tmp_path: Path) -> None:
+    form = {
+        "command": "/dataops-check",
+        "text": "feedback INC-7 80 well spotted",
+        "user_id": "U1",
+        "team_id": "T1",
+    }
+    body = urlencode(form).encode()
+
+    async def work(client: Client, app: Dogwatch) -> tuple[str, list[str], float | None]:
+        one = incident(opened_at=NOON, began_at=NOON)
+        turn = Turn(
+            number=7,
+            version=1,
+            at=NOON,
+            actor="rules",
+            kind=TurnKind.opened,
+            was=None,
+            state=one.state,
+            why="x",
+        )
+        await app._thread(app._store.save_incidents, Casebook([one], [turn]))
+        answer = await client.post("/hooks/slack", content=body, headers=slack(body, AT))
+        trail = await app.audit("INC-7")
+        given = [event.actor for event in trail.events if event.kind == "feedback.given"]
+        return answer.json()["text"], given, (await app.desk().review(365)).now.feedback
+
+    assert calling(settings_in(tmp_path), JumpingClock(), work) == (
+        "INC-7: 80 of 100, noted",
+        ["slack:T1/U1"],
+        80.0,
+    )
 
 
 def test_an_old_call_that_comes_again_reopens_no_alert(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dogwatch.engine.schedule import slot_due
 from dogwatch.engine.team import Worker
 from dogwatch.engine.watch import House
 from dogwatch.errors import SettingsError
-from dogwatch.settings import load
+from dogwatch.settings import Settings
 from dogwatch.settings.watch import WatchSettings
 from support.clock import NOON, JumpingClock
 
@@ -39,8 +39,7 @@ def test_chance_makes_it_later_by_the_same_for_everybody() -> None:
 
 
 def test_chance_never_reaches_to_the_middle_of_the_next_time() -> None:
-    every_minute = {"cron": "* * * * *", "jitter": "10m"}
-    assert due(NOON + timedelta(seconds=1), NOON + 1.5 * MINUTE, **every_minute)
+    assert due(NOON + timedelta(seconds=1), NOON + 1.5 * MINUTE, cron="* * * * *", jitter="10m")
 
 
 def test_what_was_missed_while_nobody_was_awake_may_be_let_go() -> None:
@@ -56,9 +55,12 @@ def test_the_night_in_which_clocks_change_has_no_round_twice() -> None:
     assert not slot_due(hourly, "Europe/Berlin", night, None, night + timedelta(hours=1))
 
 
+def silent(event: str, /, **fields: object) -> None:
+    """Nobody listens."""
+
+
 def test_workers_need_a_store_that_they_can_share(tmp_path: Path) -> None:
-    (tmp_path / "dogwatch.yaml").write_text("timezone: UTC\nconnectors: {}\n", encoding="utf-8")
-    settings = load(None, {}, tmp_path)
+    settings = Settings(timezone="UTC", connectors={}, store=str(tmp_path / "dogwatch.db"))
     house = House(
         lambda: settings, lambda found: pytest.fail("opened"), JumpingClock(), lambda event, **_: None
     )

@@ -102,8 +102,8 @@ def test_work_of_a_worker_that_fell_silent_is_done_by_another(postgres: Postgres
                     "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'dogwatch_jobs_%'"
                 ).fetchone()
                 assert schema is not None
-                jobs_table = f"{schema[0]}.procrastinate_jobs"
-                connection.execute(f"UPDATE {jobs_table} SET status = 'doing'".encode())
+                connection.execute(f"SET search_path TO {schema[0]}".encode())
+                connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")
             assert await queue.take_over(STALE) == 1
             assert await queue.take_over(STALE) == 0
         await with_queue(url, do, work)
@@ -120,15 +120,25 @@ def test_an_error_of_the_server_is_one_of_the_store(postgres: Postgres) -> None:
         asyncio.run(life())
 
 
+@pytest.mark.slow
 def test_two_workers_make_one_round_and_take_over_a_new_configuration(
     tmp_path: Path, postgres: Postgres
 ) -> None:
     lab = Lab(world(shop(tmp_path)))
-    config = lab.write_config(tmp_path, history_days=1)
+    with lab.serve() as urls:
+        heard = _heard_of_two(lab, lab.write_config(tmp_path, urls, history_days=1), postgres.fresh())
+    assert heard.count("round begins") == 1
+    assert heard.count("worker ends") == 2
+    for name in lab.twins:
+        assert heard.count(f"step read {name}") == 1
+
+
+def _heard_of_two(lab: Lab, config: Path, url: str) -> list[str]:
+    """What two workers say until one of them has another configuration."""
     lines = [line for line in config.read_text().splitlines() if not line.startswith("store:")]
-    config.write_text("\n".join([*lines, f"store: {postgres.fresh()}", ""]))
+    config.write_text("\n".join([*lines, f"store: {url}", ""]))
     clock = StandingClock(lab.world.clock.now())
-    settings = load(config, {}, tmp_path)
+    settings = load(config, {}, config.parent)
     heard: list[str] = []
     fresh: list[Settings | SettingsError] = [SettingsError("dogwatch.yaml: wrong", "correct it"), settings]
 
@@ -142,8 +152,7 @@ def test_two_workers_make_one_round_and_take_over_a_new_configuration(
         return found.model_copy(update={"history_days": 2})
 
     def opened(found: Settings) -> Dogwatch:
-        doors = {"transport": lab.transport(), "pace": Pace(per_second=0), "rng": random.Random(1)}
-        return Dogwatch(found, clock=clock, **doors)  # type: ignore[arg-type]  # each of its own type
+        return Dogwatch(found, clock=clock, pace=Pace(per_second=0), rng=random.Random(1))
 
     house = House(reread, opened, clock, say, poll=0.05)
 
@@ -165,7 +174,4 @@ def test_two_workers_make_one_round_and_take_over_a_new_configuration(
             await asyncio.gather(*running)
 
     asyncio.run(life())
-    assert heard.count("round begins") == 1
-    assert heard.count("worker ends") == 2
-    for name in lab.twins:
-        assert heard.count(f"step read {name}") == 1
+    return heard

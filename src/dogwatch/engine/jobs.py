@@ -127,13 +127,11 @@ def name_of(todo: Todo) -> str:
 async def opened(store: str, password: str, do: Do, *, room: int = 4) -> AsyncGenerator[Jobs]:
     """The queue in the database at ``store``, made if it is not there yet; ``do`` does a step.
 
-    ``room`` is how many connections it may take. Raises StoreError, also where the extra is not installed.
+    ``room`` is how many connections it may take. Raises StoreError.
     """
-    try:
-        import procrastinate
-        from psycopg.conninfo import conninfo_to_dict, make_conninfo
-    except ModuleNotFoundError as error:
-        raise StoreError("workers need the queue that they share", INSTALL) from error
+    import procrastinate
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     schema = f"dogwatch_jobs_{procrastinate.__version__.replace('.', '_')}"
     with translated():
         given = str(conninfo_to_dict(store).get("options") or "")
@@ -210,7 +208,8 @@ class Overheard(logging.Handler):
 
 @contextmanager
 def overheard(say: Callable[[str], None]) -> Generator[None]:
-    """Within it, complaints of the queue and its driver are said. Of a job that somebody took over and
+    """Within it, complaints of the queue and its driver are said. Raises StoreError where the extra is not
+    installed. Of a job that somebody took over and
     finished the one who slept learns by an exception that nobody awaits."""
 
     def unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -220,7 +219,10 @@ def overheard(say: Callable[[str], None]) -> Generator[None]:
         else:
             loop.default_exception_handler(context)
 
-    from procrastinate.exceptions import ConnectorException
+    try:
+        from procrastinate.exceptions import ConnectorException
+    except ModuleNotFoundError as error:
+        raise StoreError("workers need the queue that they share", INSTALL) from error
 
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()

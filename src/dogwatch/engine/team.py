@@ -50,13 +50,13 @@ class Worker:
         Raises SettingsError or StoreError if it cannot even begin.
         """
         say = self._house.say
-        with jobs.overheard(lambda text: say("queue", told=text)):
-            while not self.stopping.is_set():
-                if not is_address(settings.store):
-                    raise SettingsError(
-                        "workers share a store on PostgreSQL, and `store` is a file",
-                        "write store: postgresql://user@host/database, or use dogwatch watch",
-                    )
+        while not self.stopping.is_set():
+            if not is_address(settings.store):
+                raise SettingsError(
+                    "workers share a store on PostgreSQL, and `store` is a file",
+                    "write store: postgresql://user@host/database, or use dogwatch watch",
+                )
+            with jobs.overheard(lambda text: say("queue", told=text)):
                 settings = await self._keep(settings)
 
     async def _keep(self, settings: Settings) -> Settings:

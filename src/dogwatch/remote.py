@@ -226,6 +226,9 @@ class Remote:
                 f"{self._url} lets nobody in with this token ({error.status})",
                 "set DOGWATCH_TOKEN to a token that `dogwatch token new` made there",
             ) from error
+        except UnexpectedAnswer as error:
+            fix = error.hint or f"is {self._url} a dogwatch serve of this version? --server names it"
+            raise UnexpectedAnswer(error.message, fix, status=error.status) from error
         except Unreachable as error:
             raise Unreachable(
                 error.message, f"does dogwatch serve run at {self._url}? --server or DOGWATCH_SERVER names it"

@@ -120,7 +120,7 @@ def _served(what: str, now: datetime, clock: "LabClock") -> "tuple[World, Told]"
     from dogwatch.lab.estate import load_estate, shipped_estates
     from dogwatch.lab.scenario import load_scenario, named_scenarios
     from dogwatch.lab.simulate import simulate
-    from dogwatch.lab.yamlfile import read
+    from dogwatch.lab.yamlfile import did_you_mean, read
 
     shipped = named_scenarios()
     path = Path(what)
@@ -132,6 +132,10 @@ def _served(what: str, now: datetime, clock: "LabClock") -> "tuple[World, Told]"
         scenario = load_scenario(path)
         scenario = scenario.moved(timedelta(days=(now - scenario.now).days))
         return scenario.world(clock, ahead=now - scenario.now + _AHEAD), scenario.told
+    if what not in shipped_estates() and not path.is_file():
+        names = [*shipped_estates(), *(name for name in sorted(shipped) if name[:2] != "s-")]
+        said = f"no estate {what!r:.200}" + did_you_mean(what, names)
+        raise LabError(said, "give one of these names or the path of a file")
     estate = load_estate(what)
     return simulate(estate, seed=1, start=now - _HISTORY, end=now + _AHEAD, clock=clock), estate.told
 

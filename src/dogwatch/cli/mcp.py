@@ -1,6 +1,7 @@
 """``dogwatch mcp``: the Model Context Protocol for coding assistants and other clients."""
 
 import asyncio
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,8 @@ async def _http(settings: "Settings", host: str, port: int, names: tuple[str, ..
             listener = socket.create_server((host, port), family=family)
         except OSError as error:
             raise SettingsError(
-                f"cannot listen on {host} port {port}: {error.strerror}", "choose another --host or --port"
+                f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}",
+                "choose another --host or --port",
             ) from None
         with listener:
             shown = f"[{host}]" if ":" in host else host

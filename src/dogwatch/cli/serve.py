@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +90,8 @@ async def _serve(
             listener = socket.create_server((host, port), family=_family(host))
         except OSError as error:
             raise SettingsError(
-                f"cannot listen on {host} port {port}: {error.strerror}", "choose another --host or --port"
+                f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}",
+                "choose another --host or --port",
             ) from None
         with listener:
             scheme = "http" if cert is None else "https"

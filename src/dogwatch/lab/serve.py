@@ -1,6 +1,7 @@
 """A lab: a world and the twins that speak for it, reached in this process or over loopback sockets."""
 
 import asyncio
+import os
 import socket
 import struct
 import threading
@@ -159,7 +160,9 @@ def _listen(port: int) -> socket.socket:
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        raise LabError(f"port {port} cannot be used: {error.strerror}", "choose another --port") from error
+        raise LabError(
+            f"port {port} cannot be used: {os.strerror(error.errno or 0)}", "choose another --port"
+        ) from error
     # asyncio does this for the sockets it makes; without it an answer in two parts takes 40 ms (RFC 896).
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

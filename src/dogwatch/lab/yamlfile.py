@@ -234,7 +234,9 @@ def read(path: Path, name: str | None = None) -> Entry:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise LabError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise LabError(
+            f"{path}: cannot be read: {error.strerror or error}", "give the path of an estate or a scenario"
+        ) from error
     if len(raw) > _LARGEST:
         raise LabError(f"{path}: larger than {_LARGEST // 2**20} MB; that cannot be meant")
     try:

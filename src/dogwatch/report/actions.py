@@ -31,7 +31,7 @@ def actions(found: ActionList, width: int, program: str = "dogwatch") -> Text:
         lines += [Text(f"● halted by {found.halted_by} since {since}: nothing is done", style="bold red")]
         lines += [Text(f"  next  {program} halt --off"), Text()]
     if found.policy_problem:
-        lines += hanging(Text("● ", style="bold red"), wrap(found.policy_problem, width - 2), 2)
+        lines += hanging(Text("●", style="bold red"), wrap(found.policy_problem, width - 2), 2)
         lines.append(Text())
     if not found.actions:
         return page([*lines, Text("nothing is proposed: no live incident, or nothing that would mend one")])

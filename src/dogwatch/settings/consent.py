@@ -37,7 +37,9 @@ def read_policy(file: Path, cwd: Path) -> Policy:
                 near = nearest(str(item["loc"][-1]), _known(item["loc"]))
                 told.append(f"{where}: {key}: unknown key" + (f"; did you mean {near}?" if near else ""))
             else:
-                told.append(f"{where}: {key}: {item['msg'].removeprefix('Value error, ')}")
+                told.append(
+                    f"{where}: {key}: {item['msg'].removeprefix('Value error, ').removeprefix('Input ')}"
+                )
     raise SettingsError("\n  ".join(told), "until it is mended every action is refused")
 
 

@@ -173,6 +173,8 @@ def _reworded(part: Part, item: ErrorDetails, info: FieldInfo | None) -> tuple[s
     """(what is wrong, the fix) of a value that is not as it should be."""
     what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
     what = what.replace("a valid tuple", "a list")
+    if item["type"].startswith("datetime"):
+        return "is no time", "write 2026-12-01T22:00, which is read in your zone, or 2026-12-01T22:00:00Z"
     if item["type"] == "string_type" and isinstance(item.get("input"), (int, float)):
         return "should be text", "put the value in quotes"
     if info is not None and (field_of := part.field(str(item["loc"][0]))):

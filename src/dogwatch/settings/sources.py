@@ -50,7 +50,12 @@ class YamlFile:
                 "write one with: dogwatch init airbyte; or look on without any account: dogwatch demo",
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"cannot read {shown}: {_reason(error)}", "") from None
+            fix = (
+                f"name the file, such as {shown}/dogwatch.yaml"
+                if file.is_dir()
+                else "look at its permissions"
+            )
+            raise SettingsError(f"cannot read {shown}: {_reason(error)}", fix) from None
         return cls.parse(text, shown)
 
     @classmethod

@@ -88,7 +88,8 @@ def _bound(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise SettingsError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}", "choose another address for listen"
+            f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}",
+            "choose another address for listen",
         ) from error
     # asyncio does this for the sockets it makes; without it an answer in two parts takes 40 ms (RFC 896).
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -487,7 +487,7 @@ def _why_no_connection(error: BaseException) -> str:
         if isinstance(link, socket.gaierror | UnicodeError):
             return "no such host: check the URL and DNS"
         if isinstance(link, ConnectionRefusedError):
-            return "nothing listens there: does it run, and are host and port right?"
+            return "nothing listens there: check host and port, and that it runs"
     return "check the URL, DNS and the way out"
 
 

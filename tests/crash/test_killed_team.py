@@ -15,7 +15,7 @@ from support.team import Team, moments, place, some_ports, undisturbed
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
 WORKERS, WATCHERS = 3, 2
-KILLS = 3
+KILLS = 2
 STOPS = 1
 
 
@@ -24,7 +24,7 @@ def test_a_team_in_which_many_die_remembers_says_and_does_what_one_process_would
 ) -> None:
     kills = pytestconfig.getoption("kills", None) or KILLS
     stops = max(STOPS, kills // 10)
-    rounds = max(4, kills * 5 // 2 // 3)  # with those that calls begin, five rounds in two kills
+    rounds = max(4, kills * 5 // 3)  # with those that calls begin, five rounds to two kills
     port = some_ports()
     wanted, done, said = undisturbed(tmp_path / "one", rounds, port)
     made = moments(rounds)

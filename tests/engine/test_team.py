@@ -12,6 +12,7 @@ from dogwatch.engine.watch import House
 from dogwatch.errors import SettingsError
 from dogwatch.settings import Settings
 from dogwatch.settings.watch import WatchSettings
+from support.cli import run
 from support.clock import NOON, JumpingClock
 
 MINUTE = timedelta(minutes=1)
@@ -61,8 +62,20 @@ def silent(event: str, /, **fields: object) -> None:
 
 def test_workers_need_a_store_that_they_can_share(tmp_path: Path) -> None:
     settings = Settings(timezone="UTC", connectors={}, store=str(tmp_path / "dogwatch.db"))
-    house = House(
-        lambda: settings, lambda found: pytest.fail("opened"), JumpingClock(), lambda event, **_: None
-    )
+    house = House(lambda: settings, lambda found: pytest.fail("opened"), JumpingClock(), silent)
     with pytest.raises(SettingsError, match="`store` is a file"):
         asyncio.run(Worker(house, "one", 1).run(settings))
+
+
+def test_the_command_says_what_workers_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = ["timezone: UTC", "connectors:", "  airbyte: {url: 'http://127.0.0.1:9'}"]
+    (tmp_path / "dogwatch.yaml").write_text("\n".join(lines), encoding="utf-8")
+    found = run(
+        "worker",
+        "--name",
+        "one",
+        env={"DOGWATCH_AIRBYTE_CLIENT_ID": "a", "DOGWATCH_AIRBYTE_CLIENT_SECRET": "b"},
+    )
+    assert found.exit_code == 2
+    assert "workers share a store on PostgreSQL" in found.stderr

@@ -72,17 +72,19 @@ now: {end}
 history_days: 3
 watch_hours: {hours}
 faults:
-  - {{on: databricks/load, kind: run_fails, at: 2026-03-04T09:15:00Z, until: 2026-03-04T09:30:00Z,
-     error: connection timed out}}
-  - {{on: databricks/marts, kind: run_fails, at: 2026-03-04T09:35:00Z, until: 2026-03-04T09:50:00Z,
-     error: connection timed out}}
-  - {{on: airbyte/orders, kind: run_fails, at: 2026-03-04T10:00:00Z, until: 2026-03-04T10:10:00Z,
-     error: permission denied for table orders}}
-  - {{on: power_automate, kind: auth_revoked, at: 2026-03-04T09:25:00Z, until: 2026-03-04T09:45:00Z,
-     status: 401}}
-  - {{on: snowflake/sums, kind: run_missing, at: 2026-03-04T09:45:00Z, until: 2026-03-04T09:55:00Z}}
+{faults}
 """
+FAULTS = """
+  - {{on: databricks/load, kind: run_fails, at: {0}, until: {1}, error: connection timed out}}
+  - {{on: databricks/marts, kind: run_fails, at: {2}, until: {3}, error: connection timed out}}
+  - {{on: power_automate, kind: auth_revoked, at: {4}, until: {5}, status: 401}}
+  - {{on: snowflake/sums, kind: run_missing, at: {6}, until: {7}}}
+  - {{on: airbyte/orders, kind: run_fails, at: {8}, until: {9}, error: permission denied for table orders}}
+"""
+WHEN = (15, 30, 35, 50, 25, 45, 45, 55, 60, 70)
+"""Minutes after 09:00, and after every fifth hour from then on."""
 POLICY = "rules: [{then: allow, verbs: [repair], jobs: '*', why: it is harmless}]\n"
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
 HIDDEN = frozenset({"calls", "watchers", "steps"})
 """Tables of the watch itself."""
 TRIED = ("attempts", "doubtful", "doubled", "holder", "held_until", "landed", "error", "next_at")
@@ -133,7 +135,11 @@ def place(folder: Path, store: str, rounds: int, port: int) -> Iterator[Place]:
     (folder / "own.yaml").write_text(ESTATE, encoding="utf-8")
     hours = 2 + rounds * EVERY // timedelta(hours=1)
     end = FIRST + timedelta(hours=hours)
-    text = SCENARIO.format(end=end.strftime("%Y-%m-%dT%H:%M:%SZ"), hours=hours)
+    faults = ""
+    for begin in range(0, hours, 5):
+        shift = FIRST.replace(second=0) + timedelta(hours=begin)
+        faults += FAULTS.format(*(f"{shift + timedelta(minutes=one):{STAMP}}" for one in WHEN))
+    text = SCENARIO.format(end=f"{end:{STAMP}}", hours=hours, faults=faults)
     (folder / "s.yaml").write_text(text, encoding="utf-8")
     clock = Stopped(FIRST)
     lab = Lab(load_scenario(folder / "s.yaml").world(clock))

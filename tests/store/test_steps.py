@@ -101,6 +101,17 @@ def test_a_round_that_nobody_worked_at_for_long_goes_on_if_nobody_made_another_o
     assert store.round_held(NOON + 60 * MINUTE)
 
 
+def test_a_round_after_which_another_one_was_made_is_given_up(store: Store) -> None:
+    number = begun(store)
+    later = NOON + 60 * MINUTE
+    assert store.claim_round("by hand", later) is None
+    store.start_round(later)
+    store.release_round()
+    assert store.take_step((number, READ, "airbyte"), "me", later) is None
+    assert waiting(store) == []
+    assert not store.round_held(later)
+
+
 def test_a_dropped_round_makes_room_for_the_next(store: Store) -> None:
     number = begun(store)
     store.drop_round(number)

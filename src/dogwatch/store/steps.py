@@ -112,7 +112,8 @@ class Steps(Access):
     def take_step(self, key: StepKey, me: str, now: datetime) -> Taken | None:
         """Take a step, also from somebody who began it; None if it is done, or the round was given up.
 
-        Who lost the round's lease to another round gives it up: that one reads and judges the same.
+        A round that lost its lease to another one, or after which another one began, is given up: what it
+        would conclude is older than what is known.
         """
         steps = schema.steps
         with self._write() as connection:
@@ -122,7 +123,7 @@ class Steps(Access):
             told = connection.execute(sa.select(steps.c.body).where(*_is((key[0], BEGIN, "")))).scalar_one()
             plan = _plan(told)
             leads = key[1] in LEASED
-            if leads and lease.claim(connection, ROUND, plan.token, now) is not None:
+            if leads and not _goes_on(connection, key[0], plan.token, now):
                 _drop(connection, key[0])
                 return None
             held = {"holder": me, "tries": row.tries + 1, "began_at": now}
@@ -207,6 +208,15 @@ def _add(connection: sa.Connection, number: int, steps: Sequence[tuple[str, str]
         statement = insert(connection, schema.steps)
         keys = ["round", "kind", "about"]
         connection.execute(statement.on_conflict_do_nothing(index_elements=keys), rows)
+
+
+def _goes_on(connection: sa.Connection, number: int, token: str, now: datetime) -> bool:
+    """Whether it is still the newest round; then its lease is kept, or taken again."""
+    newest = connection.execute(sa.select(sa.func.max(schema.rounds.c.id))).scalar()
+    if newest == number:
+        return lease.claim(connection, ROUND, token, now) is None
+    lease.release(connection, ROUND, token)
+    return False
 
 
 def _drop(connection: sa.Connection, number: int) -> None:

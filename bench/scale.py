@@ -84,6 +84,8 @@ class Cost:
     """Seconds of processor time of all dogwatch processes."""
     server: float = 0.0
     """The same of the PostgreSQL server."""
+    memory: float = 0.0
+    """Peak MB of the largest dogwatch process."""
     alone: float = 0.0
     """Of a team's round the seconds after the last platform was read: what one worker does alone."""
 
@@ -106,7 +108,8 @@ class StillClock(one_round.FixedClock):
 
 def say(what: str, /, **told: object) -> None:
     """One line for the parent."""
-    line = {"at": time.monotonic(), "cpu": time.process_time(), "what": what, **told}
+    spent = {"cpu": time.process_time(), "memory": one_round.peak_mb()}
+    line = {"at": time.monotonic(), "what": what, **spent, **told}
     print(json.dumps(line, default=str), flush=True)
 
 
@@ -131,7 +134,7 @@ def alone(settings: Settings, at: datetime, server: Postgres | None) -> Cost:
     """A round by one process."""
     before = server_seconds(server)
     told = one_round.measured(settings, at)
-    return Cost(told["wall"], told["cpu"], server_seconds(server) - before)
+    return Cost(told["wall"], told["cpu"], server_seconds(server) - before, told["rss_mb"])
 
 
 @dataclass
@@ -176,7 +179,9 @@ def team(settings: Settings, at: datetime, workers: int, server: Postgres) -> Co
         for child in children:
             child.process.wait(60)
     cpu = sum(child.last["cpu"] - child.begun["cpu"] for child in children)
-    return Cost(ended["at"] - began["at"], cpu, spent, ended["at"] - max(line["at"] for line in read))
+    alone = ended["at"] - max(line["at"] for line in read)
+    memory = max(child.last["memory"] for child in children)
+    return Cost(ended["at"] - began["at"], cpu, spent, memory, alone)
 
 
 def started(settings: Settings, at: datetime, name: str, heard: "queue.Queue[dict[str, Any]]") -> Child:
@@ -321,15 +326,16 @@ def show(jobs: int, legs: dict[str, tuple[list[Cost], str]]) -> None:
     base = next((costs for name, (costs, _) in legs.items() if name == "1 worker"), None)
     print(f"\n{jobs:,} jobs, {jobs * RUNS_EACH:,} runs")
     for place, called in enumerate(("first round", "second round")):
-        heads = f"{'wall':>9}{'a job':>10}{'CPU a job':>12}{'server':>10}{'÷ 1 worker':>12}{'by one':>9}"
-        print(f"  {called:26}{heads}")
+        heads = f"{'wall':>9}{'a job':>10}{'CPU a job':>12}{'server':>10}{'memory':>9}"
+        print(f"  {called:26}{heads}{'÷ 1 worker':>12}{'by one':>9}")
         for name, (costs, _) in legs.items():
             one = costs[place]
             faster = "" if base is None else f"{base[place].wall / one.wall:.2f}x"
             by_one = f"{one.alone:.2f} s" if one.alone else ""
             print(
                 f"  {name:26}{one.wall:>7.2f} s{one.wall / jobs * 1e6:>7.0f} us"
-                f"{one.cpu / jobs * 1e6:>9.0f} us{one.server / jobs * 1e6:>7.0f} us{faster:>12}{by_one:>9}"
+                f"{one.cpu / jobs * 1e6:>9.0f} us{one.server / jobs * 1e6:>7.0f} us{one.memory:>6.0f} MB"
+                f"{faster:>12}{by_one:>9}"
             )
     same = len({digest for _, digest in legs.values()}) == 1
     print(f"  stores in the end: {'all the same' if same else 'DIFFERENT'}")

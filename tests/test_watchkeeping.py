@@ -145,6 +145,7 @@ def test_silence_is_a_finding_and_worse_if_nobody_took_over() -> None:
         watcher("stopped", 10 * MINUTE, stopped_at=NOON - 10 * MINUTE),
         watcher("awake", SILENT),
         watcher("forgotten", timedelta(days=8)),
+        watcher("worker one", 10 * MINUTE),
     ],
     ids=lambda one: one.name,
 )
@@ -204,12 +205,16 @@ def test_a_close_look_says_what_keeps_the_watch_and_what_does_not(settings: Sett
     async def work(watch: Watchkeeping) -> dict[str, tuple[bool, str]]:
         await watch.sign(watcher("one", timedelta(0), leads=True))
         await watch.sign(watcher("two", 10 * MINUTE))
+        await watch.sign(watcher("worker three", timedelta(seconds=5)))
+        await watch.sign(watcher("worker four", 2 * MINUTE))
+        assert await watch.workers() == ["worker three"]
         return {f"{one.name} {one.line.split()[0]}": (one.ok, one.line) for one in await watch.examine()}
 
     found = keeping(settings, work, clock)
     assert found["rounds no"] == (False, "no round ever ended")
     assert found["watch one"] == (True, "one leads, heard 0 s ago")
     assert found["watch two"] == (False, "two stands by, heard 10 min ago")
+    assert found["watch worker"] == (True, "worker three makes rounds, heard 5 s ago")
     assert found["record whole:"][0]
     assert found["policy understood"][0]
     assert found["channels nobody"] == (False, "nobody is told of anything")

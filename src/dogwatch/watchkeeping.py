@@ -291,9 +291,14 @@ class Watchkeeping:
             exit_code=last[1] if last else None,
             stale_after_seconds=limit.total_seconds(),
             stale=last is None or now - last[0] > limit,
-            watchers=tuple(self._store.watchers(now - FORGOTTEN)),
+            watchers=tuple(one for one in self._store.watchers(now - FORGOTTEN) if not _gone(one, now)),
             waiting_calls=len(self._store.waiting_calls()),
         )
+
+
+def _gone(one: Watcher, now: datetime) -> bool:
+    """Whether it is a worker that left: they come and go, and nobody waits for one."""
+    return one.name.startswith(WORKER) and (one.stopped_at is not None or now - one.seen_at > lease.TTL)
 
 
 _KINDS: Mapping[str, str] = {"pubsub": "gcs", "sns": "s3"}

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-from dogwatch.detect.silent import PEER, SILENT
-from dogwatch.model.call import Organ, Pulse
+from dogwatch.detect.silent import PEER, SILENT, WORKER
+from dogwatch.model.call import Organ, Pulse, Watcher
 from dogwatch.model.channels import ChannelsReport
 from dogwatch.model.text import one_line, plural, span
 
@@ -32,11 +32,17 @@ def watchers(pulse: Pulse) -> Iterator[Organ]:
         yield Organ(name="watch", ok=False, line="nobody keeps the watch", hint="dogwatch watch")
     for one in alive:
         ago = pulse.at - one.seen_at
-        role = "answers" if one.holder == PEER else "leads" if one.leads else "stands by"
+        role = _role(one)
         said = f"{one_line(one.name, 80)} {role}, heard {span(ago.total_seconds())} ago"
         silent = ago > SILENT
         hint = "look after it on its machine, and start it again: dogwatch watch" if silent else ""
         yield Organ(name="watch", ok=not silent, line=said, hint=hint)
+
+
+def _role(one: Watcher) -> str:
+    if one.name.startswith(WORKER):
+        return "makes rounds"
+    return "answers" if one.holder == PEER else "leads" if one.leads else "stands by"
 
 
 def listener(address: str, problem: str) -> Iterator[Organ]:

@@ -221,7 +221,7 @@ def store_damaged(scene: Scene) -> str:
 @trouble
 def second_round(scene: Scene) -> str:
     with closing(open_store(scene.store)) as other:
-        other.claim_round("night-box pid 4711", NOON + timedelta(minutes=1))
+        other.claim_round("night-box pid 4711", NOON + timedelta(minutes=5))
         return scene.check(scene.stage("airbyte"))
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -94,7 +94,7 @@ def serve(what: str, port: int, speed: float, folder: Path | None) -> None:
 
 
 @contextmanager
-def _kept(folder: Path | None) -> Iterator[Path]:
+def _kept(folder: Path | None) -> Generator[Path]:
     """The folder that the user means, if it is empty or a lab's; otherwise one for as long as it is needed.
 
     Raises LabError.

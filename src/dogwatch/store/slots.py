@@ -49,7 +49,9 @@ def slots_of(
         begins = {name: moment_text(at.astimezone(UTC)) for name, at in since.items()}
         for key in wanted:
             own = (*key, begins[key[0]])
-            rows = cursor.execute(_BEFORE, (*own, earlier)).fetchall()[::-1] if earlier else []
+            rows: list[SlotRow] = []
+            if earlier:
+                rows += cursor.execute(_BEFORE, (*own, earlier)).fetchall()[::-1]
             rows += cursor.execute(_WITHIN, own).fetchall()
             if rows:
                 found[key] = [_read(row) for row in rows]

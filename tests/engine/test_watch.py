@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dogwatch.app import Dogwatch
 from dogwatch.errors import SettingsError
 from dogwatch.lab.clock import LabLoop, SimulatedClock
 from dogwatch.settings import Settings, load
@@ -175,6 +176,32 @@ def test_a_machine_that_slept_makes_one_round_and_goes_on(tmp_path: Path) -> Non
     slept = [at for at, _ in begun(one) if NOW + 20 * MINUTE < at < woke + 9 * MINUTE]
     assert len(slept) == 1
     assert woke <= slept[0] <= woke + MINUTE
+
+
+class Gone(Night):
+    """A watch whose store is not there when it is opened for the second time."""
+
+    opens = 0
+
+    def opened(self, settings: Settings) -> Dogwatch:
+        self.opens += 1
+        nowhere = self.folder / "dogwatch.yaml" / "dogwatch.db"
+        return super().opened(settings.model_copy(update={"store": nowhere} if self.opens == 2 else {}))
+
+
+def test_a_store_that_is_gone_while_the_configuration_changes_is_waited_for(tmp_path: Path) -> None:
+    one = Gone(**vars(night(tmp_path, 0.5, QUICK)))
+    better = one.settings.watch.model_copy(update={"apart": 3 * MINUTE})
+    one.fresh = lambda: one.settings.model_copy(update={"watch": better})
+
+    def touch(one: Night) -> None:
+        one.files += 1
+
+    one.plan = [(NOW + 10 * MINUTE, touch)]
+    played(one)
+    told = [event for _, event, _ in one.said if event not in {"round begins", "round ended"}]
+    assert told == ["watch begins", "configuration read", "store failed", "watch begins", "watch ends"]
+    assert one.opens == 3
 
 
 class Wrong(SimulatedClock):

@@ -312,6 +312,7 @@ def main() -> int:
     if args.work:
         asyncio.run(work(*pickle.loads(bytes.fromhex(sys.stdin.read()))))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the server and the workers go as well
     found: dict[int, dict[str, tuple[list[Cost], str]]] = {}
     with running(required=True) as server:
         for jobs in args.jobs:

@@ -130,6 +130,7 @@ def test_a_sentence_is_read_while_the_next_is_written_and_a_lie_never(folder: Pa
         seen.until("rests on")
         assert seen.ended() == 0
     assert LIE not in seen.all
+    assert "pydantic" not in seen.all.lower()
     assert all(asked["stream"] for asked in model.asked)
     labels = {"provider": "compatible", "what": "requests"}
     assert _figures(folder)["dogwatch_model_headroom"] == [(labels, LEFT)]

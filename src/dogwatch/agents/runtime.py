@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+import pydantic_ai
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext, Tool, ToolOutput, capture_run_messages
 from pydantic_ai.agent import EventStreamHandler
@@ -44,6 +45,7 @@ from dogwatch.agents.spans import paid
 from dogwatch.model.text import one_line
 from dogwatch.wire.otlp import Span
 
+pydantic_ai.BANNER_ENABLED = False  # it would stand in the midst of an answer, on a terminal
 T = TypeVar("T", bound=BaseModel)
 ANSWER = "answer"
 """The tool by which an agent hands in its answer."""
@@ -230,7 +232,10 @@ async def too_large(size: int, agent: str, session: Session) -> None:
 def _listener(task: Task[Any], session: Session) -> EventStreamHandler[None]:
     """Lets ``task.heard`` hear the answer while it is written, and ends what is written without end."""
 
+    writes = "writes"
+
     async def listen(ctx: RunContext[None], events: AsyncIterable[AgentStreamEvent]) -> None:
+        nonlocal writes
         parts: dict[int, ModelResponsePart] = {}
         written = 0
         async for event in events:
@@ -238,7 +243,8 @@ def _listener(task: Task[Any], session: Session) -> EventStreamHandler[None]:
                 parts[event.index] = event.part
                 written += _size(event.part)
                 if _is_answer(event.part):
-                    session.progress(f"{task.agent.name}: writes")
+                    session.progress(f"{task.agent.name}: {writes}")
+                    writes = "writes again, what did not stand went back"
             elif isinstance(event, PartDeltaEvent) and event.index in parts:
                 piece = str(
                     getattr(event.delta, "content_delta", "") or getattr(event.delta, "args_delta", "")

@@ -1,4 +1,4 @@
-"""New objects of S3 by way of SNS and SQS, as moto plays them: told once, forgotten once they are written down."""
+"""New objects of S3 by SNS and SQS, as moto plays them: told once, forgotten once they are written down."""
 
 import asyncio
 import json

@@ -277,12 +277,14 @@ class Team:
     # ── what happens ────────────────────────────────────────────────────────────────────────────────────
 
     def play(self, at: datetime, whole: bool, trouble: Callable[["Team"], None]) -> None:
-        """One round at that moment, with trouble in its midst."""
+        """One round at that moment, with trouble in its midst. Before it everybody gives a sign of life: to
+        a watcher whose clock jumps ahead workers seem asleep, and it makes a round itself."""
         if whole and at != FIRST:
             self._show(at - DAWN)
             self.until("everybody to be awake", lambda: self._awake(at - DAWN))
         elif not whole:
             self._show(at - GATHERED + CALLED)
+            self.until("everybody to be awake", lambda: self._awake(at - GATHERED + CALLED))
             self._call(at - GATHERED + CALLED)
         self._show(at)
         trouble(self)

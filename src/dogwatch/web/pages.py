@@ -163,7 +163,7 @@ async def job(ask: Ask) -> Response:
     older = told.runs[-1].uid if len(told.runs) >= _PAGE else ""
     chart = None if cursor else await chart_of(ask, told.job.subject)
     names = {told.job.name, told.job.job_id, *_components_beside(chart, told.job.subject)}
-    lines = [] if cursor else await _said_by(ask, told.job.subject, names)
+    lines: Sequence[LogLine] = () if cursor else await _said_by(ask, told.job.subject, names)
     return page(ask, "job.html.j2", told=told, older=older, graph=drawn(chart), lines=lines[:_SAID])
 
 

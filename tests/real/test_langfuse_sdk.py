@@ -28,7 +28,7 @@ pytestmark = pytest.mark.real
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sdk(require_real: bool) -> Any:
     try:
         import langfuse
@@ -56,7 +56,7 @@ class Desk:
     langfuse: Any
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # of a module it would end and begin anew whenever tests change hands
 def desk(sdk: Any) -> Iterator[Desk]:
     of = twin()
     public, secret = keys(of)

@@ -5,13 +5,15 @@ import re
 import shlex
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.cli import run
-from support.programs import running
+from support.programs import PATIENCE, running
 from support.walk import DOCS, blocks, differs, steps
 
 pytestmark = pytest.mark.slow
@@ -68,9 +70,9 @@ def test_the_tutorial_goes_as_it_says(served: tuple[Path, str]) -> None:
             else:
                 told += typed(line.replace("…", action), folder)
         if "● 0 incidents" in step.shown:  # as it says: check again until the last task is through
-            for _ in range(60):
-                if "● 0 incidents" in told:
-                    break
+            pause, deadline = threading.Event(), time.monotonic() + 2 * PATIENCE
+            while "● 0 incidents" not in told and time.monotonic() < deadline:
+                pause.wait(1.0)
                 told = typed("dogwatch check", folder)
         assert differs(step.shown, told) == ""
         action = next(iter(re.findall(r"dogwatch actions approve (\S+)", told)), action)

@@ -44,8 +44,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from bench import round as one_round  # noqa: E402
 
 from dogwatch.app import Dogwatch  # noqa: E402
+from dogwatch.engine.house import House  # noqa: E402
 from dogwatch.engine.team import Worker  # noqa: E402
-from dogwatch.engine.watch import House  # noqa: E402
 from dogwatch.model.call import Call  # noqa: E402
 from dogwatch.settings import Settings  # noqa: E402
 from dogwatch.settings.watch import WatchSettings  # noqa: E402

@@ -20,7 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dogwatch.app import Dogwatch
-from dogwatch.engine.watch import House, Watch
+from dogwatch.engine.house import House
+from dogwatch.engine.watch import Watch
 from dogwatch.lab.clock import LabLoop, SimulatedClock
 from dogwatch.lab.estate import load_estate
 from dogwatch.lab.serve import Lab

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dogwatch.engine.house import House
 from dogwatch.engine.schedule import slot_due
 from dogwatch.engine.team import Worker
-from dogwatch.engine.watch import House
 from dogwatch.errors import SettingsError
 from dogwatch.settings import Settings
 from dogwatch.settings.watch import WatchSettings

@@ -12,9 +12,9 @@ import pytest
 
 from dogwatch.app import Dogwatch
 from dogwatch.engine import jobs
+from dogwatch.engine.house import House
 from dogwatch.engine.jobs import Jobs, Todo
 from dogwatch.engine.team import Worker
-from dogwatch.engine.watch import House
 from dogwatch.errors import SettingsError, StoreError
 from dogwatch.lab.serve import Lab
 from dogwatch.settings import Settings, load
@@ -140,7 +140,12 @@ def _heard_of_two(lab: Lab, config: Path, url: str) -> list[str]:
     clock = StandingClock(lab.world.clock.now())
     settings = load(config, {}, config.parent)
     heard: list[str] = []
-    fresh: list[Settings | SettingsError] = [SettingsError("dogwatch.yaml: wrong", "correct it"), settings]
+    alone = settings.model_copy(update={"store": str(config.parent / "alone.db")})
+    fresh: list[Settings | SettingsError] = [
+        SettingsError("dogwatch.yaml: wrong", "correct it"),
+        settings,
+        alone,
+    ]
 
     def say(event: str, /, **fields: object) -> None:
         heard.append(f"{event} {fields.get('step', '')}".strip())
@@ -169,6 +174,9 @@ def _heard_of_two(lab: Lab, config: Path, url: str) -> list[str]:
             await until("configuration refused")
             workers[0].reload.set()
             await until("worker begins", times=3)
+            workers[0].reload.set()  # it can be read, and no worker can work with it
+            await until("configuration refused", times=2)
+            await until("worker begins", times=4)
             for one in workers:
                 one.stopping.set()
             await asyncio.gather(*running)

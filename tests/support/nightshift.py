@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dogwatch.app import Dogwatch
-from dogwatch.engine.watch import House, Watch
+from dogwatch.engine.house import House
+from dogwatch.engine.watch import Watch
 from dogwatch.lab.clock import LabLoop, SimulatedClock
 from dogwatch.lab.serve import Lab
 from dogwatch.lab.simulate import simulate

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from dogwatch.app import Dogwatch
 from dogwatch.cli.lasting import say
+from dogwatch.engine.house import House
 from dogwatch.engine.team import Worker
-from dogwatch.engine.watch import House, Watch
+from dogwatch.engine.watch import Watch
 from dogwatch.settings import load
 from dogwatch.wire.http import Pace
 

@@ -33,7 +33,8 @@ def command(ctx: click.Context, name: str | None, listen: str | None, listener: 
         _listen(settings)
         return
     from dogwatch.app import Dogwatch
-    from dogwatch.engine.watch import House, Watch
+    from dogwatch.engine.house import House
+    from dogwatch.engine.watch import Watch
     from dogwatch.wire.clock import SystemClock
 
     config = ctx.find_root().ensure_object(Given).config

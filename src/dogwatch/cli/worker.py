@@ -25,8 +25,8 @@ def command(ctx: click.Context, name: str | None, concurrency: int) -> None:
     """
     settings = read_settings(ctx)
     from dogwatch.app import Dogwatch
+    from dogwatch.engine.house import House
     from dogwatch.engine.team import Worker
-    from dogwatch.engine.watch import House
     from dogwatch.wire.clock import SystemClock
 
     config = ctx.find_root().ensure_object(Given).config

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from dogwatch.app import Dogwatch
 from dogwatch.detect.silent import WORKER
 from dogwatch.engine import jobs
+from dogwatch.engine.house import House, Lasting
 from dogwatch.engine.jobs import BEAT, STALE, Jobs, Todo
 from dogwatch.engine.schedule import called, slot_due
-from dogwatch.engine.watch import House
 from dogwatch.errors import DogwatchError, SettingsError, StoreError
 from dogwatch.model.call import Watcher
 from dogwatch.relay import Standing
@@ -29,7 +29,7 @@ _TROUBLE = (1.0, 5.0, 15.0, 30.0)
 """Seconds before the next look after so many that the database did not answer."""
 
 
-class Worker:
+class Worker(Lasting):
     """One worker."""
 
     def __init__(
@@ -37,71 +37,34 @@ class Worker:
     ) -> None:
         """``name``: as people know it; ``concurrency``: steps at a time; ``beat`` and ``stale``: seconds
         between heartbeats, and after how many without one a worker counts as dead."""
-        self._house = house
+        super().__init__(house)
         self._name = name
         self._concurrency = concurrency
         self._beat, self._stale = beat, stale
-        self.stopping = asyncio.Event()
-        self.reload = asyncio.Event()
-
-    async def run(self, settings: Settings) -> None:
-        """Work until ``stopping`` is set; a configuration that changes is taken over in between.
-
-        Raises SettingsError or StoreError if it cannot even begin.
-        """
-        say = self._house.say
-        while not self.stopping.is_set():
-            if not is_address(settings.store):
-                raise SettingsError(
-                    "workers share a store on PostgreSQL, and `store` is a file",
-                    "write store: postgresql://user@host/database, or use dogwatch watch",
-                )
-            with jobs.overheard(lambda text: say("queue", told=text)):
-                settings = await self._keep(settings)
 
     async def _keep(self, settings: Settings) -> Settings:
         """Work with one configuration until there is another one, or until we have to stop."""
-        known = self._house.changed()
+        if not is_address(settings.store):
+            raise SettingsError(
+                "workers share a store on PostgreSQL, and `store` is a file",
+                "write store: postgresql://user@host/database, or use dogwatch watch",
+            )
         async with AsyncExitStack() as stack:
+            stack.enter_context(jobs.overheard(lambda text: self._house.say("queue", told=text)))
             shift = _Shift(self._house, self._name, settings)
             await shift.begin(stack, self._concurrency, self._stale)
             working = asyncio.ensure_future(shift.work(self._concurrency, self._beat, self._stale))
             fresh: Settings | None = None
             try:
                 while not self.stopping.is_set() and fresh is None:
-                    await self._pause(await shift.look())
-                    found = self._house.changed()
-                    if self.reload.is_set() or found != known:
-                        self.reload.clear()
-                        known = found
-                        fresh = self._reread(settings)
+                    await self._pause(max(await shift.look(), self._house.poll))
+                    fresh = self._fresh(settings)
             finally:
                 working.cancel()  # what is under way has some time to come to its end
                 with suppress(asyncio.CancelledError, StoreError):
                     await working
             await shift.end(over=fresh is None)
         return fresh or settings
-
-    def _reread(self, old: Settings) -> Settings | None:
-        try:
-            fresh = self._house.reread()
-        except SettingsError as error:
-            self._house.say("configuration refused", why=error.message, hint=error.hint)
-            return None
-        self._house.say("configuration read", changed=fresh != old)
-        return None if fresh == old else fresh
-
-    async def _pause(self, seconds: float) -> None:
-        """Until the next look, or until somebody wants us to stop."""
-        nap = asyncio.ensure_future(self._house.clock.sleep(max(seconds, self._house.poll)))
-        stop = asyncio.ensure_future(self.stopping.wait())
-        try:
-            await asyncio.wait({nap, stop}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (nap, stop):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
 
 
 class _Shift:

@@ -5,17 +5,14 @@ Of several watchers on one store one leads; the others stand by, and one of them
 """
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
-from dogwatch.app import Dogwatch
 from dogwatch.detect.silent import PEER
-from dogwatch.engine.face import Face
 from dogwatch.engine.folders import Folders
+from dogwatch.engine.house import House, Lasting
 from dogwatch.engine.memory import give_back
 from dogwatch.engine.queues import Queues
 from dogwatch.engine.schedule import Timer, called
@@ -26,10 +23,7 @@ from dogwatch.model.report import CheckReport
 from dogwatch.report.short import for_slack, in_short
 from dogwatch.settings import Settings
 from dogwatch.watchkeeping import Watchkeeping
-from dogwatch.wire.clock import Clock
 
-POLL = 1.0
-"""Seconds between two looks at what is due."""
 GRACE = 25.0
 """Seconds that what is under way has to come to its end when we have to stop."""
 _SIGN = timedelta(seconds=10)
@@ -43,91 +37,23 @@ _TROUBLE = (timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2), 
 can be written, which costs nothing, that is tried again every so often."""
 
 
-class Say(Protocol):
-    """Takes one line of the log."""
-
-    def __call__(self, event: str, /, **fields: object) -> None:
-        """An event in two words and what belongs to it."""
-        ...
-
-
-class House:
-    """What the loop needs from whoever started it."""
-
-    def __init__(
-        self,
-        reread: Callable[[], Settings],
-        opened: Callable[[Settings], Dogwatch],
-        clock: Clock,
-        say: Say,
-        *,
-        changed: Callable[[], object] = lambda: None,
-        listener: Callable[[Settings], Face | None] = lambda settings: None,
-        rng: random.Random | None = None,
-        poll: float = POLL,
-    ) -> None:
-        """``reread`` reads the configuration (raises SettingsError), ``opened`` makes dogwatch of it,
-        ``changed`` gives another value whenever a file of the configuration is another one, ``listener``
-        is the process that listens if any does."""
-        self.reread, self.opened, self.clock, self.say = reread, opened, clock, say
-        self.changed, self.listener, self.poll = changed, listener, poll
-        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
-
-
-class Watch:
+class Watch(Lasting):
     """One watcher."""
 
     def __init__(self, house: House, name: str) -> None:
         """``name``: as others know it; the same after it was started again."""
-        self._house = house
+        super().__init__(house)
         self._name = name
-        self.stopping = asyncio.Event()
-        self.reload = asyncio.Event()
-
-    async def run(self, settings: Settings) -> None:
-        """Watch until ``stopping`` is set; a configuration that changes is taken over in between.
-
-        Raises SettingsError or StoreError if it cannot even begin. Once it has begun, a store that is gone
-        is waited for.
-        """
-        good: Settings | None = None
-        while not self.stopping.is_set():
-            try:
-                fresh = await self._keep(settings)
-            except DogwatchError as error:
-                if good is None:
-                    raise
-                if isinstance(error, StoreError) and settings.store == good.store:
-                    await self._without_store(error)
-                    continue
-                if good is settings:
-                    raise
-                self._house.say("configuration refused", why=error.message, hint=error.hint)
-                fresh = good
-            else:
-                good = settings
-            settings = fresh
-
-    async def _without_store(self, error: StoreError) -> None:
-        """Say so and let some time pass."""
-        wait = _TROUBLE[0].total_seconds()
-        self._house.say("store failed", why=error.message, hint=error.hint, again_in=wait)
-        await self._pause(wait)
 
     async def _keep(self, settings: Settings) -> Settings:
         """Watch with one configuration until there is another one, or until we have to stop."""
-        known = self._house.changed()
         async with AsyncExitStack() as stack:
             shift = _Shift(self._house, self._name, settings, self.stopping)
             await shift.begin(stack)
             fresh: Settings | None = None
             while not self.stopping.is_set() and fresh is None:
                 await self._whole(shift.step())
-                found = self._house.changed()
-                if self.reload.is_set() or found != known:
-                    self.reload.clear()
-                    known = found
-                    fresh = self._reread(settings)
+                fresh = self._fresh(settings)
                 if fresh is None:
                     await self._pause()
             await shift.end(over=fresh is None)
@@ -148,29 +74,6 @@ class Watch:
                 one.cancel()
                 with suppress(asyncio.CancelledError, StoreError):
                     await one
-
-    def _reread(self, old: Settings) -> Settings | None:
-        """The configuration as it is now; None, and the old one stays, if it is wrong or the same."""
-        try:
-            fresh = self._house.reread()
-        except SettingsError as error:
-            self._house.say("configuration refused", why=error.message, hint=error.hint)
-            return None
-        self._house.say("configuration read", changed=fresh != old)
-        return None if fresh == old else fresh
-
-    async def _pause(self, seconds: float | None = None) -> None:
-        """Until the next look, or so long, or until somebody wants us to stop."""
-        pause = self._house.poll if seconds is None else seconds
-        nap = asyncio.ensure_future(self._house.clock.sleep(pause))
-        stop = asyncio.ensure_future(self.stopping.wait())
-        try:
-            await asyncio.wait({nap, stop}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (nap, stop):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
 
 
 class _Shift:

@@ -51,9 +51,14 @@ def entry(text: str, folder: Path, name: str = "file.yaml") -> Entry:
     return read(path)
 
 
-def shop(folder: Path) -> Estate:
-    """The estate above."""
-    return parse_estate(entry(SHOP, folder, "shop.yaml"))
+def shop(folder: Path, *, around: datetime | None = None) -> Estate:
+    """The estate above. ``around``: when ``stock`` is not to be under way, a quarter of an hour before and
+    after its runs; for tests that live in real time and ask what is proposed for it."""
+    text = SHOP
+    if around is not None:
+        first = (around.minute + 15) % 30
+        text = text.replace("every: 30m", f'schedule: "{first},{first + 30} * * * *", timezone: UTC')
+    return parse_estate(entry(text, folder, "shop.yaml"))
 
 
 def faults(text: str, estate: Estate, folder: Path) -> list[Fault]:

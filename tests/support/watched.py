@@ -18,21 +18,23 @@ HOSTILE = (
 
 def watched(folder: Path) -> Path:
     """Make the round; ``airbyte/stock`` has failed for three hours. The platforms are gone afterwards."""
+    return broken(folder, HOSTILE, pipeline=True)
+
+
+def broken(folder: Path, error: str, *, pipeline: bool = False) -> Path:
+    """The same with words of one's own; ``pipeline``: whether one is declared."""
     now = datetime.now(UTC)
     began = (now - timedelta(hours=3)).isoformat()
-    broken = f"- {{at: '{began}', on: airbyte/stock, kind: run_fails, error: {json.dumps(HOSTILE)}}}\n"
-    estate = shop(folder)
-    lab = Lab(world(estate, faults(broken, estate, folder), now=now))
+    fails = f"- {{at: '{began}', on: airbyte/stock, kind: run_fails, error: {json.dumps(error)}}}\n"
+    estate = shop(folder, around=now)
+    lab = Lab(world(estate, faults(fails, estate, folder), now=now))
     with lab.serve() as urls, pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         path = lab.write_config(folder, urls, history_days=3)
-        flow = "pipelines:\n- {name: warehouse, jobs: [snowflake/LOAD, snowflake/MART], edges: auto}\n"
-        path.write_text(
-            path.read_text()
-            + flow.replace("snowflake/LOAD", _job(lab, "snowflake/load")).replace(
-                "snowflake/MART", _job(lab, "snowflake/mart")
-            )
-        )
+        if pipeline:
+            jobs = ", ".join(_job(lab, name) for name in ("snowflake/load", "snowflake/mart"))
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"pipelines:\n- {{name: warehouse, jobs: [{jobs}], edges: auto}}\n")
         assert run("check").exit_code == 1
     return folder
 

@@ -1,16 +1,14 @@
 """incidents and incident as a person types them, after a round over platforms of the lab."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from dogwatch.cli.incidents import STATES
-from dogwatch.lab.serve import Lab
 from dogwatch.model import IncidentState
 from support.cli import run
-from support.estates import faults, shop, world
+from support.watched import broken
 
 HOSTILE = "no such table: stock | <script>@here</script> `x` \u202e"
 
@@ -18,17 +16,7 @@ HOSTILE = "no such table: stock | <script>@here</script> `x` \u202e"
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a round has found that a job of the shop fails."""
-    folder = tmp_path_factory.mktemp("watched")
-    now = datetime.now(UTC)
-    began = (now - timedelta(hours=3)).isoformat()
-    broken = f"- {{at: '{began}', on: airbyte/stock, kind: run_fails, error: {json.dumps(HOSTILE)}}}\n"
-    estate = shop(folder)
-    lab = Lab(world(estate, faults(broken, estate, folder), now=now))
-    with lab.serve() as urls, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        lab.write_config(folder, urls, history_days=3)
-        assert run("check").exit_code == 1
-    return folder
+    return broken(tmp_path_factory.mktemp("watched"), HOSTILE)
 
 
 @pytest.fixture

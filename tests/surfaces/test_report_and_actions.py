@@ -2,18 +2,16 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from dogwatch.lab.serve import Lab
 from dogwatch.model import Message, Occasion
 from dogwatch.model.overview import Overview
 from support.cli import run
-from support.estates import faults, shop, world
+from support.watched import broken
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = (
@@ -25,17 +23,7 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a round has found that a job of the shop fails."""
-    folder = tmp_path_factory.mktemp("watched")
-    now = datetime.now(UTC)
-    began = (now - timedelta(hours=3)).isoformat()
-    broken = f"- {{at: '{began}', on: airbyte/stock, kind: run_fails, error: {json.dumps(HOSTILE)}}}\n"
-    estate = shop(folder)
-    lab = Lab(world(estate, faults(broken, estate, folder), now=now))
-    with lab.serve() as urls, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        lab.write_config(folder, urls, history_days=3)
-        assert run("check").exit_code == 1
-    return folder
+    return broken(tmp_path_factory.mktemp("watched"), HOSTILE)
 
 
 @pytest.fixture

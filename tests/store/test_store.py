@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -110,6 +111,15 @@ def test_runs_are_filtered(store: Store) -> None:
     assert len(store.runs(RunFilter(since=NOON + timedelta(hours=7)))) == 2
     assert len(store.runs(RunFilter(limit=3))) == 3
     assert store.runs(RunFilter(job="%")) != store.runs(ALL)
+
+
+def test_a_moment_is_the_same_in_whichever_zone_it_is_said(store: Store) -> None:
+    run, early = a_run(1), timedelta(minutes=1)
+    store.record([run])
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        began = run.began_at.astimezone(ZoneInfo(zone))
+        assert store.runs(RunFilter(limit=9, since=began - early)) == [run]
+        assert store.runs(RunFilter(limit=9, since=began + early)) == []
 
 
 def test_known_runs_are_those_a_platform_may_still_change(store: Store) -> None:

@@ -31,6 +31,8 @@ def broken(folder: Path, error: str, *, pipeline: bool = False) -> Path:
     with lab.serve() as urls, pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         path = lab.write_config(folder, urls, history_days=3)
+        zone = f"timezone: Etc/GMT{now.hour - 12:+d}"  # where it is noon, so that today has a morning
+        path.write_text(path.read_text().replace(f"timezone: {estate.timezone}", zone))
         if pipeline:
             jobs = ", ".join(_job(lab, name) for name in ("snowflake/load", "snowflake/mart"))
             with path.open("a", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
 """The two hot paths of a round: run attempts written by batches, and the newest of many jobs read."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -109,7 +109,7 @@ def may_change(connection: sa.Connection, instance: str, since: datetime) -> dic
     that ended badly or were repaired."""
     cursor = connection.connection.cursor()
     if connection.dialect.name == SQLITE:
-        at = moment_text(since.astimezone(UTC))
+        at = moment_text(since)
         rows = cursor.execute(_MAY_CHANGE_STILL, (instance, instance, at, instance, at)).fetchall()
         return {run.native_run_id: run for run in map(run_from_text, rows)}
     cursor.execute(_MAY_CHANGE_STILL.replace("?", "%s"), (instance, instance, since, instance, since))

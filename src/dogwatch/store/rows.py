@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, cast
@@ -76,9 +76,12 @@ def run_row(run: Run, number: int) -> tuple[str | int | None, ...]:
 
 @lru_cache(maxsize=64)
 def moment_text(moment: datetime | None) -> str | None:
-    """A moment as ``schema.Moment`` stores it."""
-    """A run has the same moment in several columns, and all runs of a round were observed at one."""
-    return None if moment is None else moment.isoformat("T", "microseconds")
+    """A moment as ``schema.Moment`` stores it.
+
+    Remembered, because a run has the same moment in several columns, and all runs of a round were observed at
+    one.
+    """
+    return None if moment is None else moment.astimezone(UTC).isoformat("T", "microseconds")
 
 
 def run_from_row(row: Mapping[Any, Any]) -> Run:

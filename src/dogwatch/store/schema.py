@@ -12,7 +12,7 @@ from dogwatch.store.fit import fit_text
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
-    """An aware UTC instant: ISO 8601 text of fixed width on SQLite, sortable; else timestamptz."""
+    """An aware instant: ISO 8601 text of fixed width in UTC on SQLite, sortable; else timestamptz."""
 
     impl = sa.String(32)
     cache_ok = True
@@ -27,7 +27,7 @@ class Moment(sa.types.TypeDecorator[datetime]):
         """To the database."""
         if value is None or dialect.name != "sqlite":
             return value
-        return value.isoformat(timespec="microseconds")
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
 
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
         """From the database."""

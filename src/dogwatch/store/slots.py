@@ -1,7 +1,7 @@
 """The slots of many jobs read at once: a hot path of a round, straight from the table's key."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -46,7 +46,7 @@ def slots_of(
     found: dict[JobKey, list[SlotRow]] = {}
     wanted = list(jobs)
     if connection.dialect.name == SQLITE:
-        begins = {name: moment_text(at.astimezone(UTC)) for name, at in since.items()}
+        begins = {name: moment_text(at) for name, at in since.items()}
         for key in wanted:
             own = (*key, begins[key[0]])
             rows: list[SlotRow] = []

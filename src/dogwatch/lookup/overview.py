@@ -1,6 +1,6 @@
 """The estate at one glance, put together from what is remembered. Sync; asks no platform."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from dogwatch.detect import Policy
 from dogwatch.detect.course import course
 from dogwatch.lookup.cases import dossier, incident_list
-from dogwatch.lookup.timeline import AHEAD, BACK, marks
+from dogwatch.lookup.timeline import AHEAD, BACK, Choice, tracks
 from dogwatch.model import (
     ExpectationState,
     HealthAssessment,
@@ -19,12 +19,11 @@ from dogwatch.model import (
     Job,
     JobState,
     Noun,
-    Run,
     Status,
     job_subject,
 )
 from dogwatch.model.ledger import JobKey
-from dogwatch.model.overview import Bar, Day, HeatRow, Lane, Overview, Picture, Track
+from dogwatch.model.overview import Day, HeatRow, Overview, Picture
 from dogwatch.model.report import PlatformView
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
@@ -34,7 +33,6 @@ N = TypeVar("N", bound=Noun)
 _DAYS = 30
 _LANES = 40
 """Jobs of one platform in the timeline."""
-_BARS = 300
 _ROWS = 80
 """Jobs in the heat map."""
 _DOSSIERS = 10
@@ -71,7 +69,7 @@ def overview(store: Store, policy: Policy, since: datetime, now: datetime) -> Ov
         runs=store.run_counts(now - BACK),
         incidents=tuple(incidents),
         dossiers=tuple(dossier(store, one.number, policy.timezone, now) for one in live[:_DOSSIERS]),
-        tracks=_tracks(store, jobs, platforms, concerned, now),
+        tracks=tracks(store, _shown(store, jobs, platforms, set(concerned), now), concerned, now),
         starts_at=now - BACK,
         ends_at=now + AHEAD,
         days=tuple(day.isoformat() for day in days),
@@ -115,59 +113,22 @@ def _valid(noun: type[N], given: object) -> tuple[N, ...]:
 # ── the timeline ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tracks(
+def _shown(
     store: Store,
     jobs: Mapping[JobKey, Job],
     platforms: Sequence[PlatformView],
-    concerned: Sequence[str],
+    wrong: Collection[str],
     now: datetime,
-) -> tuple[Track, ...]:
-    stirring, wrong, looks = store.stirring_jobs(now - BACK), set(concerned), store.looks()
-    tracks: list[Track] = []
+) -> Iterable[Choice]:
+    """What is wrong first, then what failed most, then the rest by name; what never stirred is left out."""
+    stirring = store.stirring_jobs(now - BACK)
     for platform in platforms:
-        own = [job for job in jobs.values() if job.instance == platform.instance]
-        own.sort(key=lambda job: (job.subject not in wrong, -stirring.get(_key(job), 0), job.name.lower()))
-        shown = [job for job in own if job.subject in wrong or _key(job) in stirring][:_LANES]
-        slots = store.slots({_key(job): job for job in shown}, {platform.instance: now - BACK}, 0)
-        lanes: list[Lane] = []
-        for job in shown:
-            key = _key(job)
-            lanes.append(
-                Lane(
-                    subject=job.subject,
-                    name=job.name,
-                    state=job.state,
-                    wrong=job.subject in wrong,
-                    bars=tuple(bar(run) for run in since_moment(store, key, now - BACK)),
-                    slots=marks(slots.get(key, ()), looks.get(key), now),
-                )
-            )
-        tracks.append(
-            Track(
-                instance=platform.instance,
-                title=platform.title,
-                blind_since=platform.blind_since,
-                lanes=tuple(lanes),
-                folded=len(own) - len(lanes),
-            )
+        own = [key for key in jobs if key[0] == platform.instance]
+        own.sort(
+            key=lambda key: (jobs[key].subject not in wrong, -stirring.get(key, 0), jobs[key].name.lower())
         )
-    return tuple(tracks)
-
-
-def since_moment(store: Store, key: JobKey, moment: datetime) -> list[Run]:
-    """What ran of a job since then, without what was skipped; the latest of very many."""
-    return [run for run in store.runs_since(key, moment) if run.status is not Status.skipped][-_BARS:]
-
-
-def bar(run: Run) -> Bar:
-    """A run as a timeline shows it."""
-    return Bar(
-        run_uid=run.uid,
-        native_run_id=run.native_run_id,
-        starts_at=run.began_at,
-        ends_at=run.ended_at,
-        status=run.status,
-    )
+        shown = [key for key in own if jobs[key].subject in wrong or key in stirring][:_LANES]
+        yield Choice(platform, {key: jobs[key] for key in shown}, len(own) - len(shown))
 
 
 # ── the heat map ──────────────────────────────────────────────────────────────────────────────────────────
@@ -252,7 +213,3 @@ def _pictures(
         if drawn is not None and job.state is not JobState.deleted:
             found.append(Picture(subject=job.subject, name=job.name, course=drawn))
     return tuple(found)
-
-
-def _key(job: Job) -> JobKey:
-    return job.instance, job.job_id

@@ -1,7 +1,7 @@
 """What pages show, looked up so that it does not grow with what is remembered. Sync; asks no platform."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,12 +16,12 @@ from dogwatch.logs.redact import redact
 from dogwatch.logs.verdict import verdicts
 from dogwatch.lookup.cases import incident_list
 from dogwatch.lookup.overview import last_told
-from dogwatch.lookup.timeline import AHEAD, BACK, marks
+from dogwatch.lookup.timeline import AHEAD, BACK, Choice, tracks
 from dogwatch.lookup.times import times_of
 from dogwatch.model import Harm, Incident, IncidentState, Job, JobState, Run, job_subject
 from dogwatch.model.dossier import Dossier
 from dogwatch.model.ledger import JobKey
-from dogwatch.model.overview import Bar, Lane, Overview, Track
+from dogwatch.model.overview import Overview
 from dogwatch.model.pages import (
     ErrorGroup,
     Hit,
@@ -73,6 +73,10 @@ def tonight(store: Store, policy: Policy, now: datetime) -> Overview:
     ).incidents
     ended = store.incidents(IncidentFilter(states=(IncidentState.resolved,), since=now - BACK, limit=_OVER))
     told_at, platforms, health = last_told(store)
+    culprits = dict.fromkeys(one.culprit for one in live)
+    wrong = culprits | dict.fromkeys(
+        each.subject for one in live for each in one.affected if each.since is not None
+    )
     return Overview(
         at=now,
         timezone=policy.timezone,
@@ -82,7 +86,7 @@ def tonight(store: Store, policy: Policy, now: datetime) -> Overview:
         platforms=platforms,
         incidents=(*live, *ended),
         dossiers=_in_short(store, live[:_DOSSIERS], policy.timezone, now),
-        tracks=_tracks(store, platforms, live, now),
+        tracks=tracks(store, _shown(store, platforms, wrong, now), wrong, now),
         starts_at=now - BACK,
         ends_at=now + AHEAD,
     )
@@ -104,50 +108,24 @@ def _in_short(
     )
 
 
-def _tracks(
-    store: Store, platforms: Sequence[PlatformView], live: Sequence[Incident], now: datetime
-) -> tuple[Track, ...]:
-    culprits = dict.fromkeys(one.culprit for one in live)
-    hit = dict.fromkeys(each.subject for one in live for each in one.affected if each.since is not None)
-    wrong = culprits | hit
+def _shown(
+    store: Store, platforms: Sequence[PlatformView], wrong: Iterable[str], now: datetime
+) -> Iterable[Choice]:
+    """What is wrong and what failed; of a platform of few jobs all, of others some more."""
+    concerned = [_key(subject) for subject in wrong]
     troubled = Counter(store.troubled_jobs(now - BACK))
-    looks, counts = store.looks(), store.job_counts()
-    tracks: list[Track] = []
+    counts = store.job_counts()
     for platform in platforms:
-        own = [key for subject in wrong if (key := _key(subject))[0] == platform.instance]
-        own += [key for key, _ in troubled.most_common() if key[0] == platform.instance]
-        most = _LANES if counts.get(platform.instance, 0) <= _LANES else _FEW
+        instance, count = platform.instance, counts.get(platform.instance, 0)
+        own = [key for key in concerned if key[0] == instance]
+        own += [key for key, _ in troubled.most_common() if key[0] == instance]
+        most = _LANES if count <= _LANES else _FEW
         chosen = list(dict.fromkeys(own))[:most]
-        room = most - len(chosen)
-        if room > 0:
-            some = store.job_page(platform.instance, "", "", room + len(chosen))
-            chosen = list(dict.fromkeys([*chosen, *((row[0], row[2]) for row in some)]))[: room + len(chosen)]
-        jobs = store.jobs_now(platform.instance, [key[1] for key in chosen])
-        ran = store.bars(jobs, now - BACK)
-        slots = store.slots(jobs, {platform.instance: now - BACK}, 0)
-        lanes: list[Lane] = []
-        for key, job in jobs.items():
-            lanes.append(
-                Lane(
-                    subject=job.subject,
-                    name=job.name,
-                    state=job.state,
-                    wrong=job.subject in wrong,
-                    bars=tuple(Bar(**one) for one in ran.get(key, ())),
-                    slots=marks(slots.get(key, ()), looks.get(key), now),
-                )
-            )
-        folded = max(0, counts.get(platform.instance, 0) - len(lanes))
-        tracks.append(
-            Track(
-                instance=platform.instance,
-                title=platform.title,
-                blind_since=platform.blind_since,
-                lanes=tuple(lanes),
-                folded=folded,
-            )
-        )
-    return tuple(tracks)
+        if len(chosen) < most:
+            some = store.job_page(instance, "", "", most)
+            chosen = list(dict.fromkeys([*chosen, *((row[0], row[2]) for row in some)]))[:most]
+        jobs = store.jobs_now(instance, [key[1] for key in chosen])
+        yield Choice(platform, jobs, max(0, count - len(jobs)))
 
 
 def _key(subject: str) -> JobKey:

@@ -128,7 +128,8 @@ def scenario_files(folder: Path) -> list[Path]:
     Raises LabError if there are none.
     """
     if not folder.is_dir():
-        raise LabError(f"no folder {str(folder)!r:.200}", "give a folder that holds scenario files")
+        hint = "give a folder that holds scenario files; dogwatch lab run FILE plays one of them"
+        raise LabError(f"no folder {str(folder)!r:.200}", hint)
     found = [
         path
         for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])

@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from dogwatch import connectors
-from dogwatch.errors import (
-    SettingsError,
-)
 from dogwatch.model import Action, Incident, Run, Turn
 from dogwatch.model.channels import ChannelsReport, TrialReport
 from dogwatch.model.dossier import Dossier, IncidentList
@@ -197,7 +194,9 @@ class Dogwatch:
             return list(await asyncio.gather(*(diagnosis(connector, *parts) for connector in opened)))
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
-        """Remembered runs, newest first. Asks no platform."""
+        """Remembered runs, newest first. Asks no platform. Raises SettingsError if no connector is called as
+        ``wanted`` says."""
+        await self._must_know(wanted.platform, or_kind=True)
         return await self._thread(self._store.runs, wanted)
 
     async def schedule(self, job: str | None = None, *, limit: int = 50, slots: int = 10) -> Timetable:
@@ -233,7 +232,9 @@ class Dogwatch:
     # ── incidents ───────────────────────────────────────────────────────────────────────────────────────
 
     async def incidents(self, wanted: IncidentFilter) -> IncidentList:
-        """Remembered incidents. Asks no platform."""
+        """Remembered incidents. Asks no platform. Raises SettingsError if no connector is called as
+        ``wanted`` says."""
+        await self._must_know(wanted.platform)
         from dogwatch.lookup.cases import incident_list
 
         now = self._clock.now()
@@ -414,13 +415,21 @@ class Dogwatch:
         """Whether the record is as it was written."""
         return await self._steward().verify_audit()
 
+    async def _must_know(self, platform: str | None, or_kind: bool = False) -> None:
+        if platform is None:
+            return
+        from dogwatch.lookup.names import must_be_connector
+
+        kinds = {name: one.kind for name, one in self.settings.connectors.items()}
+        await self._thread(must_be_connector, self._store, kinds, platform, or_kind)
+
     def _configs(self, names: Sequence[str]) -> list[ConnectorConfig]:
         known = self.settings.connectors
         for name in names:
             if name not in known:
-                raise SettingsError(
-                    f"no connector is called {name!r}", f"dogwatch.yaml has: {', '.join(known) or 'none'}"
-                )
+                from dogwatch.lookup.names import no_connector
+
+                raise no_connector(name, known)
         return [known[name] for name in names or known]
 
     async def _connect(self, config: ConnectorConfig, stack: AsyncExitStack) -> AnyConnector:

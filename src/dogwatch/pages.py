@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from dogwatch.lookup import pages as lookup
 from dogwatch.lookup.agents import alike
 from dogwatch.lookup.graph import Chart, Survey, pictured, survey
+from dogwatch.lookup.names import must_be_connector
 from dogwatch.lookup.vitals import stale_since
 from dogwatch.model import Incident
 from dogwatch.model.overview import Overview
@@ -92,7 +93,10 @@ class Pages:
     async def jobs(
         self, instance: str | None = None, text: str = "", after: str = "", limit: int = 100
     ) -> JobList:
-        """A page of jobs."""
+        """A page of jobs. Raises SettingsError if no connector is called like ``instance``."""
+        if instance is not None:
+            kinds = {name: one.kind for name, one in self._settings.connectors.items()}
+            await self._thread(must_be_connector, self._store, kinds, instance, False)
         now, zone = self._clock.now(), self._settings.timezone
         look = partial(lookup.job_list, self._store, zone, instance, text, after, limit, now)
         return await self._look(look)

@@ -84,7 +84,7 @@ class Remote:
         await self._open.aclose()
 
     async def incidents(self, wanted: IncidentFilter) -> IncidentList:
-        """Remembered incidents."""
+        """Remembered incidents. Raises SettingsError if no connector there is called so."""
         asked = _asked(
             state=[state.value for state in wanted.states],
             all=None if wanted.states else "true",
@@ -92,7 +92,7 @@ class Remote:
             since=wanted.since,
             limit=wanted.limit,
         )
-        return await self._get(IncidentList, "/incidents", asked)
+        return await self._listed(IncidentList, "/incidents", asked)
 
     async def incident(self, number: int) -> Dossier:
         """One incident with everything it rests on. Raises IncidentError."""
@@ -104,7 +104,7 @@ class Remote:
             raise
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
-        """Remembered runs, newest first."""
+        """Remembered runs, newest first. Raises SettingsError if no connector there is called so."""
         asked = _asked(
             platform=wanted.platform,
             job=wanted.job,
@@ -112,7 +112,7 @@ class Remote:
             since=wanted.since,
             limit=wanted.limit,
         )
-        return list((await self._get(_Runs, "/runs", asked)).runs)
+        return list((await self._listed(_Runs, "/runs", asked)).runs)
 
     async def schedule(self, job: str | None = None, *, limit: int = 50, slots: int = 10) -> Timetable:
         """When jobs run, and what became of their slots."""
@@ -217,6 +217,17 @@ class Remote:
             stale_after_seconds=0.0,
             stale=found.stale_since is not None,
         )
+
+    async def _listed(self, noun: type[N], path: str, asked: Mapping[str, Any]) -> N:
+        """A list that may be of one connector. Raises SettingsError if there is none of this name."""
+        try:
+            return await self._get(noun, path, asked)
+        except ConnectorError as error:
+            if error.status != 404 or "platform" not in asked:
+                raise
+            known = [one.instance for one in (await self._get(Overview, "/tonight")).platforms]
+            said = f"no connector is called {one_line(asked['platform'], 80)!r} there"
+            raise SettingsError(said, f"its last round read: {', '.join(known) or 'none'}") from error
 
     async def _get(self, noun: type[N], path: str, asked: Mapping[str, Any] | None = None) -> N:
         try:

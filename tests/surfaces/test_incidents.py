@@ -70,6 +70,10 @@ def test_programs_get_the_list_and_the_dossier_as_json() -> None:
     assert (
         json.loads(run("incidents", "--platform", "databricks", "--format", "json").stdout)["incidents"] == []
     )
+    for word in ("incidents", "runs"):
+        none = run(word, "--platform", "nix")
+        assert (none.exit_code, "no connector is called 'nix'" in none.stderr) == (2, True)
+        assert "dogwatch.yaml has: airbyte, " in none.stderr
     told = json.loads(run("incident", "show", "1", "--format", "json").stdout)
     assert told["format"] == "dogwatch.incident/1"
     known = {item["id"] for item in told["evidence"]}

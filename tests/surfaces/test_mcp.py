@@ -193,6 +193,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("incident", {}, "number"),
     ("ask", {"question": "x" * 401}, "question"),
     ("graph", {"what": "nobody"}, "no pipeline and no job"),
+    ("incidents", {"platform": "nix"}, "no connector is called 'nix'"),
+    ("runs", {"platform": "nix"}, "no connector is called 'nix'"),
     ("explain", {"fingerprint": "ffffffff"}, "no finding"),
     ("propose_action", {"incident": 1, "verb": "drop", "target": "x", "reason": "y", "cites": ["z"]}, "verb"),
     (

@@ -240,6 +240,10 @@ def test_before_a_server_texts_and_refusals_are_those_of_a_store(
     assert (nothing.exit_code, "no pipeline and no job is called 'nobody'" in nothing.stderr) == (2, True)
     several = run("job", "o", env=env)
     assert (several.exit_code, "jobs are called 'o'" in several.stderr) == (2, True)
+    for word in ("incidents", "runs"):
+        unnamed = run(word, "--platform", "nix", env=env)
+        assert (unnamed.exit_code, "no connector is called 'nix' there" in unnamed.stderr) == (2, True)
+        assert "its last round read: airbyte, cloud_logging, databricks" in unnamed.stderr
     nobody = run("job", "airbyte/nothing", env=env)
     assert (nobody.exit_code, "no job is called 'airbyte/nothing'" in nobody.stderr) == (2, True)
     asked = [["graph", "warehouse"], ["job", "stock"], ["search", "stock"], ["logs", "said"]]

@@ -1,14 +1,33 @@
 """Everything that a question may name, from what is remembered. Sync; asks no platform."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from dogwatch.errors import SettingsError
 from dogwatch.model import IncidentState
 from dogwatch.model.signal import COMPONENT
+from dogwatch.model.text import one_line
 from dogwatch.questions.names import Named
 from dogwatch.store import Store
 from dogwatch.store.incidents import IncidentFilter
 
 _PAST = 200
+
+
+def no_connector(name: str, configured: Collection[str], gone: Collection[str] = ()) -> SettingsError:
+    """What to say to whoever names a connector that there is not; ``gone``: those only remembered."""
+    hint = f"dogwatch.yaml has: {', '.join(configured) or 'none'}"
+    if gone:
+        hint += f"; remembered: {', '.join(gone)}"
+    return SettingsError(f"no connector is called {one_line(name, 80)!r}", hint)
+
+
+def must_be_connector(store: Store, configured: Mapping[str, str], name: str, or_kind: bool) -> None:
+    """Raises SettingsError unless a connector is called so (``configured``: kind by name), was once and is
+    remembered, or is of this kind where that is asked for too."""
+    once = {one.instance: one.platform for one in store.sources()}
+    kinds = {**once, **configured}
+    if name not in kinds and not (or_kind and name in kinds.values()):
+        raise no_connector(name, configured, [one for one in once if one not in configured])
 
 
 def catalogue(store: Store, platforms: Mapping[str, str], pipelines: Sequence[str]) -> list[Named]:

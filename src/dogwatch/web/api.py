@@ -1,8 +1,8 @@
 """The API: the same verbs as JSON, the same values as the command line prints."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
@@ -30,6 +30,7 @@ from dogwatch.web.operations import Operation, Param, read_body, read_query
 from dogwatch.web.pages import dossier_of, explained, number_of
 from dogwatch.web.site import Ask, Site, body_of, etag_of, unchanged
 
+T = TypeVar("T")
 ROOT = "/api/v1"
 READ, APPROVE, ADMIN = Scope.read, Scope.approve, Scope.admin
 _STATES = tuple(state.value for state in IncidentState)
@@ -55,6 +56,14 @@ def _next(ask: Ask, cursor: str | int) -> str:
     return f"{ask.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
+async def _named(answer: Awaitable[T]) -> T:
+    """The answer, where something is named in the question. Raises Refused if nothing is called so."""
+    try:
+        return await answer
+    except SettingsError as error:
+        raise Refused(404, error.message, error.hint) from None
+
+
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -78,7 +87,7 @@ async def incidents(ask: Ask, given: Given) -> Response:
         before=given["cursor"],
         limit=given["limit"],
     )
-    found = await ask.app.incidents(wanted)
+    found = await _named(ask.app.incidents(wanted))
     numbers = [one.number for one in found.incidents]
     return told(ask, found, _next(ask, min(numbers)) if len(numbers) == given["limit"] else "")
 
@@ -106,7 +115,7 @@ async def runs(ask: Ask, given: Given) -> Response:
         limit=given["limit"],
         before=given["cursor"],
     )
-    found = await ask.app.runs(wanted)
+    found = await _named(ask.app.runs(wanted))
     link = _next(ask, found[-1].uid) if len(found) == given["limit"] else ""
     listed = [run.model_dump(mode="json") for run in found]
     return told(ask, {"format": "dogwatch.runs/1", "runs": listed}, link)
@@ -129,10 +138,7 @@ async def finding(ask: Ask, given: Given) -> Response:
 
 async def graph(ask: Ask, given: Given) -> Response:
     """What depends on what."""
-    try:
-        chart = await ask.app.graph(given["of"])
-    except SettingsError as error:
-        raise Refused(404, error.message, error.hint) from None
+    chart = await _named(ask.app.graph(given["of"]))
     return told(ask, as_json(chart.picture, chart.warnings, chart.heading))
 
 
@@ -162,16 +168,14 @@ async def channels(ask: Ask, given: Given) -> Response:
 async def jobs(ask: Ask, given: Given) -> Response:
     """A page of jobs."""
     after = given["cursor"] or ""
-    found = await ask.app.pages().jobs(given["platform"], given["text"] or "", after, given["limit"])
+    look = ask.app.pages().jobs(given["platform"], given["text"] or "", after, given["limit"])
+    found = await _named(look)
     return told(ask, found, _next(ask, found.next_after) if found.next_after else "")
 
 
 async def job(ask: Ask, given: Given) -> Response:
     """One job in full."""
-    try:
-        found = await ask.app.pages().job(given["instance"], given["job_id"], given["cursor"])
-    except SettingsError as error:
-        raise Refused(404, error.message, error.hint) from None
+    found = await _named(ask.app.pages().job(given["instance"], given["job_id"], given["cursor"]))
     last = found.runs[-1] if len(found.runs) >= 50 else None
     return told(ask, found, _next(ask, last.uid) if last else "")
 
@@ -258,6 +262,7 @@ _ACTION = Param("action", "text", "The whole id.", pattern="[0-9a-f]{10}-[0-9]{1
 _LIMIT = Param("limit", "number", "At most so many.", least=1, most=500, preset=50)
 _SINCE = Param("since", "moment", "At or after this.")
 _PLATFORM = Param("platform", "text", "A connector's name.")
+_KIND = Param("platform", "text", "A connector's name, or its kind.")
 _CURSOR = Param("cursor", "text", "From behind this: taken from the Link header of the page before.")
 _RUN_CURSOR = Param("cursor", "text", _CURSOR.told, pattern="[0-9a-f-]{36}", longest=36)
 _NUMBER_CURSOR = Param("cursor", "number", _CURSOR.told, least=0)
@@ -330,7 +335,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _get(
         "incidents", "/incidents", "Incidents, as `dogwatch incidents`.", incidents, IncidentList,
         Param("state", "words", "May be given several times.", words=_STATES), _ALL, _PLATFORM, _SINCE,
-        _LIMIT, _NUMBER_CURSOR,
+        _LIMIT, _NUMBER_CURSOR, no=(404,),
     ),
     _get(
         "incident", "/incidents/{incident}", "One incident, as `dogwatch incident show`.", incident, Dossier,
@@ -349,10 +354,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "note", "Keep what you know.", Param("text", "text", "Your words.", longest=4_000, required=True)
     ),
     _get(
-        "runs", "/runs", "Runs, as `dogwatch runs`.", runs, _RUNS, _PLATFORM,
+        "runs", "/runs", "Runs, as `dogwatch runs`.", runs, _RUNS, _KIND,
         Param("job", "text", "A part of the job's name, or its whole id."),
         Param("status", "words", "May be given several times.", words=tuple(one.value for one in Status)),
-        _SINCE, _LIMIT, _RUN_CURSOR,
+        _SINCE, _LIMIT, _RUN_CURSOR, no=(404,),
     ),
     _get(
         "schedule", "/schedule", "Slots, as `dogwatch schedule`.", schedule, Timetable,
@@ -361,7 +366,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _get(
         "jobs", "/jobs", "Jobs by subject.", jobs, JobList, _PLATFORM,
-        Param("text", "text", "In the name or id."), _LIMIT, _CURSOR,
+        Param("text", "text", "In the name or id."), _LIMIT, _CURSOR, no=(404,),
     ),
     _get(
         "job", "/jobs/{instance}/{job_id}", "One job in full.", job, JobFile,

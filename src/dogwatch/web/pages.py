@@ -142,7 +142,10 @@ async def postmortem_page(ask: Ask) -> Response:
 async def jobs(ask: Ask) -> Response:
     """All jobs, a page of them."""
     on = ask.query.get("on", "")[:200]
-    found = await ask.app.pages().jobs(on or None, "", ask.query.get("after", "")[:500], 100)
+    try:
+        found = await ask.app.pages().jobs(on or None, "", ask.query.get("after", "")[:500], 100)
+    except SettingsError as error:
+        raise Refused(404, error.message, error.hint) from None
     trouble = () if "after" in ask.query else await ask.app.pages().in_trouble(on or None)
     blind = {view.instance: view.blind_since for view in found.platforms if view.blind_since}
     return page(ask, "jobs.html.j2", found=found, on=on, trouble=trouble[:_PAGE], blind=blind)

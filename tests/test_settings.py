@@ -62,7 +62,7 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
 
 def test_the_file_asked_for_is_read_and_its_folder_is_home(tmp_path: Path) -> None:
     home = tmp_path / "conf"
-    home.mkdir()
+    (home / "data").mkdir(parents=True)
     (home / "night.yaml").write_text(f"store: data/night.db\n{BLOCK}")
     (home / ".env").write_text(f"DOGWATCH_LIGHTHOUSE_TOKEN={PLANTED}\n")
     read = settings.load(Path("conf/night.yaml"), {}, tmp_path)
@@ -262,6 +262,16 @@ def test_a_bad_value_from_a_variable_is_told_with_its_origin(tmp_path: Path) -> 
 def test_a_line_of_env_file_that_is_none_is_told(tmp_path: Path) -> None:
     assert ".env:2: not a line of the form NAME=value" in problem(tmp_path, BLOCK, WELL, "# a\n'oh dear\n")
     assert ".env:1: not a line of the form NAME=value" in problem(tmp_path, BLOCK, WELL, PLANTED)
+
+
+def test_a_store_in_a_folder_that_does_not_exist_is_refused_and_none_is_made(tmp_path: Path) -> None:
+    told = problem(tmp_path, f"store: memroy/dogwatch.db\n{BLOCK}")
+    assert f"dogwatch.yaml:1: store: the folder {tmp_path}/memroy does not exist | correct the path, or" in told
+    told = problem(tmp_path, BLOCK, {**WELL, "DOGWATCH_STORE": "/nowhere/dogwatch.db"})
+    assert "DOGWATCH_STORE: the folder /nowhere does not exist" in told
+    assert [file.name for file in tmp_path.iterdir()] == ["dogwatch.yaml"]
+    (tmp_path / "memory").mkdir()
+    assert load(tmp_path, f"store: memory/dogwatch.db\n{BLOCK}").store == str(tmp_path / "memory/dogwatch.db")
 
 
 def test_two_names_that_share_a_variable_are_refused(tmp_path: Path) -> None:

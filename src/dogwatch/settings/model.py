@@ -40,7 +40,8 @@ class General(Described):
     """IANA zone in which people read times, such as Europe/Berlin. Left out: the zone of this machine."""
     store: str = Field(default="dogwatch.db", min_length=1)
     """The SQLite file that remembers every run, or a PostgreSQL database as postgresql://user@host/database
-    (extra postgres). A relative path begins at the folder of dogwatch.yaml."""
+    (extra postgres). A relative path begins at the folder of dogwatch.yaml; the file is made, its
+    folder has to exist."""
     store_password: SecretStr | None = None
     """The password of a PostgreSQL store, unless the server asks for none or ~/.pgpass has it."""
     history_days: int = Field(default=30, ge=1, le=365)

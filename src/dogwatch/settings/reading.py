@@ -58,6 +58,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     file = cwd / (path or FILE)
     reading = Reading(YamlFile.read(file, cwd), Variables.read(environ, file.parent / ".env", cwd))
     general = _general(reading, environ)
+    _check_folder(reading, general, file.parent)
     watching = _watching(reading)
     flows = _flows(reading)
     found = [_connector(reading, name, given) for name, given in _blocks(reading, CONNECTORS)]
@@ -162,6 +163,23 @@ def _general(reading: Reading, environ: Mapping[str, str]) -> General | None:
     _hide_password(reading, top)
     part = Part(General, (), PREFIX, _OTHERS)
     return cast("General | None", fill(reading, part, top))
+
+
+def _check_folder(reading: Reading, general: General | None, folder: Path) -> None:
+    """A store whose folder is missing is a slip of the pen, or a disk that is not mounted: one made there
+    would begin without a memory, and everything would look healthy."""
+    if general is None or is_address(general.store):
+        return
+    there = (folder / general.store).parent
+    if there.is_dir():
+        return
+    what = f"the folder {there} does not exist"
+    fix = "correct the path, or make the folder: a new store knows nothing of the past"
+    var = f"{PREFIX}STORE"
+    if reading.variables.values.get(var, "").strip():
+        reading.problems.append(Problem(f"{reading.variables.origins[var]}: {var}", what, fix))
+    else:
+        reading.wrong(("store",), what, fix)
 
 
 def _hide_password(reading: Reading, top: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ from dogwatch.store.rows import RunFilter, run_from_row, run_row
 from dogwatch.store.signals import Signals
 from dogwatch.store.steps import StepEnd, Steps, Taken
 from dogwatch.store.vitals import Vitals
-from dogwatch.store.ways import engine_of, is_address, translated, writer_of
+from dogwatch.store.ways import engine_of, translated, writer_of
 
 _CHUNK = 300
 """Keys in one IN list; SQLite allows 32,766 variables a statement."""
@@ -46,15 +46,14 @@ _GOOD = [status.value for status in Status if status.good]
 
 def open_store(where: Path | str, password: str = "") -> "Store":
     """Open the SQLite file at a path or the database at ``postgresql://user@host/database``, making the file
-    and the tables if need be. An address needs no ``password`` where the server asks for none.
+    (never its folder) and the tables if need be. An address needs no ``password`` where the server asks for
+    none.
 
     Raises StoreError if it cannot be used or was made by a newer dogwatch.
     """
     engine = engine_of(where, password)
     try:
         with translated():
-            if not is_address(where):
-                Path(where).parent.mkdir(parents=True, exist_ok=True)
             migrate(engine, writer_of(engine))
     except BaseException:
         engine.dispose()

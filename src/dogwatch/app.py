@@ -114,6 +114,10 @@ class Dogwatch:
             await self._open.aclose()
             raise
         self._open.push_async_callback(self._thread, self._store.close)
+        turns = self._store.shared_turns(self._doors.rng)
+        if turns is not None:
+            self._open.push_async_callback(turns.aclose)
+            self._doors.shared = turns.of
         return self
 
     async def __aexit__(
@@ -436,6 +440,6 @@ class Dogwatch:
         for value in config.settings.__dict__.values():
             if isinstance(value, SecretStr):
                 self._doors.secrets.add(value.get_secret_value())
-        connector = connectors.load(config.kind)(config.name, config.settings, self._doors)
+        connector = connectors.load(config.kind)(config.name, config.settings, self._doors.of(config.name))
         stack.push_async_callback(connector.aclose)
         return connector

@@ -15,6 +15,7 @@ from dogwatch.model import Action, ActionState, Job, Run
 from dogwatch.model.text import one_line
 from dogwatch.wire.acting import CanAct, Order, Receipt, Verb
 from dogwatch.wire.http import Http
+from dogwatch.wire.pace import hurried
 
 DEAD = timedelta(minutes=10)
 """Who claimed an action and says nothing for so long has died."""
@@ -140,7 +141,8 @@ async def _act(action: Action, subject: Subject, means: Means, now: datetime) ->
     if connector.verbs()[action.verb].about_run and subject.run is None:
         raise _Refusal("the run is no longer known")
     order = Order(action.verb, subject.job, subject.run, action.key, action.args)
-    return await connector.act(order)
+    with hurried():  # it does not wait until a long reading is over
+        return await connector.act(order)
 
 
 async def _command(command: Command) -> Receipt:

@@ -5,13 +5,17 @@ import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
 from dogwatch.errors import StoreError
 from dogwatch.store import lease, schema
 from dogwatch.store.ways import reader_of, translated, writer_of
+
+if TYPE_CHECKING:
+    from dogwatch.store.turns import SharedTurns
 
 ROUND = "round"
 """The lease that keeps rounds apart."""
@@ -64,6 +68,14 @@ class Access:
     def _write(self) -> Generator[sa.Connection]:
         with translated(), self._writer.begin() as connection:
             yield connection
+
+    def shared_turns(self, rng: Random) -> "SharedTurns | None":
+        """The turns that all processes on a server take together; None on a file, which has one process."""
+        if self.dialect == "sqlite":
+            return None
+        from dogwatch.store.turns import SharedTurns
+
+        return SharedTurns(self._engine, rng)
 
     @property
     def dialect(self) -> str:

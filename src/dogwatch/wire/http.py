@@ -13,11 +13,10 @@ import asyncio
 import logging
 import random
 import re
-import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -33,8 +32,9 @@ from dogwatch.errors import (
 from dogwatch.model.text import one_line
 from dogwatch.wire.answer import Answer, complaint, http_date, retry_after
 from dogwatch.wire.clock import Clock
-from dogwatch.wire.pace import Pace, Turns
+from dogwatch.wire.pace import Pace, Shared, Turns
 from dogwatch.wire.secrets import Secrets
+from dogwatch.wire.trouble import chain, place, why_no_connection
 from dogwatch.wire.urls import WRITE_IT_AS, usable
 
 if TYPE_CHECKING:
@@ -91,7 +91,21 @@ class Doors:
     rng: random.Random = field(default_factory=random.Random)
     pace: Pace | None = None
     """Overrides every connector's own pace; benchmarks lift the limits with it."""
-    _tls: ssl.SSLContext | None = field(default=None, init=False, repr=False)
+    shared: Callable[[str], Shared] | None = None
+    """By what a platform is called: the turns that all processes on this store take together, if they do."""
+    platform: str = ""
+    """What these doors lead to; only doors to a platform share turns."""
+    _tls: list[ssl.SSLContext] = field(default_factory=list[ssl.SSLContext], repr=False)
+    """The certificates, once they are read."""
+
+    def of(self, platform: str) -> "Doors":
+        """The same doors, leading to this platform."""
+        return replace(self, platform=platform)
+
+    def turns(self, where: str, pace: Pace) -> Turns:
+        """The turns of a door to that part of our platform."""
+        shared = self.shared(f"{self.platform} {where}") if self.shared and self.platform else None
+        return Turns(pace, self.clock, shared)
 
     def open(
         self,
@@ -116,11 +130,11 @@ class Doors:
         from dogwatch.wire.cookies import NoCookies
 
         try:
-            if self._tls is None and self.transport is None:
-                self._tls = httpx2.create_ssl_context()
+            if not self._tls and self.transport is None:
+                self._tls.append(httpx2.create_ssl_context())
             return httpx2.AsyncClient(
                 transport=self.transport,
-                verify=self._tls or True,
+                verify=self._tls[0] if self._tls else True,
                 timeout=httpx2.Timeout(pace.timeout),
                 limits=httpx2.Limits(
                     max_connections=pace.concurrency, max_keepalive_connections=pace.concurrency
@@ -170,7 +184,7 @@ class Http:
         self._ended = ended
         self._limited = limited
         self._client = doors.client(pace)
-        self._turns = Turns(pace, doors.clock)
+        self._turns = doors.turns(place(self._base) + self._base.path, pace)
         self.requests = 0
         """Requests made through this door, retries and logins included."""
         self._told_time = ""
@@ -419,11 +433,11 @@ class Http:
         import httpx2
 
         failure: ConnectorError
-        host = _place(call.request.url)
+        host = place(call.request.url)
         if isinstance(error, httpx2.DecodingError):
             failure = UnexpectedAnswer(f"{call.name} answered a body that cannot be decompressed")
         elif isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError):
-            failure = Unreachable(f"cannot connect to {host}", _why_no_connection(error), asked=False)
+            failure = Unreachable(f"cannot connect to {host}", why_no_connection(error), asked=False)
         elif isinstance(error, httpx2.ProxyError):
             failure = Unreachable(
                 f"the proxy lets nobody through to {host}", "check HTTPS_PROXY", asked=False
@@ -440,7 +454,7 @@ class Http:
             )
         else:
             failure = Unreachable(f"{call.name}: the connection was cut off", "usually passes by itself")
-        if not any(self._doors.secrets.tell(f"{link} {link!r}") for link in _chain(error)):
+        if not any(self._doors.secrets.tell(f"{link} {link!r}") for link in chain(error)):
             failure.__cause__ = error
         return failure
 
@@ -470,30 +484,3 @@ class Http:
 
 def _worth_a_retry(failure: ConnectorError) -> bool:
     return failure.transient and (failure.status is None or failure.status in RETRIED)
-
-
-def _place(url: "httpx2.URL") -> str:
-    """Host and port, the latter if it is not the usual one."""
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    return host if url.port is None else f"{host}:{url.port}"
-
-
-def _why_no_connection(error: BaseException) -> str:
-    for link in _chain(error):
-        if isinstance(link, ssl.SSLCertVerificationError):
-            return "its certificate is not trusted here: SSL_CERT_FILE may name the authority that signed it"
-        if isinstance(link, ssl.SSLError):
-            return "it speaks no TLS that we know: check https:// and the port"
-        if isinstance(link, socket.gaierror | UnicodeError):
-            return "no such host: check the URL and DNS"
-        if isinstance(link, ConnectionRefusedError):
-            return "nothing listens there: check host and port, and that it runs"
-    return "check the URL, DNS and the way out"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all that it came from."""
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__ or link.__context__

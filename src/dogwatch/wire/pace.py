@@ -1,12 +1,26 @@
 """How hard one platform may be pressed, and the queue that keeps to it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from dogwatch.wire.clock import Clock
+
+_HURRIED: ContextVar[bool] = ContextVar("hurried", default=False)
+
+
+@contextmanager
+def hurried() -> Generator[None]:
+    """Requests made within it are waited for by somebody: of those that share a platform they come first."""
+    token = _HURRIED.set(True)
+    try:
+        yield
+    finally:
+        _HURRIED.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +46,82 @@ class Pace:
     largest: int = 64 * 1024 * 1024
     """Bytes of one decoded body at most."""
 
+    @property
+    def interval(self) -> timedelta:
+        """Between two starts."""
+        return timedelta(seconds=1 / self.per_second if self.per_second > 0 else 0)
+
+    @property
+    def credit(self) -> timedelta:
+        """How much earlier than the rate says a request may start."""
+        return self.interval * self.burst
+
+    @property
+    def furthest(self) -> timedelta:
+        """A clock that was set back must not freeze the door: no start lies further ahead than this."""
+        return timedelta(seconds=self.longest_wait * 2) + self.interval * self.concurrency
+
+
+class Shared(Protocol):
+    """Keeps one platform's pace for all processes that ask it."""
+
+    async def take(self, pace: Pace, clock: Clock, *, hurried: bool) -> tuple[float, Callable[[], None]]:
+        """Wait for a place among the requests under way; the seconds until the next start by the rate, and
+        what gives the place back. Raises Unreachable if there is none for too long."""
+        ...
+
+    def pause(self, until: datetime) -> None:
+        """Nobody starts until then."""
+        ...
+
 
 class Turns:
-    """Gives requests their turn: at most so many at once, and so many starts a second."""
+    """Gives requests their turn: at most so many at once, and so many starts a second; with ``shared``
+    together with all other processes."""
 
-    def __init__(self, pace: Pace, clock: Clock) -> None:
+    def __init__(self, pace: Pace, clock: Clock, shared: Shared | None = None) -> None:
         self._clock = clock
+        self._pace = pace
+        self._shared = shared
         self._slots = asyncio.Semaphore(pace.concurrency)
-        self._interval = timedelta(seconds=1 / pace.per_second if pace.per_second > 0 else 0)
-        self._credit = self._interval * pace.burst
-        self._furthest = timedelta(seconds=pace.longest_wait * 2) + self._interval * pace.concurrency
         self._next: datetime | None = None
         self._paused: datetime | None = None
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
-        """Wait for a place among the requests under way, and for the next start by the rate."""
+        """Wait for a place among the requests under way, and for the next start by the rate.
+
+        Nobody waits for a second place while he has one, so that nobody waits for ever.
+        """
         async with self._slots:
-            wait = self._reserve()
-            if wait > timedelta(0):
-                await self._clock.sleep(wait.total_seconds())
-            yield
+            if self._shared is None:
+                await self._until(self._reserve().total_seconds())
+                yield
+                return
+            wait, give_back = await self._shared.take(self._pace, self._clock, hurried=_HURRIED.get())
+            try:
+                await self._until(wait)
+                yield
+            finally:
+                give_back()
+
+    async def _until(self, wait: float) -> None:
+        if wait > 0:
+            await self._clock.sleep(wait)
 
     def pause(self, seconds: float) -> None:
         """Nobody starts for so long: who is told to slow down speaks for all requests of this door."""
         until = self._clock.now() + timedelta(seconds=seconds)
         self._paused = until if self._paused is None else max(self._paused, until)
+        if self._shared is not None:
+            self._shared.pause(until)
 
     def _reserve(self) -> timedelta:
         """How long to wait, by the generic cell rate algorithm (ITU-T I.371)."""
-        now = self._clock.now()
-        # A clock that was set back must not freeze the door: no reservation lies further ahead than this.
-        due = min(max(now, self._next or now), now + self._furthest + self._credit)
-        self._next = due + self._interval
-        start = max(now, due - self._credit, min(self._paused or now, now + self._furthest))
+        now, pace = self._clock.now(), self._pace
+        due = min(max(now, self._next or now), now + pace.furthest + pace.credit)
+        self._next = due + pace.interval
+        start = max(now, due - pace.credit, min(self._paused or now, now + pace.furthest))
         if start > due:
-            self._next = start + self._interval
+            self._next = start + pace.interval
         return start - now

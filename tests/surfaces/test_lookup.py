@@ -15,8 +15,8 @@ from support.watches import played, scenario
 ESTATE = """
 timezone: Europe/Berlin
 jobs:
-  airbyte/job-1: {name: Orders, schedule: "5 * * * *", duration: 20m, rows: 9000}
-  airbyte/job-2: {name: Users, schedule: "35 * * * *", duration: 4m}
+  airbyte/job-1: {name: Orders, schedule: "5 * * * *", timezone: UTC, duration: 20m, rows: 9000}
+  airbyte/job-2: {name: Users, schedule: "35 * * * *", timezone: UTC, duration: 4m}
   snowflake/job-3: {after: [airbyte/job-1], duration: 4m}
 """
 NIGHT = """
@@ -31,7 +31,8 @@ faults:
 
 def a_night() -> str:
     """One that has just ended, because the command line lives in real time: ten minutes before an hour, when
-    the run of five past has long been slow and that of 35 past is missing."""
+    the run of five past has long been slow and that of 35 past is missing. The jobs keep UTC: in the hour
+    that Berlin repeats once a year nothing is missing yet."""
     now = datetime.now(UTC).replace(minute=50, second=0, microsecond=0)
     now -= timedelta(hours=now > datetime.now(UTC))
     ago = [(now - timedelta(hours=hours)).isoformat() for hours in (0, 1, 2)]

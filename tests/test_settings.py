@@ -266,7 +266,7 @@ def test_a_line_of_env_file_that_is_none_is_told(tmp_path: Path) -> None:
 
 def test_a_store_in_a_folder_that_does_not_exist_is_refused_and_none_is_made(tmp_path: Path) -> None:
     told = problem(tmp_path, f"store: memroy/dogwatch.db\n{BLOCK}")
-    assert f"dogwatch.yaml:1: store: the folder {tmp_path}/memroy does not exist | correct the path, or" in told
+    assert f"dogwatch.yaml:1: store: the folder {tmp_path}/memroy does not exist | correct the path" in told
     told = problem(tmp_path, BLOCK, {**WELL, "DOGWATCH_STORE": "/nowhere/dogwatch.db"})
     assert "DOGWATCH_STORE: the folder /nowhere does not exist" in told
     assert [file.name for file in tmp_path.iterdir()] == ["dogwatch.yaml"]

@@ -6,11 +6,18 @@ what the services say; a second one reads the others: lists, fetches, takes the 
 templates, remembers, judges. A third one finds nothing new. The peer has all objects in memory and only mines
 them. Each round is made by a process of its own that has its code loaded.
 
-    python bench/bucket.py [--mb 512]
+The second round is also made by workers as `dogwatch worker` starts them, who mine shares of the objects, on
+a PostgreSQL server on this machine, and all stores are compared. Needs that server's programs (Debian:
+postgresql).
+
+    python bench/bucket.py [--mb 512] [--workers 1 2]
+
+Exit code 1 if a store holds something else than the others.
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import pickle
@@ -25,10 +32,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench import round as one_round  # noqa: E402
+from bench import scale  # noqa: E402
 
 from dogwatch import connectors  # noqa: E402
 from dogwatch.app import Dogwatch  # noqa: E402
@@ -37,9 +47,13 @@ from dogwatch.logs.judge import Components  # noqa: E402
 from dogwatch.logs.memory import Memory  # noqa: E402
 from dogwatch.logs.read import Tally, blocks  # noqa: E402
 from dogwatch.settings import ConnectorConfig, Settings  # noqa: E402
+from dogwatch.store import schema  # noqa: E402
+from dogwatch.store.ways import engine_of  # noqa: E402
 from support.logs_corpus import SYSTEMS, corpus  # noqa: E402
+from support.postgres import Postgres, running  # noqa: E402
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=15)
 LOG = "run.googleapis.com/stderr"
 OBJECT_MB = 32
 SERVICES = 20
@@ -186,18 +200,33 @@ def inner() -> None:
     print(json.dumps(told))
 
 
-def main() -> None:
+def remembered(where: str) -> str:
+    """A digest of what a store holds of a log."""
+    engine = engine_of(where)
+    whole = hashlib.sha256()
+    try:
+        with engine.begin() as connection:
+            for table in (schema.log_cursors, schema.log_books, schema.findings, schema.evidence):
+                rows = sorted(repr(tuple(row)) for row in connection.execute(sa.select(table)))
+                whole.update("\n".join([table.name, *rows]).encode("utf-8", "surrogatepass"))
+    finally:
+        engine.dispose()
+    return whole.hexdigest()[:12]
+
+
+def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mb", type=int, default=512)
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inner:
         inner()
-        return
-    with tempfile.TemporaryDirectory() as name:
+        return 0
+    with tempfile.TemporaryDirectory() as name, running(required=True) as server:
         folder = Path(name)
         shown, hidden = folder / "shown", folder / "hidden"
         shown.mkdir()
@@ -210,19 +239,34 @@ def main() -> None:
         learned = sum(file.stat().st_size for file in shown.iterdir())
         port = one_round.free_port()
         settings = settings_for(port, folder)
+        stores = {0: settings.store, **{number: server.fresh() for number in args.workers}}
+        legs = {number: settings.model_copy(update={"store": where}) for number, where in stores.items()}
         with serving(port, shown):
-            apart(settings, NOW)
+            for leg in legs.values():
+                apart(leg, NOW)
             for file in hidden.iterdir():
                 file.rename(shown / file.name)
-            second = apart(settings, NOW + timedelta(minutes=15))
-            third = apart(settings, NOW + timedelta(minutes=30))
+            second = apart(settings, LATER)
+            teams = {number: team(legs[number], number, server) for number in args.workers}
+            held = {remembered(where) for where in stores.values()}
+            third = apart(settings, LATER + timedelta(minutes=15))
         mined = apart(shown)
     print(f"{size / 1e9:.2f} GB, {lines:,} entries of {size / lines:.0f} bytes")
     tell("a round", second, (size - learned) / 1e9)
+    for number, told in teams.items():
+        tell(f"by {number} worker{'s' * (number > 1)}", told, (size - learned) / 1e9)
     tell("only mined", mined, size / 1e9)
     print(f"nothing new     {third['wall']:7.2f} s, {third['cpu']:.2f} s of CPU")
     a_day = second["cpu"] / (size - learned) * 1e12 / 86_400
     print(f"1 TB a day      {a_day:7.1%} of one core")
+    print(f"stores          {'all the same' if len(held) == 1 else 'DIFFERENT'}")
+    return 0 if len(held) == 1 else 1
+
+
+def team(settings: Settings, workers: int, server: Postgres) -> dict[str, Any]:
+    """The second round by so many workers."""
+    cost = scale.team(settings, LATER, workers, server)
+    return {"wall": cost.wall, "cpu": cost.cpu, "server": cost.server, "rss_mb": cost.memory}
 
 
 def settings_for(port: int, folder: Path) -> Settings:
@@ -233,6 +277,7 @@ def settings_for(port: int, folder: Path) -> Settings:
     return Settings(
         timezone="UTC",
         store=str(folder / "bench.db"),
+        watch=scale.WATCH,
         connectors={"gcs": ConnectorConfig(name="gcs", kind="gcs", settings=given)},
     )
 
@@ -242,8 +287,9 @@ def tell(called: str, told: dict[str, Any], gb: float) -> None:
     print(
         f"{called:16}{gb * 1000 / told['wall']:7.0f} MB/s, {told['cpu'] / gb:5.2f} s of CPU a GB,"
         f" {told['rss_mb']:.0f} MB"
+        + (f", {told['server'] / gb:.2f} s of the server's" if "server" in told else "")
     )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -19,6 +19,9 @@ Messages never contain a secret: the door scrubs them before they are raised.
 
 from typing import ClassVar
 
+DATA_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+"""What hostile or absurd data can provoke beyond what is checked for."""
+
 
 class DogwatchError(Exception):
     """Base of everything dogwatch raises. ``hint`` says what to do about it."""

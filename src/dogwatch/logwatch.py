@@ -5,7 +5,7 @@ killed in between reads the same again, into the same memory as before: no line 
 twice. A file of which only a part came counts as not read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
@@ -21,9 +21,11 @@ from dogwatch.logs.read import Tally, blocks
 from dogwatch.logs.verdict import Verdict, verdicts
 from dogwatch.store import Store, StoreThread
 from dogwatch.store.logbooks import LogShelf
-from dogwatch.wire.connector import AnyConnector, HasLogs, LogAsk, LogPart
+from dogwatch.wire.bucket import read_backlog
+from dogwatch.wire.connector import AnyConnector, HasBacklog, HasLogs, LogAsk, LogPart
+from dogwatch.wire.unread import Backlog
 
-_IN_MEMORY = 8 << 20
+IN_MEMORY = 8 << 20
 """Bytes of one file that are held in memory; a larger one waits in a file of ours."""
 _AT_ONCE = 256 << 20
 """Bytes after which what was counted is remembered, however much is still to come: some seconds of work."""
@@ -44,6 +46,20 @@ class LogSight:
     """What was wrong with what was read, and how often."""
 
 
+@dataclass(slots=True)
+class Ahead:
+    """A log that somebody has begun to read in this round."""
+
+    shelf: LogShelf
+    """As it is stored."""
+    memory: Memory
+    """What is stored, with all that was read in this round."""
+    tally: Tally
+    """What was wrong with that."""
+    backlog: Backlog | None = None
+    """What there is still to read; None if nobody knows."""
+
+
 async def read_logs(
     connector: AnyConnector,
     store: Store,
@@ -51,25 +67,51 @@ async def read_logs(
     now: datetime,
     components: Mapping[str, str],
     into: LogSight,
+    ahead: Ahead | None = None,
 ) -> None:
     """Read what a connector's log says since the last round, remember it, and judge all that is remembered.
 
-    ``components`` are RE2 patterns by component. Raises the connector's error, after what came before it was
-    remembered and judged.
+    ``components`` are RE2 patterns by component; ``ahead`` is where to go on if it was begun. Raises the
+    connector's error, after what came before it was remembered and judged.
     """
     if not isinstance(connector, HasLogs):
         return
-    shelf = await thread(store.log_shelf, connector.name)
-    memory = await thread(Memory, Components(components), shelf.books, now.timestamp())
-    reader = _Reader(connector, store, thread, shelf, memory, now)
+    ahead = ahead or await opened_log(connector, store, thread, now, components)
+    memory = ahead.memory
+    reader = _Reader(connector, store, thread, ahead, now)
     try:
-        await reader.read(connector, LogAsk(now, shelf.cursor))
+        if ahead.backlog is not None and isinstance(connector, HasBacklog):
+            await reader.read(read_backlog(connector, ahead.backlog))
+        else:
+            await reader.read(connector.logs(LogAsk(now, ahead.shelf.cursor)))
     finally:
         into.lines, into.bad = memory.lines, dict(reader.tally.bad)
         read_until = reader.shelf.read_until
         if read_until is not None:
             until = (read_until - connector.overlap).timestamp()
             into.verdicts = await thread(_judged, memory, until)
+
+
+async def opened_log(
+    connector: AnyConnector,
+    store: Store,
+    thread: StoreThread,
+    now: datetime,
+    components: Mapping[str, str],
+) -> Ahead:
+    """What is stored of a connector's log."""
+    shelf = await thread(store.log_shelf, connector.name)
+    memory = await thread(Memory, Components(components), shelf.books, now.timestamp())
+    return Ahead(shelf, memory, Tally())
+
+
+def mine_file(file: IO[bytes], memory: Memory, tally: Tally, now: datetime) -> None:
+    """Count the lines of one file, from its beginning."""
+    file.seek(0)
+    events = Events(now.timestamp(), tally)
+    for block in blocks(_pieces(file), tally):
+        memory.add(events.feed(block))
+    memory.add(events.finish())
 
 
 class _Reader:
@@ -80,36 +122,35 @@ class _Reader:
         connector: AnyConnector,
         store: Store,
         thread: StoreThread,
-        shelf: LogShelf,
-        memory: Memory,
+        begun: Ahead,
         now: datetime,
     ) -> None:
         self._instance = connector.name
         self._store = store
         self._thread = thread
-        self._memory = memory
+        self._memory = begun.memory
         self._now = now
-        self.shelf = shelf
-        self.tally = Tally()
-        self._before = shelf.lines
+        self.shelf = begun.shelf
+        self.tally = begun.tally
+        self._before = begun.shelf.lines - begun.memory.lines
 
-    async def read(self, connector: HasLogs, ask: LogAsk) -> None:
+    async def read(self, parts: AsyncIterator[LogPart]) -> None:
         """Everything that is new. What was mined is remembered even if an error follows."""
         latest: LogPart | None = None
         try:
-            with SpooledTemporaryFile(_IN_MEMORY) as spool:
+            with SpooledTemporaryFile(IN_MEMORY) as spool:
                 name, unsaved = "", 0
-                async for part in connector.logs(ask):
+                async for part in parts:
                     if part.name != name:  # the file before was given up, or is done
                         name = part.name
-                        _empty(spool)
+                        emptied(spool)
                     spool.write(part.data)
                     if part.cursor is None:
                         continue
                     unsaved += spool.tell()
                     latest = part
-                    await self._thread(self._mine, spool)
-                    _empty(spool)
+                    await self._thread(mine_file, spool, self._memory, self.tally, self._now)
+                    emptied(spool)
                     if unsaved >= _AT_ONCE:
                         await self._remember(latest, None)
                         unsaved = 0
@@ -117,14 +158,6 @@ class _Reader:
             await self._remember(latest, None)
             raise
         await self._remember(latest, self._now)
-
-    def _mine(self, file: IO[bytes]) -> None:
-        """Count the lines of one file."""
-        file.seek(0)
-        events = Events(self._now.timestamp(), self.tally)
-        for block in blocks(_pieces(file), self.tally):
-            self._memory.add(events.feed(block))
-        self._memory.add(events.finish())
 
     async def _remember(self, part: LogPart | None, read_until: datetime | None) -> None:
         """What was counted and where to go on, together. The round's time is noted once all was read."""
@@ -138,7 +171,8 @@ class _Reader:
         await self._thread(self._store.save_log_shelf, self._instance, self.shelf)
 
 
-def _empty(spool: IO[bytes]) -> None:
+def emptied(spool: IO[bytes]) -> None:
+    """Make a file empty again."""
     spool.seek(0)
     spool.truncate()
 

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue, TypeAdapter
 
 from dogwatch.copies import Copies
-from dogwatch.errors import SettingsError, StoreError
+from dogwatch.errors import DATA_FAULTS, ConnectorError, SettingsError, StoreError
 from dogwatch.gather.lineage import steps_in
 from dogwatch.keeper import Keeper
+from dogwatch.logshare import SHARE, mined, put_together, shared_out
+from dogwatch.logwatch import Ahead
 from dogwatch.messenger import Messenger
 from dogwatch.model import Consent, Incident, TurnKind
 from dogwatch.model.call import WaitingCall
@@ -39,13 +41,15 @@ from dogwatch.store.steps import (
     CONCLUDE,
     FOLLOW,
     INVESTIGATE,
+    LEASED,
+    MINE,
     READ,
     Plan,
     StepEnd,
     Taken,
     Waiting,
 )
-from dogwatch.wire.connector import AnyConnector
+from dogwatch.wire.connector import AnyConnector, HasBacklog, LogAsk
 from dogwatch.wire.http import Doors
 
 if TYPE_CHECKING:
@@ -104,6 +108,8 @@ class Relay:
         self._thread = thread
         self._holder = holder
         self._verbs = verbs
+        self.share = SHARE
+        """Bytes of a log that one worker mines at a time; twice as much is read by one alone."""
 
     # ── at one go ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,7 +173,7 @@ class Relay:
     def _standing(self, now: datetime) -> Standing:
         steps = self._store.waiting_steps()
         newest, began, ended = self._store.last_rounds()
-        busy = any(one.key[1] in (READ, CONCLUDE, ACT) for one in steps) or self._store.round_held(now)
+        busy = any(one.key[1] in LEASED for one in steps) or self._store.round_held(now)
         return Standing(steps, busy, newest, began, ended, self._store.waiting_calls())
 
     async def begin(self, standing: Standing, asked: frozenset[str] | None) -> int | None:
@@ -194,15 +200,15 @@ class Relay:
             if taken.leads:
                 heart = asyncio.create_task(self._renew(inner))
                 stack.callback(heart.cancel)
-            does = {
+            does: dict[str, Callable[[Taken, Store, AsyncExitStack], Awaitable[str | None]]] = {
                 READ: self._read,
+                MINE: self._mine,
                 CONCLUDE: self._conclude,
                 ACT: self._act,
                 FOLLOW: self._follow,
                 INVESTIGATE: self._investigate,
             }
-            await does[key[1]](taken, inner, stack)
-        return "done"
+            return await does[key[1]](taken, inner, stack) or "done"
 
     async def _give_up(self, taken: Taken, store: Store) -> str:
         """A platform that nobody comes to the end of reading is blind; a round that nobody comes to the end
@@ -213,18 +219,54 @@ class Relay:
             await self._thread(store.end_step, StepEnd(), self._clock.now())
         return "given up"
 
-    async def _read(self, taken: Taken, store: Store, stack: AsyncExitStack) -> None:
+    async def _read(self, taken: Taken, store: Store, stack: AsyncExitStack) -> str | None:
         name = taken.key[2]
         end = StepEnd()
-        known = name in self._settings.connectors
-        if not known and taken.tries < _STRANGE:
+        connector = await self._connected(name, taken, stack)
+        if connector is not None:
+            ahead = None
+            if isinstance(connector, HasBacklog):
+                ahead, shares = await self._begun(taken, store, connector)
+                if shares:
+                    await self._thread(store.share_out, shares)
+                    return f"shared out, {len(shares)} shares"
+            round_ = await self._made([connector], store, self._messenger(stack), (), frozenset({name}))
+            reading = await round_.look(connector, taken.plan.now, ahead)
+            end = StepEnd(await self._thread(_READING.dump_python, reading, mode="json"))
+        await self._thread(store.end_step, end, self._clock.now())
+        return None
+
+    async def _connected(self, name: str, taken: Taken, stack: AsyncExitStack) -> AnyConnector | None:
+        """A connector that a step is about; None if it seems to be removed. Raises SettingsError as long as
+        it may be this worker that does not know it."""
+        if name in self._settings.connectors:
+            return await self._verbs.connect(self._settings.connectors[name], stack)
+        if taken.tries < _STRANGE:
             why = f"the round asks {name!r}, and this worker has no such connector"
             raise SettingsError(why, "is its dogwatch.yaml the same as on the other machines?")
-        if known:
-            connector = await self._verbs.connect(self._settings.connectors[name], stack)
-            round_ = await self._made([connector], store, self._messenger(stack), (), frozenset({name}))
-            reading = await round_.look(connector, taken.plan.now)
-            end = StepEnd(await self._thread(_READING.dump_python, reading, mode="json"))
+        return None
+
+    async def _begun(
+        self, taken: Taken, store: Store, connector: AnyConnector
+    ) -> tuple[Ahead, list[JsonValue]]:
+        """What others have mined of a log, put together, and the shares of what is left if that is much. What
+        they did not come to the end of is not shared out again: who cannot be asked would be for ever."""
+        now = taken.plan.now
+        parts = (connector, store, self._thread, taken.key, now, self._settings.log_components)
+        ahead, whole = await put_together(*parts)
+        if whole and isinstance(connector, HasBacklog):
+            with suppress(ConnectorError, *DATA_FAULTS):  # who reads on meets the same, and says so
+                ahead.backlog = await connector.backlog(LogAsk(now, ahead.shelf.cursor))
+                return ahead, shared_out(ahead.backlog.objects, self.share)
+        return ahead, []
+
+    async def _mine(self, taken: Taken, store: Store, stack: AsyncExitStack) -> None:
+        name = taken.key[2].rpartition("/")[0]
+        end = StepEnd()
+        connector = await self._connected(name, taken, stack)
+        if connector is not None and isinstance(connector, HasBacklog):
+            now, components = taken.plan.now, self._settings.log_components
+            end = StepEnd(await mined(connector, taken.body, self._thread, now, components))
         await self._thread(store.end_step, end, self._clock.now())
 
     async def _conclude(self, taken: Taken, store: Store, stack: AsyncExitStack) -> None:

@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 
 from dogwatch.causes.advice import Runbook
 from dogwatch.detect import Detection, Policy, by_cadence, by_habit, detect, in_order
-from dogwatch.errors import ConnectorError, UnexpectedAnswer
+from dogwatch.errors import DATA_FAULTS, ConnectorError, UnexpectedAnswer
 from dogwatch.gather.cases import Scene, conclude
 from dogwatch.gather.graph import pipeline_graph
 from dogwatch.gather.health import health
 from dogwatch.gather.matters import Agenda, agenda, first_looks, matter, with_leaders, with_longer
 from dogwatch.gather.telling import channel_findings, telling, watcher_findings
 from dogwatch.incidents import Correlation
-from dogwatch.logwatch import LogSight, judge_logs, read_logs
+from dogwatch.logwatch import Ahead, LogSight, judge_logs, read_logs
 from dogwatch.model import Alert, Finding, HealthAssessment, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.notify.routing import Plan as Telling
@@ -54,8 +54,6 @@ _TRIES = 5
 """How often a round thinks again because a person changed an incident while it thought."""
 _SUSPICIOUS_SKEW = 120.0
 """Seconds by which a platform's clock may differ before it changes how far back we read."""
-_DATA_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
-"""What hostile or absurd data can provoke in a connector beyond what it checks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +145,7 @@ class Round:
         self._pushed = pushed
         self._feeds = feeds
         self._progress = progress
+        self._ahead: dict[str, Ahead] = {}
         self._names: dict[str, Mapping[str, str]] = {}
         """Of jobs by id, for each instance whose jobs this round has listed."""
 
@@ -208,9 +207,11 @@ class Round:
                     raise
         raise AssertionError("not reached: the last try returns or raises")
 
-    async def look(self, connector: AnyConnector, now: datetime) -> Reading:
+    async def look(self, connector: AnyConnector, now: datetime, ahead: Ahead | None = None) -> Reading:
         """Read one platform of a round that began at ``now``, or take what is known of it if it is not
-        asked."""
+        asked. ``ahead``: its log, where somebody has begun to read that."""
+        if ahead is not None:
+            self._ahead[connector.name] = ahead
         source = await self._thread(self._store.source, connector.name, _kind(connector))
         reading = Reading(connector.title, source, Signals(connector.name), LogSight(connector.name))
         return await self._read(connector, reading, now) if connector.name in self._asked else reading
@@ -232,7 +233,7 @@ class Round:
                 await part(connector, reading, now)
             except ConnectorError as error:
                 failure = failure or error
-            except _DATA_FAULTS as error:
+            except DATA_FAULTS as error:
                 failure = failure or UnexpectedAnswer(
                     f"an answer could not be made sense of ({type(error).__name__})",
                     "the platform may have changed its API; please report this with the dogwatch version",
@@ -285,7 +286,8 @@ class Round:
         await read_signals(connector, source, store, thread, now, history, reading.signals)
 
     async def _read_logs(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
-        await read_logs(connector, self._store, self._thread, now, self._log_components, reading.log)
+        ahead = self._ahead.get(connector.name)
+        await read_logs(connector, self._store, self._thread, now, self._log_components, reading.log, ahead)
         if isinstance(connector, HasLogs) and isinstance(connector, HasCaveats):  # it may have fallen behind
             reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
 

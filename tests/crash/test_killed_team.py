@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.real]
 WORKERS, WATCHERS = 3, 2
 KILLS = 2
 STOPS = 1
+SHARE, SMALL = 100_000, 12_000
+"""Bytes of a log that one worker mines at a time: there are shares in the first round, or in every third."""
 
 
 def test_a_team_in_which_many_die_remembers_says_and_does_what_one_process_would(
@@ -32,12 +34,16 @@ def test_a_team_in_which_many_die_remembers_says_and_does_what_one_process_would
     troubles = ["kill"] * kills + ["stop"] * stops
     rng.shuffle(troubles)
     plan = dict(zip(_drawn(rng, len(made), len(troubles)), troubles, strict=False))
-    url = postgres.fresh()
-    with place(tmp_path / "team", url, rounds, port) as here, Team(here, url, WORKERS, WATCHERS, rng) as team:
+    url, share = postgres.fresh(), SHARE if kills == KILLS else SMALL
+    with (
+        place(tmp_path / "team", url, rounds, port) as here,
+        Team(here, url, WORKERS, WATCHERS, rng, share) as team,
+    ):
         for number, (at, whole) in enumerate(made):
-            team.play(at, whole, partial(_trouble, what=plan.get(number, "")))
+            team.play(at, whole, partial(_trouble, what=plan.get(number, "")) if number else _mining)
         found, asked, arrived = team.remembered(), here.asked(), here.arrived
         sys.stdout.write(f"{len(made)} rounds; killed in: {dict(team.killed)}\n")
+        assert team.killed["mine"]
         assert team.rows("SELECT count(*), count(ended_at) FROM rounds") == [(len(made), len(made))]
         assert team.rows("SELECT count(*) FROM leases WHERE name = 'round'") == [(0,)]
         assert team.rows("SELECT count(*) FROM calls WHERE state != 'done'") == [(0,)]
@@ -51,6 +57,11 @@ def test_a_team_in_which_many_die_remembers_says_and_does_what_one_process_would
 def _drawn(rng: random.Random, rounds: int, troubles: int) -> list[int]:
     """In which rounds something happens; none in the first one, in which everything is new."""
     return rng.sample(range(1, rounds), min(troubles, rounds - 1))
+
+
+def _mining(team: Team) -> None:
+    """In the first round a worker is killed while it mines a share of the log."""
+    team.kill(*team.wait_for("mine"))
 
 
 def _trouble(team: Team, what: str) -> None:

@@ -1,17 +1,20 @@
 """Logs in buckets, as other people's code keeps them: the Cloud Storage emulator and moto's S3, filled over
-HTTP and by boto3, read by our connectors."""
+HTTP and by boto3, read by our connectors; by one process, and by several workers on a real PostgreSQL."""
 
 import asyncio
 import gzip
 import json
+import random
 import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,15 +24,24 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from dogwatch.app import Dogwatch
 from dogwatch.connectors import load
+from dogwatch.engine.house import House
+from dogwatch.engine.team import Worker
 from dogwatch.errors import Unreachable
 from dogwatch.logwatch import LogSight, read_logs
+from dogwatch.settings import ConnectorConfig, Settings
 from dogwatch.store import Store, StoreThread, open_store
+from dogwatch.store.copying import backup
 from dogwatch.wire.connector import AnyConnector
-from dogwatch.wire.http import Doors
+from dogwatch.wire.http import Doors, Pace
 from support.cli import run
 from support.clock import JumpingClock
+from support.crash_memory import Memory, differences
+from support.estates import Stopped
 from support.ports import free_port
+from support.postgres import Postgres
+from support.team import told_by
 
 pytestmark = pytest.mark.real
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -238,3 +250,83 @@ def test_the_command_line_mines_the_same_wherever_the_files_are(bucket: Bucket, 
     assert told.exit_code == 0, told.stderr
     assert json.loads(told.stdout) == local
     assert local["lines"] == 900
+
+
+class StandingClock(Stopped):
+    """Sleeping takes real time, and the clock does not show it."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others do something."""
+        await asyncio.sleep(min(seconds, 0.05))
+
+
+def by_workers(settings: Settings, clock: StandingClock, names: str) -> Counter[str]:
+    """One round by so many workers; which of them mined how many shares."""
+    done, over = Counter[str](), asyncio.Event()
+
+    def say(name: str, event: str, /, **fields: object) -> None:
+        assert event not in {"step failed", "store failed", "queue failed"}, fields
+        done[name] += str(fields.get("step")).startswith("mine")
+        if fields.get("step") == "follow":
+            over.set()
+
+    async def life() -> None:
+        def opened(found: Settings) -> Dogwatch:
+            return Dogwatch(found, clock=clock, pace=Pace(per_second=0), rng=random.Random(1))
+
+        workers = [
+            Worker(
+                House(lambda: settings, opened, clock, partial(say, name), poll=0.05),
+                name,
+                2,
+                beat=0.2,
+                stale=5.0,
+                share=len(lines(0, range(100))),
+            )
+            for name in names
+        ]
+        running = [asyncio.ensure_future(one.run(settings)) for one in workers]
+        async with asyncio.timeout(60):
+            await over.wait()
+            for one in workers:
+                one.stopping.set()
+            await asyncio.gather(*running)
+
+    asyncio.run(life())
+    return done
+
+
+@pytest.mark.slow
+def test_what_several_workers_read_of_one_bucket_is_what_one_process_remembers(
+    bucket: Bucket, tmp_path: Path, postgres: Postgres
+) -> None:
+    for hour in range(6):
+        for shard in range(4):
+            first = 1_000 * shard
+            bucket.put(object_name(hour, f"S{shard}"), lines(hour, range(first, first + 90 + 10 * hour)))
+    given = load(bucket.kind).Settings.model_validate(bucket.settings)
+    known = {bucket.kind: ConnectorConfig(name=bucket.kind, kind=bucket.kind, settings=given)}
+    clock = StandingClock(DAY + timedelta(hours=7))
+    one = Settings(timezone="UTC", store=str(tmp_path / "one.db"), connectors=known)
+
+    async def alone() -> None:
+        async with Dogwatch(one, clock=clock, pace=Pace(per_second=0)) as app:
+            await app.check()
+
+    asyncio.run(alone())
+    many = one.model_copy(update={"store": postgres.fresh()})
+    done = by_workers(many, clock, "abc")
+    assert done.total() > 10
+    assert len(+done) > 1
+    store = open_store(many.store)
+    backup(store, tmp_path / "many.db")
+    assert store.log_shelf(bucket.kind).lines == sum(4 * (90 + 10 * hour) for hour in range(6))
+    store.close()
+    wanted = without_skew(told_by(tmp_path / "one.db"))
+    assert differences(without_skew(told_by(tmp_path / "many.db")), wanted) == []
+    assert len(wanted["log_books"]) == 1
+
+
+def without_skew(remembered: Memory) -> Memory:
+    """The other side's clock is the machine's."""
+    return {**remembered, "sources": [{**row, "skew_seconds": 0} for row in remembered["sources"]]}

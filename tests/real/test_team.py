@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -18,12 +18,15 @@ from dogwatch.engine.team import Worker
 from dogwatch.errors import SettingsError, StoreError
 from dogwatch.lab.serve import Lab
 from dogwatch.settings import Settings, load
+from dogwatch.wire.bucket import AT_ONCE
 from dogwatch.wire.http import Pace
 from support.estates import Stopped, shop, world
 from support.postgres import Postgres
 
 pytestmark = pytest.mark.real
 BEAT, STALE = 0.2, 1.0
+PATIENCE = 10.0
+"""Seconds after which workers are taken for dead where none is to be."""
 
 
 class StandingClock(Stopped):
@@ -71,6 +74,44 @@ def test_of_a_platform_one_step_at_a_time_is_done_whoever_works(postgres: Postgr
     asyncio.run(with_queue(postgres.fresh(), do, work, workers=3))
     assert sorted(done) == sorted(todo)
     assert (most["airbyte"], most["databricks"], most["all"]) == (1, 1, 2)
+
+
+def test_of_a_log_each_worker_mines_one_share_at_a_time_and_all_together_as_many_as_it_allows(
+    postgres: Postgres,
+) -> None:
+    under_way, most, done = Counter[int](), Counter[str](), Counter[int]()
+    todo = [(1, "mine", f"a/b/{number}") for number in range(3 * AT_ONCE)]
+    same = [(1, "mine", f"c/{AT_ONCE * number}") for number in range(3)]
+
+    def doing(worker: int) -> jobs.Do:
+        async def do(step: Todo) -> None:
+            under_way.update([worker, -1] if step in todo else [worker])
+            most["worker"] = max(most["worker"], under_way[worker])
+            most["all"] = max(most["all"], under_way[-1])
+            await asyncio.sleep(0.1)
+            under_way.subtract([worker, -1] if step in todo else [worker])
+            done[worker] += 1
+
+        return do
+
+    async def life(url: str) -> None:
+        async with AsyncExitStack() as stack:
+            queues = [
+                await stack.enter_async_context(jobs.opened(url, "", doing(n), room=4)) for n in range(3)
+            ]
+            for one in todo + same:
+                await queues[0].put(one)
+            working = [asyncio.ensure_future(one.work("w", 4, BEAT, PATIENCE)) for one in queues]
+            async with asyncio.timeout(30):
+                while done.total() < len(todo + same):
+                    await asyncio.sleep(0.02)
+            for running in working:
+                running.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+
+    asyncio.run(life(postgres.fresh()))
+    assert (most["worker"], most["all"]) == (1, 3)
+    assert all(done[worker] for worker in range(3))
 
 
 def test_what_waits_already_is_not_put_again(postgres: Postgres) -> None:
@@ -166,7 +207,7 @@ def _heard_of_two(lab: Lab, config: Path, url: str) -> list[str]:
             await asyncio.sleep(0.05)
 
     async def life() -> None:
-        workers = [Worker(house, name, 2, beat=BEAT, stale=STALE) for name in ("a", "b")]
+        workers = [Worker(house, name, 2, beat=BEAT, stale=PATIENCE) for name in ("a", "b")]
         running = [asyncio.ensure_future(one.run(settings)) for one in workers]
         async with asyncio.timeout(60):
             await until("step follow")

@@ -63,6 +63,11 @@ jobs:
   databricks/marts: {name: Marts, schedule: "40 * * * *", duration: 5m, spread: 0.1, rows: 500}
   power_automate/mail: {name: Mail, schedule: "30 * * * *", duration: 1m, spread: 0.1, rows: 5}
   snowflake/sums: {name: SUMS, schedule: "50 * * * *", duration: 3m, spread: 0.1, rows: 50}
+components:
+  component/archive:
+    platform: gcs
+    rate: 1/m
+    templates: ["archived {doc} under retention class {word}", "WARNING checksum of bundle {id} recomputed"]
 """
 SCENARIO = """
 id: s
@@ -123,7 +128,7 @@ def some_ports() -> int:
     while True:
         first = free_port()
         with ExitStack() as stack, suppress(OSError):
-            for number in range(1, 4):
+            for number in range(1, 5):
                 stack.enter_context(socket.create_server(("127.0.0.1", first + number)))
             return first
 
@@ -210,6 +215,8 @@ class Team:
     workers: int
     watchers: int
     rng: random.Random
+    share: int
+    """Bytes of a log that one worker mines at a time."""
     members: list[Member] = field(default_factory=list[Member])
     killed: Counter[str] = field(default_factory=Counter[str])
     """By what was under way."""
@@ -224,7 +231,15 @@ class Team:
         home = self.here.config.parent
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, str(MEMBER), kind, name, str(self.here.config), str(self._clock)],
+                [
+                    sys.executable,
+                    str(MEMBER),
+                    kind,
+                    name,
+                    str(self.here.config),
+                    str(self._clock),
+                    str(self.share),
+                ],
                 cwd=home,
                 env=clean(home) | {"PYTHONPATH": str(MEMBER.parents[1])},
                 stdin=subprocess.DEVNULL,
@@ -308,13 +323,13 @@ class Team:
     def _busy(self) -> list[tuple[Any, ...]]:
         return self.rows("SELECT kind, about, holder FROM steps WHERE state = 'waiting' ORDER BY kind")
 
-    def _at_work(self) -> tuple[Member, str] | None:
-        """A member that is in the midst of a step now, and of which."""
+    def _at_work(self, wanted: str = "") -> tuple[Member, str] | None:
+        """A member that is in the midst of a step now, and of which; of that kind, if one is wanted."""
         pids = {one.process.pid: one for one in self.members}
         found = [
             (pids[int(told[1])], kind)
             for kind, _, holder in self._busy()
-            if (told := _PID.search(holder)) and int(told[1]) in pids
+            if (told := _PID.search(holder)) and int(told[1]) in pids and wanted in ("", kind)
         ]
         return self.rng.choice(found) if found else None
 
@@ -330,6 +345,17 @@ class Team:
                 break
             threading.Event().wait(0.01)
         return found
+
+    def wait_for(self, kind: str) -> tuple[Member, str]:
+        """A member in the midst of a step of that kind, as soon as there is one."""
+        found: list[tuple[Member, str]] = []
+
+        def seen() -> bool:
+            found.extend(one for one in [self._at_work(kind)] if one)
+            return bool(found)
+
+        self.until(f"somebody to {kind}", seen)
+        return found[0]
 
     def kill(self, member: Member, doing: str) -> None:
         """Kill it, and start another one of that name, as a supervisor does."""

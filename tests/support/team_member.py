@@ -1,5 +1,5 @@
 """One worker or one watcher in a process of its own, on a clock that the test holds:
-``python team_member.py <worker|watch> <name> <dogwatch.yaml> <clock file>``."""
+``python team_member.py <worker|watch> <name> <dogwatch.yaml> <clock file> <bytes of a share>``."""
 
 import asyncio
 import os
@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from dogwatch.app import Dogwatch
@@ -59,6 +60,7 @@ class HeldClock:
 def main() -> None:
     """Be a member until stopped."""
     kind, name, config, clock = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+    share = int(sys.argv[5])
 
     settings = load(config, os.environ, config.parent)
     own = HeldClock(clock, moves=True)
@@ -71,7 +73,8 @@ def main() -> None:
     )
 
     async def life() -> None:
-        member = Worker(house, name, 2, beat=BEAT, stale=STALE) if kind == "worker" else Watch(house, name)
+        worker = partial(Worker, house, name, 2, beat=BEAT, stale=STALE, share=share)
+        member = worker() if kind == "worker" else Watch(house, name)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, member.stopping.set)
         await member.run(settings)
 

@@ -6,7 +6,7 @@ https://cloud.google.com/storage/docs/json_api/v1/objects/list
 """
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -14,14 +14,14 @@ from pydantic import BaseModel, Field, SecretStr, TypeAdapter, field_validator
 
 from dogwatch.model import UtcTime
 from dogwatch.model.text import one_line
-from dogwatch.wire.bucket import unread_logs
+from dogwatch.wire.bucket import AT_ONCE, backlog, unread_logs
 from dogwatch.wire.connector import Connector, ConnectorSettings, LogAsk, LogPart
 from dogwatch.wire.google import google_login
 from dogwatch.wire.http import Answer, Doors, Http, Pace
-from dogwatch.wire.unread import Object, checked_layout, pieces
+from dogwatch.wire.unread import Backlog, Object, checked_layout, pieces
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
-PACE = Pace(per_second=50.0, concurrency=8, timeout=60.0)
+PACE = Pace(per_second=50.0, concurrency=AT_ONCE, timeout=60.0)
 _CLOUD_RUN = (
     "run.googleapis.com/stderr",
     "run.googleapis.com/stdout",
@@ -101,8 +101,14 @@ class Gcs(Connector[GcsSettings]):
 
     def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
         """The objects of the last days that were not read yet, late ones included."""
-        now = ask.now + (self._http.skew or timedelta(0))
-        return unread_logs(self, ask, now, self.settings.layout, self.settings.logs)
+        return unread_logs(self, ask, self._there(ask.now), self.settings.layout, self.settings.logs)
+
+    async def backlog(self, ask: LogAsk) -> Backlog:
+        """The names of the same, to be read in whatever order."""
+        return await backlog(self, ask, self._there(ask.now), self.settings.layout, self.settings.logs)
+
+    def _there(self, now: datetime) -> datetime:
+        return now + (self._http.skew or timedelta(0))
 
     @property
     def _objects(self) -> str:

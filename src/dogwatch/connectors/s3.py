@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote_plus, urlsplit
 from xml.parsers import expat
@@ -26,14 +26,14 @@ from dogwatch.errors import AuthError, UnexpectedAnswer
 from dogwatch.model import UtcTime
 from dogwatch.model.text import one_line
 from dogwatch.wire.answer import Answer
-from dogwatch.wire.bucket import unread_logs
+from dogwatch.wire.bucket import AT_ONCE, backlog, unread_logs
 from dogwatch.wire.connector import Connector, ConnectorSettings, LogAsk, LogPart, News
 from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.sigv4 import Keys, query_string, signed
 from dogwatch.wire.sqs import Queue, told_of, usable_queue
-from dogwatch.wire.unread import Object, checked_layout, pieces
+from dogwatch.wire.unread import Backlog, Object, checked_layout, pieces
 
-PACE = Pace(per_second=100.0, concurrency=8, timeout=60.0)
+PACE = Pace(per_second=100.0, concurrency=AT_ONCE, timeout=60.0)
 _ASLEEP = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """What is stored so has to be woken up before it can be read, which takes hours."""
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
@@ -149,8 +149,15 @@ class S3(Connector[S3Settings]):
     def logs(self, ask: LogAsk) -> AsyncIterator[LogPart]:
         """The objects of the last days that were not read yet, late ones included."""
         self._asleep = 0
-        now = ask.now + (self._http.skew or timedelta(0))
-        return unread_logs(self, ask, now, self.settings.layout, self.settings.logs)
+        return unread_logs(self, ask, self._there(ask.now), self.settings.layout, self.settings.logs)
+
+    async def backlog(self, ask: LogAsk) -> Backlog:
+        """The names of the same, to be read in whatever order."""
+        self._asleep = 0
+        return await backlog(self, ask, self._there(ask.now), self.settings.layout, self.settings.logs)
+
+    def _there(self, now: datetime) -> datetime:
+        return now + (self._http.skew or timedelta(0))
 
     async def find(self, prefix: str) -> Sequence[Object]:
         """All objects whose names begin so, but for those that sleep."""

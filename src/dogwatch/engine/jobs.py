@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dogwatch.errors import StoreError
+from dogwatch.wire.bucket import AT_ONCE
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 INSTALL = 'pip install "dogwatch[team]"'
 BEAT, STALE = 5.0, 20.0
 """Seconds between two heartbeats of a worker, and after how many without one it is taken for dead."""
-_QUEUE = "dogwatch"
+_QUEUE, _LOGS = "dogwatch", "dogwatch logs"
+"""Shares of logs wait by themselves: they are work for a processor, of which a worker has one."""
 _POLL = 1.0
 """Seconds between two looks at the queue; new jobs are told at once, those that were put back are not."""
 _GRACE = 25.0
@@ -33,7 +35,8 @@ _CONNECT_SECONDS = 10
 _MAKING = 0x646F67776A6F
 """The advisory lock of those who make the tables."""
 BEGIN = "begin"
-_URGENCY = {BEGIN: 50, "conclude": 40, "act": 40, "read": 30, "follow": 20, "investigate": 10}
+_MINE = "mine"
+_URGENCY = {BEGIN: 50, "conclude": 40, "act": 40, "read": 30, _MINE: 30, "follow": 20, "investigate": 10}
 """What is begun is brought to its end before something new is begun; what agents do can wait."""
 
 Todo: TypeAlias = tuple[int, str, str]
@@ -50,24 +53,23 @@ class Jobs:
     async def known(self) -> set[str]:
         """The names of all jobs that wait or are under way."""
         with translated():
-            jobs = await self._app.job_manager.list_jobs_async(queue=_QUEUE)
+            jobs = await self._app.job_manager.list_jobs_async()
             return {job.queueing_lock or "" for job in jobs if job.status in ("todo", "doing")}
 
     async def put(self, todo: Todo, *, wait: int = 0) -> None:
         """Let a step be done, in ``wait`` seconds at the earliest; nothing happens if it waits already.
 
-        Of a platform's steps one at a time is done, however many workers there are: what its connector
-        allows itself in requests holds for all of them together.
+        Of a platform's steps one at a time is done, however many workers there are, and of the shares of a
+        log ``AT_ONCE``: what its connector allows itself in requests holds for all of them together.
         """
         from procrastinate.exceptions import AlreadyEnqueued
 
         number, kind, about = todo
-        lock = f"platform {about}" if kind == "read" else name_of(todo)
         with translated():
             job = self._app.configure_task(
                 "step",
-                queue=_QUEUE,
-                lock=lock,
+                queue=_LOGS if kind == _MINE else _QUEUE,
+                lock=_lock_of(todo),
                 queueing_lock=name_of(todo),
                 priority=_URGENCY[kind],
                 schedule_in={"seconds": wait} if wait else None,
@@ -102,11 +104,26 @@ class Jobs:
             return
 
     async def work(self, name: str, concurrency: int, beat: float, stale: float) -> None:
-        """Do what is put, so many steps at a time, until cancelled: then what is under way has ``_GRACE``
-        seconds. Also ends when the database is gone for a moment."""
+        """Do what is put, so many steps and one share of a log at a time, until cancelled: then what is under
+        way has ``_GRACE`` seconds. Also ends when the database is gone for a moment."""
+        both = [
+            asyncio.ensure_future(self._work(queue, name, most, beat, stale))
+            for queue, most in ((_QUEUE, concurrency), (_LOGS, 1))
+        ]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in both:
+                one.cancel()
+            ends = await asyncio.gather(*both, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, StoreError):
+                raise end
+
+    async def _work(self, queue: str, name: str, concurrency: int, beat: float, stale: float) -> None:
         with translated():
             await self._app.run_worker_async(
-                queues=[_QUEUE],
+                queues=[queue],
                 name=name,
                 concurrency=concurrency,
                 fetch_job_polling_interval=min(_POLL, beat),
@@ -121,6 +138,17 @@ class Jobs:
 def name_of(todo: Todo) -> str:
     """Under this name it waits once."""
     return f"{todo[0]} {todo[1]} {todo[2]}"
+
+
+def _lock_of(todo: Todo) -> str:
+    """Of steps with the same one at a time is under way."""
+    _, kind, about = todo
+    if kind == "read":
+        return f"platform {about}"
+    if kind == _MINE:
+        platform, _, number = about.rpartition("/")
+        return f"log {int(number) % AT_ONCE} {platform}"
+    return name_of(todo)
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from dogwatch.engine.house import House, Lasting
 from dogwatch.engine.jobs import BEAT, STALE, Jobs, Todo
 from dogwatch.engine.schedule import called, slot_due
 from dogwatch.errors import DogwatchError, SettingsError, StoreError
+from dogwatch.logshare import SHARE
 from dogwatch.model.call import Watcher
 from dogwatch.relay import Standing
 from dogwatch.settings import Settings
@@ -33,14 +34,23 @@ class Worker(Lasting):
     """One worker."""
 
     def __init__(
-        self, house: House, name: str, concurrency: int, *, beat: float = BEAT, stale: float = STALE
+        self,
+        house: House,
+        name: str,
+        concurrency: int,
+        *,
+        beat: float = BEAT,
+        stale: float = STALE,
+        share: int = SHARE,
     ) -> None:
         """``name``: as people know it; ``concurrency``: steps at a time; ``beat`` and ``stale``: seconds
-        between heartbeats, and after how many without one a worker counts as dead."""
+        between heartbeats, and after how many without one a worker counts as dead; ``share``: bytes of a log
+        that one worker mines at a time."""
         super().__init__(house)
         self._name = name
         self._concurrency = concurrency
         self._beat, self._stale = beat, stale
+        self._share = share
 
     async def _keep(self, settings: Settings) -> Settings:
         """Work with one configuration until there is another one, or until we have to stop."""
@@ -52,7 +62,7 @@ class Worker(Lasting):
         async with AsyncExitStack() as stack:
             stack.enter_context(jobs.overheard(lambda text: self._house.say("queue", told=text)))
             shift = _Shift(self._house, self._name, settings)
-            await shift.begin(stack, self._concurrency, self._stale)
+            await shift.begin(stack, self._concurrency, self._stale, self._share)
             working = asyncio.ensure_future(shift.work(self._concurrency, self._beat, self._stale))
             fresh: Settings | None = None
             try:
@@ -80,13 +90,14 @@ class _Shift:
         self._trouble = 0
         self._signed: datetime | None = None
 
-    async def begin(self, stack: AsyncExitStack, concurrency: int, stale: float) -> None:
+    async def begin(self, stack: AsyncExitStack, concurrency: int, stale: float, share: int) -> None:
         """Open the store and the queue. Raises SettingsError or StoreError."""
         password = self._settings.store_password
         secret = "" if password is None else password.get_secret_value()
         self._app: Dogwatch = await stack.enter_async_context(self._house.opened(self._settings))
         self._relay = self._app.relay()
-        room = concurrency + 4
+        self._relay.share = share
+        room = concurrency + 6
         self._jobs: Jobs = await stack.enter_async_context(
             jobs.opened(self._settings.store, secret, self._do, room=room)
         )

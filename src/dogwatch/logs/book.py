@@ -6,7 +6,7 @@ past asks for hours as well.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import repeat
@@ -29,7 +29,8 @@ _MOST_HOURS = 2000
 _MOST_COMPONENTS = 500
 _MOST_WAITING = 50_000
 _MOST_LEAVES = float(1 << 24)
-_SAMPLES = 3
+SAMPLES = 3
+"""Lines that are kept of a leaf."""
 _SAMPLE_LENGTH = 500
 OTHER = "others"
 """Stands for components beyond the number that is told apart."""
@@ -227,7 +228,22 @@ class Book:
         return by_leaf
 
     def remember(self, voices: Sequence[Voice]) -> None:
-        """Take up what another book has counted by hour."""
+        """Take up what an earlier book has counted by hour."""
+        for leaf, voice in self._restored(voices):
+            self._remembered.setdefault(leaf, []).extend(voice.samples)
+
+    def absorb(self, voices: Sequence[Voice], words: int | None = None) -> None:
+        """Take up what another book has counted of lines that come after those of this one, as if they had
+        been counted here. ``words``: its ``miner.shapes.told_apart``."""
+        self.miner.shapes.tell_apart(words)
+        for leaf, voice in self._restored(voices):
+            kept = self._samples.setdefault(leaf, [])
+            kept += voice.samples[: SAMPLES - len(kept)]
+            if len(kept) == SAMPLES:
+                self._full.add(leaf)
+
+    def _restored(self, voices: Sequence[Voice]) -> Iterator[tuple[int, Voice]]:
+        """What was counted elsewhere, counted here, with its leaf."""
         assert self._hours is not None
         numbers = self.miner.shapes.restore(voice.leaf for voice in voices)
         for leaf, voice in zip(numbers, voices, strict=True):
@@ -240,7 +256,47 @@ class Book:
             self._first[leaf] = min(self._first.get(leaf, voice.first), voice.first)
             self._last[leaf] = max(self._last.get(leaf, voice.last), voice.last)
             self._latest = max(self._latest, voice.last)
-            self._remembered.setdefault(leaf, []).extend(voice.samples)
+            yield leaf, voice
+
+    def masked(self, mask: Callable[[Leaf], Leaf]) -> "Book":
+        """The same book as if each shape had been put through ``mask`` before it was counted, with the first
+        lines of those that are one by that; itself if that changes nothing."""
+        assert self._hours is not None
+        self._settle()
+        shapes = self.miner.shapes
+        leaves = shapes.leaves()
+        masked = {number: mask(leaf) for number, leaf in leaves.items()}
+        if all(masked[number] is leaf for number, leaf in leaves.items()):
+            return self
+        book = Book(self._names, hourly=True, limits=shapes.limits)
+        book.miner.shapes.tell_apart(shapes.told_apart)
+        new = dict(zip(masked, book.miner.shapes.restore(masked.values()), strict=True))
+        book._take_up(self, [new[shapes.resolve(leaf)] for leaf in range(shapes.numbered)])
+        return book
+
+    def _take_up(self, other: "Book", leaves: Sequence[int]) -> None:
+        """Everything that another book counted but the shapes; ``leaves``: by its leaf, the one here."""
+        self.width, self.events, self._latest = other.width, other.events, other._latest
+        self._known_buckets, self._known_hours = set(other._known_buckets), set(other._known_hours)
+        self._known_components = set(other._known_components)
+        for (leaf, level, component), lines in other._counts.items():
+            self._counts[leaves[leaf], level, component] += lines
+        for (leaf, bucket), lines in other._buckets.items():
+            self._buckets[leaves[leaf], bucket] += lines
+        self._hours = Counter()
+        for (leaf, hour), lines in (other._hours or {}).items():
+            self._hours[leaves[leaf], hour] += lines
+        for leaf, first in other._first.items():
+            number, last = leaves[leaf], other._last[leaf]
+            self._first[number] = min(self._first.get(number, first), first)
+            self._last[number] = max(self._last.get(number, last), last)
+        for leaf, kept in other._samples.items():
+            known = self._samples.get(leaves[leaf])
+            some = kept if known is None else sorted([*known, *kept], key=lambda s: (s.at or 0.0, s.line))
+            self._samples[leaves[leaf]] = some[:SAMPLES]
+        for leaf, kept in other._remembered.items():
+            self._remembered.setdefault(leaves[leaf], []).extend(kept)
+        self._full = {leaf for leaf, kept in self._samples.items() if len(kept) == SAMPLES}
 
     def voices(self) -> list[Voice]:
         """What is to be remembered: all leaves that spoke at a known time."""
@@ -252,7 +308,7 @@ class Book:
         for kept in (self._samples, self._remembered):
             for leaf, some in kept.items():
                 known = samples.setdefault(resolve(leaf), [])
-                known += some[: _SAMPLES - len(known)]
+                known += some[: SAMPLES - len(known)]
         first, last = dict[int, float](), dict[int, float]()
         for leaf, at in self._first.items():
             number = resolve(leaf)
@@ -305,7 +361,7 @@ class Book:
 
     def _judged(self, entry: Entry) -> Entry:
         """With our words for levels and components."""
-        entry.samples = sorted(entry.samples, key=lambda s: (s.at is None, s.at or 0.0, s.line))[:_SAMPLES]
+        entry.samples = sorted(entry.samples, key=lambda s: (s.at is None, s.at or 0.0, s.line))[:SAMPLES]
         text = entry.samples[0].line.decode("utf-8", "replace") if entry.samples else entry.template.text
         severities = Counter[str]()
         for level, lines in entry.severities.items():
@@ -347,7 +403,7 @@ class Book:
     def _keep_samples(self, new: set[int], leaves: list[int], batch: Batch) -> None:
         """Keep the first lines of a leaf: of the first batch up to all that are wanted, then one of each."""
         lines = batch.messages.split(b"\n")
-        wanted = _SAMPLES if self._hours is not None or self.events == batch.events else 1
+        wanted = SAMPLES if self._hours is not None or self.events == batch.events else 1
         taken: Counter[int] = Counter()
         for at, leaf in enumerate(leaves):
             if leaf not in new:
@@ -357,9 +413,9 @@ class Book:
             kept = self._samples.setdefault(leaf, [])
             kept.append(Sample(time, component, lines[at][:_SAMPLE_LENGTH]))
             taken[leaf] += 1
-            if len(kept) == _SAMPLES:
+            if len(kept) == SAMPLES:
                 self._full.add(leaf)
-            if len(kept) == _SAMPLES or taken[leaf] == wanted:
+            if len(kept) == SAMPLES or taken[leaf] == wanted:
                 new.remove(leaf)
                 if not new:
                     return

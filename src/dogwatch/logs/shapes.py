@@ -144,12 +144,21 @@ class Shapes:
             for words, marks, leaf in ((w, m, self.resolve(leaf)) for w, m, leaf in self._paths())
         }
 
+    @property
+    def told_apart(self) -> int | None:
+        """How many words at one place are told apart by now; None as long as every shape is kept exactly."""
+        return None if self._trie is None else self._trie.words
+
+    def tell_apart(self, words: int | None) -> None:
+        """Tell no more words apart than another one does that is going to be counted here."""
+        if words is not None:
+            trie = self._open_trie()
+            if words < trie.words:
+                trie.coarsen(words)
+
     def absorb(self, other: "Shapes") -> list[int]:
         """Add what another one has counted. Returns, for each of its leaves, the leaf here."""
-        if other._trie is not None:
-            trie = self._open_trie()
-            if other._trie.words < trie.words:
-                trie.coarsen(other._trie.words)
+        self.tell_apart(other.told_apart)
         leaves = other.leaves()
         here = dict(zip(leaves, self.restore(leaves.values()), strict=True))
         return [here[other.resolve(leaf)] for leaf in range(len(other._into))]

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
+from pydantic import JsonValue
 
 from dogwatch.store import schema
-from dogwatch.store.access import Access
+from dogwatch.store.access import Access, StepKey
 from dogwatch.store.dialects import insert
+
+_NONE: Mapping[StepKey, JsonValue] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,11 @@ class LogBooks(Access):
                 row.cursor, row.read_until, row.lines, {name: bytes(body) for name, body in found}
             )
 
-    def save_log_shelf(self, instance: str, shelf: LogShelf) -> None:
-        """Remember where to go on, and the books that are given; other books stay as they are.
+    def save_log_shelf(
+        self, instance: str, shelf: LogShelf, shares: Mapping[StepKey, JsonValue] = _NONE
+    ) -> None:
+        """Remember where to go on, and the books that are given; other books stay as they are. ``shares``:
+        what is left to be told of shares that are counted in them now.
 
         Killed before its end, this changes nothing: what was read since is read again.
         """
@@ -67,6 +73,10 @@ class LogBooks(Access):
         ]
         with self._write() as connection:
             self._fence(connection)
+            for (number, kind, about), told in shares.items():
+                steps = schema.steps
+                share = sa.and_(steps.c.round == number, steps.c.kind == kind, steps.c.about == about)
+                connection.execute(steps.update().where(share).values(body=told))
             for table, keys, values in (
                 (schema.log_cursors, ["instance"], [cursor]),
                 (schema.log_books, ["instance", "component"], rows),

@@ -20,9 +20,12 @@ from dogwatch.store.dialects import insert
 
 BEGIN, READ, CONCLUDE, ACT, FOLLOW, INVESTIGATE = "begin", "read", "conclude", "act", "follow", "investigate"
 """The kinds of steps; in this order they follow each other."""
-LEASED = (READ, CONCLUDE, ACT)
+MINE = "mine"
+"""A share of what is read by a ``read`` that waits for all of them."""
+LEASED = (READ, MINE, CONCLUDE, ACT)
 """Those that belong to the round: it is over for the next one when none of them waits."""
-WAITING, DONE, DROPPED = "waiting", "done", "dropped"
+WAITING, PARKED, DONE, DROPPED = "waiting", "parked", "done", "dropped"
+"""``parked``: it can be done once others are."""
 _KEPT = 200
 """Rounds whose steps are remembered."""
 
@@ -77,6 +80,8 @@ class Taken:
     """Whether the round's lease is ours as well."""
     before: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     """What the steps before it told, by what they were about: of a conclusion all readings."""
+    body: JsonValue = None
+    """Of a share, what it is."""
 
 
 class Steps(Access):
@@ -104,7 +109,8 @@ class Steps(Access):
     def waiting_steps(self) -> list[Waiting]:
         """What can be done now, the oldest round first."""
         steps = schema.steps
-        query = sa.select(steps).where(steps.c.state == WAITING)
+        told = (steps.c.round, steps.c.kind, steps.c.about, steps.c.tries, steps.c.began_at)
+        query = sa.select(*told).where(steps.c.state == WAITING)
         with self._read() as connection:
             rows = connection.execute(query.order_by(steps.c.round, steps.c.kind, steps.c.about))
             return [Waiting((row.round, row.kind, row.about), row.tries, row.began_at) for row in rows]
@@ -128,14 +134,38 @@ class Steps(Access):
                 return None
             held = {"holder": me, "tries": row.tries + 1, "began_at": now}
             connection.execute(steps.update().where(*_is(key)).values(**held))
-            kind = READ if key[1] == CONCLUDE else CONCLUDE
-            before = sa.select(steps.c.about, steps.c.body).where(
-                steps.c.round == key[0], steps.c.kind == kind, steps.c.state == DONE
-            )
-            bodies = (
-                {str(row.about): row.body for row in connection.execute(before)} if key[1] != READ else {}
-            )
-            return Taken(key, plan, row.tries + 1, leads, bodies)
+            return Taken(key, plan, row.tries + 1, leads, _before(connection, key), row.body)
+
+    def share_out(self, shares: Sequence[JsonValue]) -> None:
+        """What the ``read`` that this store was made for has to read is read in shares, by whoever has time;
+        when all are done it goes on, as if nobody had begun it.
+
+        Raises StoreError if somebody took it over.
+        """
+        assert self._step is not None
+        number, _, about = self._step[0]
+        steps = schema.steps
+        with self._write() as connection:
+            self._fence(connection)
+            first = len(_shares(connection, number, about))
+            rows = [
+                _row((number, MINE, f"{about}/{first + place}"), body=share)
+                for place, share in enumerate(shares)
+            ]
+            connection.execute(insert(connection, steps), rows)
+            parked = {"state": PARKED, "holder": "", "tries": 0}
+            connection.execute(steps.update().where(*_is(self._step[0])).values(**parked))
+
+    def shares(self, number: int, about: str) -> list[StepKey]:
+        """The shares of what is read of a connector in a round, in their order."""
+        with self._read() as connection:
+            return _shares(connection, number, about)
+
+    def share(self, key: StepKey) -> JsonValue:
+        """What was told of a share when it was done."""
+        with self._read() as connection:
+            told: JsonValue = connection.execute(sa.select(schema.steps.c.body).where(*_is(key))).scalar()
+            return told
 
     def end_step(self, end: StepEnd, now: datetime) -> None:
         """The step that this store was made for is done. Raises StoreError if somebody took it over."""
@@ -145,7 +175,7 @@ class Steps(Access):
 
     def _end_step(self, connection: sa.Connection, end: StepEnd, now: datetime) -> None:
         assert self._step is not None
-        number, kind, _ = self._step[0]
+        number, kind, about = self._step[0]
         steps = schema.steps
         done = {"state": DONE, "body": end.body, "ended_at": now}
         connection.execute(steps.update().where(*_is(self._step[0])).values(**done))
@@ -156,10 +186,15 @@ class Steps(Access):
             lease.release(connection, ROUND, self._holder)
         then = list(end.then)
         open_reads = sa.select(sa.func.count()).where(
-            steps.c.round == number, steps.c.kind == READ, steps.c.state == WAITING
+            steps.c.round == number, steps.c.kind == READ, steps.c.state.in_((WAITING, PARKED))
         )
         if kind == READ and not connection.execute(open_reads).scalar_one():
             then.append((CONCLUDE, ""))
+        if kind == MINE:
+            read = about.rpartition("/")[0]
+            if not _shares(connection, number, read, WAITING):
+                parked = sa.and_(*_is((number, READ, read)), steps.c.state == PARKED)
+                connection.execute(steps.update().where(parked).values(state=WAITING))
         _add(connection, number, then)
 
     def drop_round(self, number: int) -> None:
@@ -221,8 +256,31 @@ def _goes_on(connection: sa.Connection, number: int, token: str, now: datetime) 
 
 def _drop(connection: sa.Connection, number: int) -> None:
     steps = schema.steps
-    mine = sa.and_(steps.c.round == number, steps.c.state == WAITING, steps.c.kind.in_(LEASED))
-    connection.execute(steps.update().where(mine).values(state=DROPPED))
+    ours = sa.and_(steps.c.round == number, steps.c.kind.in_(LEASED))
+    waiting = sa.and_(ours, steps.c.state.in_((WAITING, PARKED)))
+    connection.execute(steps.update().where(waiting).values(state=DROPPED))
+    shares = sa.and_(ours, steps.c.kind == MINE)  # what was mined in vain is mined again
+    connection.execute(steps.update().where(shares).values(body=None))
+
+
+def _before(connection: sa.Connection, key: StepKey) -> dict[str, JsonValue]:
+    """What the steps before this one told."""
+    if key[1] in (READ, MINE):
+        return {}
+    steps, kind = schema.steps, READ if key[1] == CONCLUDE else CONCLUDE
+    done = sa.and_(steps.c.round == key[0], steps.c.kind == kind, steps.c.state == DONE)
+    rows = connection.execute(sa.select(steps.c.about, steps.c.body).where(done))
+    return {str(row.about): row.body for row in rows}
+
+
+def _shares(connection: sa.Connection, number: int, about: str, state: str | None = None) -> list[StepKey]:
+    steps = schema.steps
+    query = sa.select(steps.c.about).where(steps.c.round == number, steps.c.kind == MINE)
+    if state is not None:
+        query = query.where(steps.c.state == state)
+    told = [str(row.about).rpartition("/") for row in connection.execute(query)]
+    places = sorted(int(place) for name, _, place in told if name == about)
+    return [(number, MINE, f"{about}/{place}") for place in places]
 
 
 def _is(key: StepKey) -> tuple[sa.ColumnElement[bool], ...]:

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from dogwatch.model import Alert, Change, Job, MetricSeries, Run
 from dogwatch.model.described import Described
 from dogwatch.wire.http import Doors, Http
-from dogwatch.wire.unread import Object
+from dogwatch.wire.unread import Backlog, Object
 
 
 class ConnectorSettings(Described):
@@ -185,6 +185,23 @@ class HasFiles(Protocol):
 
     def read(self, one: Object) -> AsyncIterator[bytes]:
         """The bytes of one, cut anywhere; nothing if it is gone."""
+        ...
+
+
+@runtime_checkable
+class HasBacklog(Protocol):
+    """Keeps its log in objects of a bucket, which many may read at once."""
+
+    async def backlog(self, ask: LogAsk) -> Backlog:
+        """The objects that ``logs`` would read."""
+        ...
+
+    async def find(self, prefix: str) -> Sequence[Object]:
+        """See ``HasFiles.find``."""
+        ...
+
+    def read(self, one: Object) -> AsyncIterator[bytes]:
+        """See ``HasFiles.read``."""
         ...
 
 

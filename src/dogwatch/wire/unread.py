@@ -43,6 +43,10 @@ class Object:
         return hashlib.sha256(told).hexdigest()[:16]
 
 
+Dated = tuple[date, Object]
+"""An object, and the day under whose name it was found."""
+
+
 class Unread:
     """What of a bucket was read, by day."""
 
@@ -87,6 +91,25 @@ class Unread:
         """What was read, as text."""
         read = {day: sorted(keys) for day, keys in sorted(self._read.items())}
         return json.dumps({"since": str(self._since), "read": read}, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What of a bucket is to be read: all that was listed and not read yet."""
+
+    unread: Unread
+    days: Sequence[tuple[date, Sequence[Object]]]
+    """The objects of each day that was listed, in order; all are there, or listing failed."""
+
+    @property
+    def objects(self) -> list[Dated]:
+        """In the order in which they are read."""
+        return [(day, one) for day, objects in self.days for one in objects]
+
+    @property
+    def size(self) -> int:
+        """Bytes as the listing tells them."""
+        return sum(one.size for _, one in self.objects)
 
 
 async def pieces(one: Object, get: Callable[[str], Awaitable[Answer]]) -> AsyncIterator[bytes]:

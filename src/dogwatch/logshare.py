@@ -108,7 +108,8 @@ async def put_together(
         if "part" in share:
             objects = await thread(_added, share, ahead)
             taken += objects
-            left[one] = share = {"left": cast("int", share["objects"]) - len(objects)}
+            share = {"left": cast("int", share["objects"]) - len(objects)}
+            left[one] = share
         whole = whole and not share.get("left")
     if left:
         ahead.shelf = LogShelf(

@@ -189,7 +189,8 @@ def _heard_of_two(lab: Lab, config: Path, url: str) -> list[str]:
     ]
 
     def say(event: str, /, **fields: object) -> None:
-        heard.append(f"{event} {fields.get('step', '')}".strip())
+        if fields.get("outcome") != "over":  # put again by who looked just before it was done
+            heard.append(f"{event} {fields.get('step', '')}".strip())
 
     def reread() -> Settings:
         found = fresh.pop(0)

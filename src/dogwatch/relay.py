@@ -51,10 +51,12 @@ from dogwatch.store.steps import (
 )
 from dogwatch.wire.connector import AnyConnector, HasBacklog, LogAsk
 from dogwatch.wire.http import Doors
+from dogwatch.wire.otlp import traceparent
 
 if TYPE_CHECKING:
     from dogwatch.investigator import Investigator
 
+GIVEN_UP = "given up"
 MOST_TRIES = 8
 """So often a step is begun; what nobody comes to the end of then is given up."""
 _STRANGE = 4
@@ -180,12 +182,12 @@ class Relay:
         """Begin a round of everything, or of the connectors that are named, which also answers all calls
         that wait; returns its number, or None if it is no longer as ``standing`` says. Raises StoreError."""
         upto = standing.calls[-1].number if standing.calls else 0
-        plan = Plan(f"round {new_holder()}", self._clock.now(), asked, upto)
+        plan = Plan(f"round {new_holder()}", self._clock.now(), asked, upto, traceparent())
         names = [name for name in self._settings.connectors if asked is None or name in asked]
         return await self._thread(self._store.begin_steps, plan, standing.newest, names)
 
-    async def do(self, key: StepKey) -> str:
-        """Do one step, whatever became of it before; says what came of it.
+    async def do(self, key: StepKey, heard: Callable[[Taken], object] = lambda taken: None) -> str:
+        """Do one step, whatever became of it before; says what came of it. ``heard`` gets it once it is ours.
 
         Raises SettingsError or StoreError; then the step still waits, or somebody else has done it.
         """
@@ -193,6 +195,7 @@ class Relay:
         taken = await self._thread(self._store.take_step, key, me, self._clock.now())
         if taken is None:
             return "over"
+        heard(taken)
         inner = self._store.within(taken, me)
         if taken.tries > MOST_TRIES:
             return await self._give_up(taken, inner)
@@ -217,7 +220,7 @@ class Relay:
             await self._thread(store.drop_round, taken.key[0])
         else:
             await self._thread(store.end_step, StepEnd(), self._clock.now())
-        return "given up"
+        return GIVEN_UP
 
     async def _read(self, taken: Taken, store: Store, stack: AsyncExitStack) -> str | None:
         name = taken.key[2]
@@ -232,6 +235,7 @@ class Relay:
                     return f"shared out, {len(shares)} shares"
             round_ = await self._made([connector], store, self._messenger(stack), (), frozenset({name}))
             reading = await round_.look(connector, taken.plan.now, ahead)
+            taken.facts.update(runs=reading.runs, blind=int(reading.source.blind_since is not None))
             end = StepEnd(await self._thread(_READING.dump_python, reading, mode="json"))
         await self._thread(store.end_step, end, self._clock.now())
         return None
@@ -295,6 +299,7 @@ class Relay:
                     "exit_code": report.exit_code,
                     "text": for_slack(in_short(report, plan.asked)),
                     "investigate": wanted,
+                    "figures": {**figures(report)},
                 },
                 [(ACT, "")],
             )
@@ -396,6 +401,17 @@ _UNREAD = (
     f"it was begun to be read {MOST_TRIES} times, and no worker came to the end",
     "the log of the workers says why; one may have too little memory for this platform",
 )
+
+
+def figures(report: CheckReport) -> dict[str, int]:
+    """What a trace tells of a round."""
+    return {
+        "exit_code": report.exit_code,
+        "incidents": len(report.wrong),
+        "blind": len(report.blind),
+        "findings": len(report.findings),
+        "messages": len(report.messages),
+    }
 
 
 def _new(report: CheckReport) -> list[Incident]:

@@ -6,6 +6,7 @@ matter which of them looks, how often, or whether one is killed in between: the 
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from dogwatch.engine import jobs
 from dogwatch.engine.house import House, Lasting
 from dogwatch.engine.jobs import BEAT, STALE, Jobs, Todo
 from dogwatch.engine.schedule import called, slot_due
+from dogwatch.engine.traces import StepTrace, Traces
 from dogwatch.errors import DogwatchError, SettingsError, StoreError
 from dogwatch.logshare import SHARE
 from dogwatch.model.call import Watcher
@@ -22,6 +24,7 @@ from dogwatch.relay import Standing
 from dogwatch.settings import Settings
 from dogwatch.store.holders import new_holder
 from dogwatch.store.ways import is_address
+from dogwatch.wire.otlp import Span
 
 _SIGN = timedelta(seconds=10)
 _LONGEST_WAIT = 60
@@ -89,6 +92,7 @@ class _Shift:
         self._holder = new_holder()
         self._trouble = 0
         self._signed: datetime | None = None
+        self._traces = Traces(self._trace)
 
     async def begin(self, stack: AsyncExitStack, concurrency: int, stale: float, share: int) -> None:
         """Open the store and the queue. Raises SettingsError or StoreError."""
@@ -109,6 +113,7 @@ class _Shift:
 
     async def end(self, *, over: bool) -> None:
         """Say that this is no accident."""
+        await self._traces.end()
         if over:
             with suppress(StoreError):
                 await self._sign(stopped=True)
@@ -132,6 +137,7 @@ class _Shift:
             taken = await self._jobs.take_over(self._stale)
             if taken:
                 self._say("took over from a silent worker", steps=taken)
+            self._traces.go()
             await self._put()
             self._trouble = 0
         except StoreError as error:
@@ -166,14 +172,17 @@ class _Shift:
     async def _do(self, todo: Todo) -> None:
         """One step; what fails waits in the store, and is put again by the next look."""
         number, kind, about = todo
+        span = StepTrace(self._name, self._clock)
         try:
             if kind == jobs.BEGIN:
                 await self._begin()
             else:
-                outcome = await self._relay.do(todo)
+                outcome = await self._relay.do(todo, span.heard)
+                self._traces.add(span.ended(outcome))
                 self._say("step", round=number, step=f"{kind} {about}".strip(), outcome=outcome)
             await self._put()
         except DogwatchError as error:
+            self._traces.add(span.ended(""))
             step = f"{kind} {about}".strip()
             self._say("step failed", round=number, step=step, why=error.message, hint=error.hint)
 
@@ -187,6 +196,10 @@ class _Shift:
         if number is not None:
             scope = "all" if whole else sorted(asked)
             self._say("round begins", round=number, scope=scope, calls=len(standing.calls))
+
+    async def _trace(self, spans: Sequence[Span]) -> None:
+        if problem := await self._app.watchkeeping().trace(spans):
+            self._say("trace not sent", why=problem)
 
     async def _sign(self, *, stopped: bool = False) -> None:
         self._signed = now = self._clock.now()

@@ -51,11 +51,14 @@ class Plan:
     """The connectors that are asked; None for all of them."""
     upto: int = 0
     """The last call from outside that it answers; 0 if none waited."""
+    trace: str = ""
+    """Its trace and the first span of that, as W3C Trace Context has them in ``traceparent``."""
 
     def body(self) -> dict[str, JsonValue]:
         """As it is stored."""
         asked: list[JsonValue] | None = None if self.asked is None else [*sorted(self.asked)]
-        return {"token": self.token, "now": self.now.isoformat(), "asked": asked, "upto": self.upto}
+        told: dict[str, JsonValue] = {"token": self.token, "now": self.now.isoformat(), "asked": asked}
+        return {**told, "upto": self.upto, "trace": self.trace}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Taken:
     """What the steps before it told, by what they were about: of a conclusion all readings."""
     body: JsonValue = None
     """Of a share, what it is."""
+    facts: dict[str, int] = field(default_factory=dict[str, int])
+    """What its span tells of it; whoever does it fills them in."""
 
 
 class Steps(Access):
@@ -293,4 +298,5 @@ def _plan(body: dict[str, Any] | None) -> Plan:
         raise StoreError("a round has lost its plan", "somebody removed rows of the table steps")
     asked = body["asked"]
     now = datetime.fromisoformat(body["now"])
-    return Plan(body["token"], now, None if asked is None else frozenset(asked), int(body["upto"]))
+    asked = None if asked is None else frozenset(asked)
+    return Plan(body["token"], now, asked, int(body["upto"]), body.get("trace", ""))

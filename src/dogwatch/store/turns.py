@@ -150,7 +150,8 @@ class SharedTurns:
         try:
             return await asyncio.shield(asked)
         except asyncio.CancelledError:
-            asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is nobody's any more
+            # Nobody else would look at what went wrong.
+            asked.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._give_back(said["holder"])  # after it was taken, as the thread does everything in order
             raise
 

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from secrets import token_hex
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -54,6 +55,11 @@ class Score:
     trace: str
     name: str
     value: float
+
+
+def traceparent() -> str:
+    """A trace that begins, and its first span (https://www.w3.org/TR/trace-context/#traceparent-header)."""
+    return f"00-{token_hex(16)}-{token_hex(8)}-01"
 
 
 async def send(

@@ -48,7 +48,7 @@ from dogwatch.logs.memory import Memory  # noqa: E402
 from dogwatch.logs.read import Tally, blocks  # noqa: E402
 from dogwatch.settings import ConnectorConfig, Settings  # noqa: E402
 from dogwatch.store import schema  # noqa: E402
-from dogwatch.store.ways import engine_of  # noqa: E402
+from dogwatch.store.ways import engine_of, reader_of  # noqa: E402
 from support.logs_corpus import SYSTEMS, corpus  # noqa: E402
 from support.postgres import Postgres, running  # noqa: E402
 
@@ -205,7 +205,7 @@ def remembered(where: str) -> str:
     engine = engine_of(where)
     whole = hashlib.sha256()
     try:
-        with engine.begin() as connection:
+        with reader_of(engine).begin() as connection:
             for table in (schema.log_cursors, schema.log_books, schema.findings, schema.evidence):
                 rows = sorted(repr(tuple(row)) for row in connection.execute(sa.select(table)))
                 whole.update("\n".join([table.name, *rows]).encode("utf-8", "surrogatepass"))

@@ -31,8 +31,8 @@ from dogwatch.wire.connector import AnyConnector, HasBacklog, LogAsk
 from dogwatch.wire.unread import Dated, Object
 
 SHARE = 128 << 20
-"""Bytes of a share: some seconds of work, which is what is lost with a worker that is killed. Up to twice as
-much is read by one alone: with less there is more to put together than to gain."""
+"""Bytes of a share, more or less: some seconds of work, which is what is lost with a worker that is killed. Up
+to twice as much is read by one alone: with less there is more to put together than to gain."""
 _MOST = 64
 """Shares at a time; what is left is shared out once they are put together."""
 
@@ -42,18 +42,14 @@ def shared_out(objects: Sequence[Dated], share: int = SHARE) -> list[JsonValue]:
     total = sum(one.size for _, one in objects)
     if total <= 2 * share or len(objects) < 2:
         return []
-    each = max(share, total / -(-total // share))
-    runs: list[list[Dated]] = [[]]
-    size = 0
+    each = total / (-(-total // (4 * share)) * 4)  # by fours, so that two or four come to an end together
+    runs: dict[int, list[Dated]] = {}
+    before = 0
     for dated in objects:
-        if size >= each:
-            if len(runs) == _MOST:
-                break
-            runs.append([])
-            size = 0
-        runs[-1].append(dated)
-        size += dated[1].size
-    return [_told(run) for run in runs]
+        size = dated[1].size
+        runs.setdefault(int((before + size / 2) / each), []).append(dated)
+        before += size
+    return [_told(run) for run in list(runs.values())[:_MOST]]
 
 
 async def mined(

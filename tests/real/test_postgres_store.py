@@ -142,7 +142,8 @@ def test_after_a_restart_and_a_cut_the_next_transaction_goes_on(postgres: "Postg
         store.record([a_run(1)])
         postgres.restart()
         store.record([a_run(2)])
-        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dogwatch'"
+        ours = "application_name LIKE 'dogwatch pid %'"
+        cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"
 
         def cut_off() -> None:
             with store.writing() as connection, psycopg.connect(postgres.url(), autocommit=True) as other:

@@ -12,14 +12,17 @@ from pathlib import Path
 
 from dogwatch.app import Dogwatch
 from dogwatch.cli.lasting import say
+from dogwatch.engine import jobs
 from dogwatch.engine.house import House
 from dogwatch.engine.team import Worker
 from dogwatch.engine.watch import Watch
 from dogwatch.settings import load
+from dogwatch.store import server
 from dogwatch.wire.http import Pace
 
 BEAT, STALE = 0.4, 2.0
 """Seconds: as in life, only quicker."""
+server._IDLE_MS, jobs._IDLE_MS = 6_000, 3_000
 POLL = 0.2
 WIDTH = 32
 

@@ -11,6 +11,7 @@ at a time is under way on all workers (``lock``), and heartbeats, by which work 
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -32,6 +33,11 @@ _POLL = 1.0
 _GRACE = 25.0
 """Seconds that jobs under way have to come to their end when the worker stops."""
 _CONNECT_SECONDS = 10
+_IDLE_MS = 10_000
+"""Who is silent for so long in the midst of a transaction (a stopped process) is thrown out by the server:
+others may wait for a row that he holds. Here a transaction is one statement."""
+_WAIT_MS = 45_000
+"""So long somebody waits for such a row."""
 _MAKING = 0x646F67776A6F
 """The advisory lock of those who make the tables."""
 BEGIN = "begin"
@@ -166,12 +172,13 @@ async def opened(store: str, password: str, do: Do, *, room: int = 4) -> AsyncGe
         way = make_conninfo(
             store,
             **({"password": password} if password else {}),
-            options=f"{given} -c search_path={schema}".strip(),
+            options=f"{given} -c search_path={schema} -c lock_timeout={_WAIT_MS}"
+            f" -c idle_in_transaction_session_timeout={_IDLE_MS}".strip(),
             connect_timeout=_CONNECT_SECONDS,
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=3,
-            application_name="dogwatch worker",
+            application_name=f"dogwatch worker pid {os.getpid()}",
         )
         await _make(way, schema)
     connector = procrastinate.PsycopgConnector(conninfo=way, min_size=1, max_size=room)

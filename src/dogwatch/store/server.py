@@ -8,6 +8,7 @@ anyway; and it stands behind an extra, unchanged, which is what its licence (LGP
 """
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -57,7 +58,7 @@ def engine_of(address: str, password: str = "") -> sa.Engine:
                 "keepalives_interval": interval,
                 "keepalives_count": count,
                 "tcp_user_timeout": _LOST_MS,
-                "application_name": "dogwatch",
+                "application_name": f"dogwatch pid {os.getpid()}",
             },
         )
     except ModuleNotFoundError as error:

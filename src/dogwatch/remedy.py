@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 
 from dogwatch.errors import ConsentError, IncidentError, SettingsError
 from dogwatch.heal import perform as performing
@@ -242,9 +242,20 @@ class Remedy:
             if incident.muted:
                 continue
             outlook = await self._outlook(incident, now)
-            for action in propose(incident, outlook, self._policy, now):
+            for action in await self._unasked(propose(incident, outlook, self._policy, now), incident):
                 made.append(self._decided(action, incident, recent, now))
         return await self._thread(self._store.propose, made)
+
+    async def _unasked(self, proposals: Sequence[Action], incident: Incident) -> Sequence[Action]:
+        """Without the steps by hand that somebody is asked for already: that the job has failed once more
+        makes another action of it, and asks for nothing else."""
+        if not any(one.verb == MANUAL for one in proposals):
+            return proposals
+        known = await self._thread(
+            self._store.actions, states=(ActionState.proposed,), incident=incident.number
+        )
+        asked = {_step(one) for one in known if one.verb == MANUAL}
+        return [one for one in proposals if one.verb != MANUAL or _step(one) not in asked]
 
     async def suggest(
         self, number: int, verb: str, target: str, reason: str, cites: Sequence[str], by: str
@@ -406,6 +417,10 @@ class Remedy:
 
 def _class_of(incident: Incident) -> CauseClass | None:
     return incident.causes[0].cause_class if incident.causes else None
+
+
+def _step(action: Action) -> tuple[str, JsonValue]:
+    return action.target, action.args.get("step")
 
 
 def _key(subject: str) -> tuple[str, str]:

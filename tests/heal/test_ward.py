@@ -151,3 +151,13 @@ def test_a_command_that_fails_is_told(tmp_path: Path, run: str, said: str) -> No
         ward.round(9, 20)
         done = ward.consent(ward.waiting("mend"))
         assert (done.state, done.why.rstrip(": ")) == (ActionState.failed, said)
+
+
+@pytest.mark.slow
+def test_a_step_by_hand_is_asked_for_once_however_often_the_job_fails(tmp_path: Path) -> None:
+    denied = f"kind: run_fails, {FOR_GOOD}, error: permission denied for table orders"
+    with Ward(tmp_path, "airbyte", denied) as ward:
+        ward.rounds((9, 0), (11, 30))
+        steps = [one.args["step"] for one in ward.actions() if one.verb == "manual"]
+        assert steps == ["renew or grant the credential"]
+        assert sum(one.verb == "rerun" for one in ward.actions()) > 1

@@ -2,7 +2,8 @@
 
 Proposing costs nothing and decides nothing. The verb follows from the trouble, the reason from the cause: a
 run that failed for a passing reason is worth another try as it is; for any other reason the cause has to be
-mended first, and the reason says so.
+mended first, and the reason says so. What only a person can mend is proposed as a step of its own, before
+the run that comes after it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from dogwatch.model import (
     Action,
     Cause,
     CauseClass,
+    Confidence,
     Finding,
     Harm,
     Incident,
@@ -43,19 +45,25 @@ PASSING = frozenset(
     }
 )
 """Causes that often are over before anybody looks."""
+_BY_HAND: Mapping[CauseClass, str] = {
+    CauseClass.auth_permission: "renew or grant the credential",
+    CauseClass.bad_data: "mend or set aside the bad data",
+    CauseClass.code_bug: "mend the code",
+    CauseClass.config_error: "mend the setting",
+    CauseClass.schema_drift: "align the schema",
+}
+"""Causes that stay however often the job is run, and what a person does about them. A login that is tried
+again with what was refused may even be locked."""
 _FIRST: Mapping[CauseClass, str] = {
-    CauseClass.auth_permission: "renew or grant the credential first",
-    CauseClass.bad_data: "mend or set aside the bad data first",
-    CauseClass.code_bug: "mend the code first",
-    CauseClass.config_error: "mend the setting first",
+    **{known: f"{step} first" for known, step in _BY_HAND.items()},
     CauseClass.resource_exhaustion: "it may run out of the same resource again",
-    CauseClass.schema_drift: "align the schema first",
     CauseClass.upstream_missing: "see that its input is there first",
 }
+_AGAIN = ("repair", "rerun")
 _VERBS: Mapping[str, tuple[str, ...]] = {
-    "failed": ("repair", "rerun"),
-    "flapping": ("repair", "rerun"),
-    "cancelled": ("repair", "rerun"),
+    "failed": _AGAIN,
+    "flapping": _AGAIN,
+    "cancelled": _AGAIN,
     "skipped": ("rerun",),
     "missed": ("rerun",),
     "late": ("rerun",),
@@ -101,7 +109,8 @@ def propose(incident: Incident, outlook: Outlook, policy: Policy, now: datetime)
         hit = [one.subject for one in incident.affected if one.harm in _MENDED]
         drafts = [_after(subject, incident, outlook) for subject in hit]
     else:
-        drafts = [_first_aid(incident, cause, outlook), *_configured(incident, cause, policy)]
+        aid = _first_aid(incident, cause, outlook)
+        drafts = [_by_hand(incident, cause, aid, outlook), aid, *_configured(incident, cause, policy)]
     cites = cause.cites if cause else ()
     return [draft.action(cites, incident, now, expires) for draft in drafts if draft is not None][:_MOST]
 
@@ -151,7 +160,8 @@ def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Dr
     if any(_has(subject, _VERBS.get(finding.rule, ()), outlook) for finding in own):
         return None
     first, instance, job = own[0], subject.partition("/")[0], outlook.jobs.get(subject)
-    step = first.next_step if first.next_step and "://" not in first.next_step else "look at it"
+    step = _mending(incident, cause) if set(_AGAIN) & set(_VERBS.get(first.rule, ())) else ""
+    step = step or (first.next_step if first.next_step and "://" not in first.next_step else "look at it")
     offered = "dogwatch can do" if f"{instance}/" == COMPONENT else f"{instance} offers"
     return _Draft(
         instance,
@@ -162,6 +172,24 @@ def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Dr
         f"nothing that {offered} would mend it",
         {"step": step, "url": first.url or (job.url if job else None)},
     )
+
+
+def _by_hand(incident: Incident, cause: Cause | None, aid: _Draft | None, outlook: Outlook) -> _Draft | None:
+    """What a person does before another run helps; None if it may help as it is, or none is proposed."""
+    step = _mending(incident, cause)
+    if cause is None or not step or aid is None or aid.verb not in _AGAIN:
+        return None
+    job = outlook.jobs.get(incident.culprit)
+    reason = f"another run meets the same cause as long as it is there ({cause.cause_class})"
+    args: dict[str, JsonValue] = {"step": step, "url": job.url if job else None}
+    return _Draft(aid.connector, MANUAL, incident.culprit, incident.culprit_name, Risk.safe, reason, args)
+
+
+def _mending(incident: Incident, cause: Cause | None) -> str:
+    """What a person does about a cause that stays; empty if it may pass, or nobody can say what it is."""
+    if cause is None or cause.cause_class is None or cause.subject != incident.culprit:
+        return ""
+    return "" if cause.confidence is Confidence.inconclusive else _BY_HAND.get(cause.cause_class, "")
 
 
 def suggested(
@@ -190,7 +218,7 @@ def suggested(
 def _after(subject: str, incident: Incident, outlook: Outlook) -> _Draft | None:
     """What the culprit broke is run again once the culprit is well."""
     well = _well_since(outlook.runs.get(incident.culprit, ()), incident.began_at)
-    draft = _offered(subject, ("repair", "rerun"), outlook, well)
+    draft = _offered(subject, _AGAIN, outlook, well)
     return draft and replace(draft, reason=f"{incident.culprit_name} is well again; this still lacks it")
 
 
@@ -280,7 +308,7 @@ def _reason(draft: _Draft, finding: Finding, cause: Cause | None, outlook: Outlo
 
 def _because(verb: str, finding: Finding, cause: Cause | None) -> str:
     known = cause.cause_class if cause else None
-    if verb in ("rerun", "repair"):
+    if verb in _AGAIN:
         if known in PASSING:
             return f"{known} often passes by itself; another try shows whether it has"
         if known is not None:

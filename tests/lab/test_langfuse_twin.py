@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 
 from dogwatch.lab.clock import SimulatedClock
 from dogwatch.lab.estate import Component
+from dogwatch.lab.faults import Fault, PerSecond
+from dogwatch.lab.traces import Traces
 from dogwatch.lab.twin import Twin, twin_class
 from dogwatch.lab.world import World
 from support.clock import NOON
@@ -156,3 +158,19 @@ def test_scores_and_traces_that_are_sent_are_shown() -> None:
     assert (row["totalCost"], row["usageDetails"]) == (0.25, {"input": 12})
     told = caller.get(f"{API}/v3/scores", params={"fromTimestamp": FROM, "name": "taste"}).json()["data"]
     assert [one["value"] for one in told] == [0.5]
+
+
+def test_an_error_with_a_rate_of_its_own_makes_so_many_traces_fail() -> None:
+    began, line = NOON - timedelta(hours=12), "Error code: 529 - overloaded_error"
+    fields = {"line": line, "severity": "ERROR", "rate": PerSecond(0.5 / 60)}
+    fault = Fault("log_new", "component/agent", began, None, fields)
+    parts = {"component/agent": Component("component/agent", "langfuse", 1 / 60)}
+    start = NOON - timedelta(days=2)
+    world = World(
+        "shop", "UTC", {}, [], SimulatedClock(NOON), other_faults=[fault], components=parts, start=start
+    )
+    said = [one.error for one in Traces(world).between(began, NOON)]
+    assert 0.4 < said.count(line) / len(said) < 0.6
+    before = [one.error for one in Traces(world).between(start, began)]
+    assert line not in before
+    assert len(before) - before.count(None) < 0.05 * len(before)

@@ -2,7 +2,8 @@
 latency, a score and perhaps an error, as a function of the moment alone.
 
 A component of the platform ``langfuse`` is traced at its ``rate`` (one a minute where it has none). Its
-meters say how such traces are on the whole; ``log_new`` and ``log_surge`` say what failing ones complain of.
+meters say how such traces are on the whole; ``log_new`` and ``log_surge`` say what failing ones complain of,
+and an error with a rate of its own how many of them fail.
 """
 
 import hashlib
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from dogwatch.lab.faults import SEVERITIES, Fault, PerSecond
 from dogwatch.lab.meters import Meters
 from dogwatch.lab.world import World
 
+_GRAVE = SEVERITIES[SEVERITIES.index("ERROR") :]
 _ORDINARY = "TimeoutError: the model did not answer within 60 s"
 _SCATTER = 0.3
 """Standard deviation of the logarithm of a latency or a cost."""
@@ -88,7 +91,8 @@ class Traces:
         latency = 10 * value(place, "latency", started) * math.exp(_SCATTER * normal)
         cost = value(place, "cost", started) * gap / 3600 * math.exp(_SCATTER * other)
         accuracy = min(1.0, max(0.0, value(place, "accuracy", started) + 0.01 * normal))
-        failed = even[7] < value(place, "error_rate", started)
+        fault = self._complaint(place, started)
+        failed = even[7] < max(value(place, "error_rate", started), _failing(fault) * gap)
         return Trace(
             place,
             Meters.label(place),
@@ -98,11 +102,19 @@ class Traces:
             round(cost, 6),
             round(accuracy, 4),
             digest[16:].hex(),
-            self._complaint(place, started) if failed else None,
+            str(fault.fields.get("line", _ORDINARY) if fault else _ORDINARY) if failed else None,
         )
 
-    def _complaint(self, place: str, at: datetime) -> str:
+    def _complaint(self, place: str, at: datetime) -> Fault | None:
+        """The fault that puts words into failing traces."""
         for fault in self._world.other_faults:
             if fault.on == place and fault.kind.startswith("log_") and fault.strikes(at):
-                return str(fault.fields.get("line", _ORDINARY))
-        return _ORDINARY
+                return fault
+        return None
+
+
+def _failing(fault: Fault | None) -> float:
+    """Traces a second that fail because of a fault: those that an error of so many a minute is said by."""
+    rate = fault.fields.get("rate") if fault else None
+    grave = fault is not None and fault.fields.get("severity") in _GRAVE
+    return rate if grave and isinstance(rate, PerSecond) else 0.0

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from tzlocal.windows_tz import tz_win
 
+from dogwatch.errors import LabError
 from dogwatch.lab.tables import read
 from dogwatch.lab.twin import Twin
 from dogwatch.lab.world import LabJob, LabRun, Outcome, Trigger, World, native_uuid
@@ -334,10 +335,10 @@ def _projected(row: Row, select: str | None) -> Row:
 
 
 def _definition(job: LabJob, children: Sequence[str]) -> Row:
-    recurrence = _recurrence(job)
+    timing = recurrence(job)
     trigger: Row = {"type": "Request", "kind": "Button", "inputs": {}}
-    if recurrence is not None:
-        trigger = {"type": "Recurrence", "recurrence": recurrence}
+    if timing is not None:
+        trigger = {"type": "Recurrence", "recurrence": timing}
     elif job.after:
         trigger = {"type": "OpenApiConnectionWebhook", "inputs": {}}
     name = {"Recurrence": "Recurrence", "Request": "manual"}.get(trigger["type"], "When_an_item_is_created")
@@ -375,8 +376,8 @@ def _actions(job: LabJob, children: Sequence[str]) -> Row:
     return actions
 
 
-def _recurrence(job: LabJob) -> Row | None:
-    """The schedule as the flow designer would have written it."""
+def recurrence(job: LabJob) -> Row | None:
+    """The schedule as the flow designer would have written it. Raises LabError for one that it cannot."""
     if job.every is not None:
         minutes = int(job.every.total_seconds() // 60)
         if minutes % 60 == 0:
@@ -388,7 +389,7 @@ def _recurrence(job: LabJob) -> Row | None:
     minute, hour, day, _, weekdays = job.schedule.split()
     if minute.startswith("*/") and hour == "*":
         return {"frequency": "Minute", "interval": int(minute[2:])}
-    if hour == "*":
+    if hour == "*" and minute.isdecimal():
         return {
             "frequency": "Hour",
             "interval": 1,
@@ -397,6 +398,8 @@ def _recurrence(job: LabJob) -> Row | None:
         }
     times = {"hours": _numbers(hour, 24), "minutes": _numbers(minute, 60)}
     if day != "*":
+        if not day.isdecimal() or weekdays != "*":
+            raise LabError(f"{job.job}: a flow of the lab runs on one day of every month, or on weekdays")
         start = f"2025-01-{int(day):02d}T{times['hours'][0]:02d}:{times['minutes'][0]:02d}:00"
         return {"frequency": "Month", "interval": 1, "timeZone": zone, "startTime": start}
     if weekdays == "*":

@@ -374,6 +374,21 @@ def test_a_culprit_that_is_only_among_the_hit_is_not_blamed(tmp_path: Path) -> N
     assert figures(row, "detection_recall", "culprit_ac1", "must_not_blame") == (1.0, 0.0, 0.0)
 
 
+def test_who_is_found_to_be_hit_in_the_round_that_ends_an_incident_was_told(tmp_path: Path) -> None:
+    telling = Telling(scenario(tmp_path, FAULTS + JUDGED))
+    telling.tell("databricks/hourly", first=75, last=30)
+    night = telling.night()
+    hit = Affected(subject=telling.subject("airbyte/stock"), name="x", harm=Harm.stale)
+    reports = [
+        report.model_copy(
+            update={"ended": tuple(one.model_copy(update={"affected": (hit,)}) for one in report.ended)}
+        )
+        for report in night.reports
+    ]
+    assert score(night)["affected_jaccard"] == 0.0
+    assert score(replace(night, reports=tuple(reports)))["affected_jaccard"] == 0.5
+
+
 # ── in earnest ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -42,17 +42,20 @@ class Told:
 def told(night: Night) -> list[Told]:
     """The incidents that were told, by the order of telling. What is muted or a mere note is not told."""
     lives: dict[int, list[tuple[datetime, Incident]]] = {}
+    last: dict[int, Incident] = {}
     for report in night.reports:
         for incident in report.incidents:
             lives.setdefault(incident.number, []).append((report.at, incident))
+        last |= {incident.number: incident for incident in report.ended}
     kinds = {proof.id: proof.kind for proof in ledger(night).values()}
     subjects = _subjects(night.reports)
-    found = [_told(life, night.names, kinds, subjects) for life in lives.values()]
+    found = [_told(life, last.get(key), night.names, kinds, subjects) for key, life in lives.items()]
     return sorted((one for one in found if one is not None), key=lambda one: (one.first, one.number))
 
 
 def _told(
     life: Sequence[tuple[datetime, Incident]],
+    ended: Incident | None,
     names: Mapping[str, str],
     kinds: Mapping[str, EvidenceKind],
     subjects: Mapping[str, str],
@@ -67,7 +70,8 @@ def _told(
         return names.get(subject, subject)
 
     blamed = dict.fromkeys([name(final.culprit), *(name(cause.subject) for cause in final.causes)])
-    hit = {name(one.subject) for _, each in life for one in each.affected if one.harm is not Harm.threatened}
+    versions = [each for _, each in life] + ([] if ended is None or ended.merged_into else [ended])
+    hit = {name(one.subject) for each in versions for one in each.affected if one.harm is not Harm.threatened}
     members = {name(subjects[key]) for _, each in life for key in each.findings if key in subjects}
     return Told(
         number=final.number,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dogwatch.causes.classify import classify
+from dogwatch.causes.classify import UNKNOWN, classify
 from dogwatch.causes.phrases import GAP, catalogue, find_all, read_table, tables
 from dogwatch.causes.text import MAX_CHARS, normal, pieces
 from dogwatch.model.cause_class import CauseClass
@@ -151,3 +151,8 @@ def test_of_a_long_text_head_and_tail_are_read() -> None:
     assert classify("permission denied\n" + filler).cause_class == "auth_permission"
     assert classify(filler + "\nOutOfMemoryError").cause_class == "resource_exhaustion"
     assert sum(len(piece.raw) for piece in pieces(filler)) <= MAX_CHARS
+
+
+def test_a_label_that_stands_in_every_error_of_a_driver_names_no_cause() -> None:
+    said = "com.microsoft.sqlserver.jdbc.SQLServerException: Etwas ist geschehen. ClientConnectionId:1b0a4c1f"
+    assert classify(said, "airbyte") == UNKNOWN

@@ -65,7 +65,7 @@ def classify(text: str, platform: str = "") -> Classification:
     chosen = UNKNOWN
     for at, part in enumerate(parts):
         bonus = 1 if part.depth == deepest > 0 else 0
-        for hit in _hits(part, platform):
+        for hit in filter(lambda one: one.strength, _hits(part, platform)):
             key = (hit.strength + bonus, hit.weight, at, hit.start)
             if best is None or key > best:
                 best = key

@@ -222,6 +222,10 @@ CLICKHOUSE = _table(
 
 _STATE = r"(?=[0-9A-Z]{0,4}\d)([0-9A-Z]{5})"
 """Five characters, at least one of them a digit, so that a word of five capitals is none."""
+_MADE_UP = r"(?i:(?:sql ?)?state(?: code)?)\W{0,3}S0\d{3}\b"
+"""The JDBC driver of SQL Server makes up such a state of the error's own, which shows whose number stands
+beside it, whatever language the server speaks."""
+_VENDOR = r"(?i:(?:vendor|error) ?code)"
 _HTTP_NAMES = r"http/\d(?:\.\d)?|http(?: status| error| code| response)?|status(?: ?code)?|response(?: code)?"
 _EXIT_NAMES = r"exit(?:ed)?(?: with)? ?(?:code|status|value)|exitcode|return ?code"
 _PATTERNS: tuple[tuple[str, re.Pattern[str], Lookup], ...] = tuple(
@@ -234,6 +238,9 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], Lookup], ...] = tuple(
         ("MySQL error", r"\(([1-4]\d{3}), ?[\"'b]", MYSQL.get),
         ("SQL Server error", r"\b(?i:msg) (\d{2,5})\b", SQL_SERVER.get),
         ("SQL Server error", r"(?i:sql ?(?:server )?error(?: ?number)?)\W{0,3}(\d{2,5})\b", SQL_SERVER.get),
+        ("SQL Server error", r"\bError Number:(\d{2,5}),State:\d{1,3},Class:\d", SQL_SERVER.get),
+        ("SQL Server error", _MADE_UP + r"\W{1,4}" + _VENDOR + r"\W{0,3}(\d{2,5})\b", SQL_SERVER.get),
+        ("SQL Server error", _VENDOR + r"\W{0,3}(\d{2,5})\W{1,4}" + _MADE_UP, SQL_SERVER.get),
         ("Oracle error", r"\b(?:ORA|TNS)-(\d{5})\b", ORACLE.get),
         ("Snowflake error", r"\b(\d{6}) ?(?:\([0-9A-Z]{5}\)|:)", SNOWFLAKE.get),
         ("ClickHouse error", r"\bcode: (\d{1,4}), message:", CLICKHOUSE.get),

@@ -36,7 +36,8 @@ class Phrase:
     """What has to follow each other, normalised."""
     cause_class: CauseClass
     strength: int
-    """4 names one cause exactly, 3 in practice, 2 often wraps another cause, 1 is a hint."""
+    """4 names one cause exactly, 3 in practice, 2 often wraps another cause, 1 is a hint, 0 says nothing:
+    it keeps the words in it from saying something."""
     rule: str
     """Table and phrase, for people: ``kubernetes: the node was low on resource``."""
     platforms: tuple[str, ...] = ()

@@ -2,12 +2,7 @@
 
 import asyncio
 import json
-import os
-import pty
-import select
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,7 +15,8 @@ from dogwatch.cli import dogwatch
 from dogwatch.model.answer import Answer
 from dogwatch.questions.intents import EXAMPLES
 from dogwatch.settings import load
-from support.cli import clean, process, run
+from support.cli import process, run
+from support.terminal import terminal
 from support.watched import watched
 
 
@@ -159,42 +155,18 @@ def test_a_conversation_ends_with_its_input(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_drops_a_line_and_ctrl_d_ends_at_a_terminal(folder: Path, tmp_path: Path) -> None:
-    here, there = pty.openpty()
-    command = [sys.executable, "-m", "dogwatch", "chat"]
-    process = subprocess.Popen(
-        command,
-        stdin=there,
-        stdout=there,
-        stderr=there,
-        cwd=folder,
-        env=clean(tmp_path),
-        start_new_session=True,
-    )
-    os.close(there)
-    seen = ""
-
-    def until(words: str) -> None:
-        nonlocal seen
-        while words not in seen:
-            assert select.select([here], [], [], 30)[0], seen
-            seen += os.read(here, 4096).decode("utf-8", "replace")
-        seen = seen.partition(words)[2]
-
-    try:
-        until("Ctrl-D ends.")
-        until("? ")
-        os.write(here, b"half a questi")
-        until("questi")
-        process.send_signal(signal.SIGINT)
-        until("(Ctrl-D ends)")
-        os.write(here, b"what is broken?\n")
-        until("1 incident is open.")
-        until("? ")
-        os.write(here, b"\x04")
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        os.close(here)
+    with terminal(folder, "chat", home=tmp_path) as seen:
+        seen.until("Ctrl-D ends.")
+        seen.until("? ")
+        seen.type("half a questi")
+        seen.until("questi")
+        seen.process.send_signal(signal.SIGINT)
+        seen.until("(Ctrl-D ends)")
+        seen.type("what is broken?\n")
+        seen.until("1 incident is open.")
+        seen.until("? ")
+        seen.type("\x04")
+        assert seen.ended() == 0
     kept = tmp_path / ".local" / "state" / "dogwatch" / "questions"
     assert kept.read_text() == "what is broken?\n"
     assert kept.stat().st_mode & 0o077 == 0

@@ -2,15 +2,8 @@
 
 import asyncio
 import json
-import os
-import pty
-import re
-import select
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,8 +11,9 @@ import pytest
 from dogwatch.app import Dogwatch
 from dogwatch.report.exposition import Sample
 from dogwatch.settings import load
-from support.cli import clean, run
+from support.cli import run
 from support.slow_model import LEFT, SlowModel, slow_model
+from support.terminal import terminal
 from support.watched import watched
 
 pytestmark = pytest.mark.slow
@@ -58,65 +52,6 @@ def _figures(folder: Path) -> dict[str, Sequence[Sample]]:
             return {one.name: one.samples for one in await app.watchkeeping().metrics()}
 
     return asyncio.run(work())
-
-
-class Terminal:
-    """What a person sees."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", end: int) -> None:
-        self.process = process
-        self._end = end
-        self.all = ""
-        self._new = ""
-
-    def until(self, words: str) -> None:
-        """Wait for words."""
-        while words not in self._new:
-            assert select.select([self._end], [], [], 60)[0], self.all
-            self._take()
-        self._new = self._new.partition(words)[2]
-
-    def type(self, text: str) -> None:
-        os.write(self._end, text.encode())
-
-    def ended(self) -> int:
-        """Wait for the end."""
-        try:
-            while select.select([self._end], [], [], 60)[0]:
-                self._take()
-        except OSError:  # what Linux says of a terminal that nobody writes to any more
-            pass
-        return self.process.wait(60)
-
-    def _take(self) -> None:
-        said = os.read(self._end, 4096).decode("utf-8", "replace")
-        if not said:
-            raise OSError("the end")
-        said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said)
-        self.all += said
-        self._new += said
-
-
-@contextmanager
-def terminal(folder: Path, *words: str) -> Iterator[Terminal]:
-    here, there = pty.openpty()
-    command = [sys.executable, "-m", "dogwatch", *words]
-    process = subprocess.Popen(
-        command,
-        stdin=there,
-        stdout=there,
-        stderr=there,
-        cwd=folder,
-        env=clean(folder),
-        start_new_session=True,
-    )
-    os.close(there)
-    try:
-        yield Terminal(process, here)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(here)
 
 
 def test_a_sentence_is_read_while_the_next_is_written_and_a_lie_never(folder: Path, model: SlowModel) -> None:

@@ -26,8 +26,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -134,21 +132,6 @@ def written(folder: Path, mb: int) -> tuple[int, int]:
     return size, lines
 
 
-@contextmanager
-def serving(port: int, folder: Path) -> Iterator[None]:
-    """The plain server in another process."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(port), str(folder)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 async def a_round(settings: Settings, at: datetime) -> dict[str, Any]:
     """One round at ``at``: seconds, processor seconds and memory."""
     wall, cpu = time.perf_counter(), time.process_time()
@@ -241,7 +224,7 @@ def main() -> int:
         settings = settings_for(port, folder)
         stores = {0: settings.store, **{number: server.fresh() for number in args.workers}}
         legs = {number: settings.model_copy(update={"store": where}) for number, where in stores.items()}
-        with serving(port, shown):
+        with one_round.serving(SERVER, port, shown):
             for leg in legs.values():
                 apart(leg, NOW)
             for file in hidden.iterdir():

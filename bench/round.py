@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -233,13 +233,10 @@ asyncio.run(main())
 
 
 @contextmanager
-def serving(port: int, answers: dict[bytes, bytes], folder: Path) -> Iterator[None]:
-    """The plain server in another process."""
-    file = folder / "answers.pickle"
-    file.write_bytes(pickle.dumps(answers))
-    here = str(Path(__file__).parent)
+def serving(program: str, port: int, *given: object) -> Iterator[None]:
+    """A plain server in another process: a program that says when it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(port), str(file), here], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(port), *map(str, given)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -248,6 +245,13 @@ def serving(port: int, answers: dict[bytes, bytes], folder: Path) -> Iterator[No
     finally:
         process.terminate()
         process.wait()
+
+
+def answering(port: int, answers: dict[bytes, bytes], folder: Path) -> AbstractContextManager[None]:
+    """A server that gives each request its kept answer."""
+    file = folder / "answers.pickle"
+    file.write_bytes(pickle.dumps(answers))
+    return serving(SERVER, port, file, Path(__file__).parent)
 
 
 def free_port() -> int:
@@ -303,12 +307,12 @@ def main() -> None:
         (folder / "draft").mkdir()
         first, second = asyncio.run(recorded(world, clock, base, folder / "draft"))
         settings = settings_for(base, world, folder)
-        with serving(port, first.kept, folder):
+        with answering(port, first.kept, folder):
             floor = min(
                 (asyncio.run(bare(base, first.order)) for _ in range(3)), key=lambda taken: taken["wall"]
             )
             full = min((first_round(settings, folder) for _ in range(3)), key=lambda taken: taken["cpu"])
-        with serving(port, second.kept, folder):
+        with answering(port, second.kept, folder):
             more = measured(settings, LATER)
     show(floor, full, more)
 

@@ -275,7 +275,7 @@ def measured(given: Estate, server: Postgres, workers: Sequence[int]) -> dict[st
     }
     costs: dict[str, list[Cost]] = {name: [] for name in legs}
     for at, answers in zip(TIMES, given.answers, strict=True):
-        with one_round.serving(given.port, answers.kept, given.folder):
+        with one_round.answering(given.port, answers.kept, given.folder):
             for name, (number, where) in legs.items():
                 settings = given.settings.model_copy(update={"store": where})
                 behind = None if name.endswith("SQLite") else server

@@ -31,6 +31,7 @@ import httpx2
 
 from dogwatch.app import Dogwatch
 from dogwatch.cli.lab import opener, opener_with
+from dogwatch.errors import LabError
 from dogwatch.lab.clock import SimulatedClock
 from dogwatch.lab.run import watch
 from dogwatch.lab.scenario import SCENARIOS, load_scenario, scenario_files
@@ -46,6 +47,17 @@ CREW = ("agent.started", "agent.refused")
 NO_FIGURES = frozenset({"id", "rounds", "incidents", "false_alarms_on", "wall_seconds_per_day", *CREW})
 Played = dict[tuple[str, str], dict[str, Any]]
 """Rows by the scenario's name and the model's."""
+
+
+def unreadable(files: list[Path]) -> str:
+    """What is wrong with those that cannot be played; nothing if all can."""
+    found: list[str] = []
+    for file in files:
+        try:
+            load_scenario(file)
+        except LabError as error:
+            found.append(error.message)
+    return "\n".join(found)
 
 
 def play(file: Path, model: str) -> dict[str, Any]:
@@ -134,6 +146,8 @@ def main() -> int:
     files = scenario_files(given.folder)
     if not given.all and given.folder == SCENARIOS:
         files = files[:: max(1, len(files) // HANDFUL)][:HANDFUL]
+    if wrong := unreadable(files):
+        parser.error(wrong)
     lower, told, crew = 0, set[str](), Counter[str]()
     for played in nights(files, given.keep, given.workers):
         for file in files:

@@ -318,37 +318,27 @@ async def conclude(
     session: Session, dossier: Dossier, precedents: Sequence[Precedent], known: _Known
 ) -> Investigation:
     """What stands, beside what the rules say."""
-    incident, desk = dossier.incident, session.desk
+    assessed, _, _ = await session.desk.health()
+    found = by_rules(dossier, precedents, assessed, known.note, session.desk)
     causes = tuple(sure_of(one, session.ground) for one in known.analysis.issues)
-    assessed, _, _ = await desk.health()
-    platform = incident.culprit.partition("/")[0]
     stands = bool(causes or known.analysis.patterns or (known.triage and known.triage.errors))
-    return Investigation(
-        at=desk.now(),
-        timezone=dossier.timezone,
-        incident=incident.name,
-        title=incident.title,
-        severity=incident.severity,
-        culprit=incident.culprit,
-        culprit_name=incident.culprit_name,
-        by="agents" if stands else "rules",
-        note=known.note,
-        triage=known.triage if stands else None,
-        analysis=known.analysis,
-        causes=causes,
-        rules=tuple(session.ground.rules),
-        disagreements=tuple(_disagreements(causes, session.ground.rules)),
-        health=_health(known.triage, dossier, session) if stands else None,
-        rules_health=tuple(one for one in assessed if one.scope in ("all", platform)),
-        report=known.report,
-        precedents=tuple(precedents),
-        proposals=tuple(session.proposals),
-        questions=tuple(session.questions),
-        dashboard=_dashboard(dossier),
-        dropped=tuple(known.dropped),
-        usage=session.purse.used,
-        headroom=dict(session.runtime.headroom),
-    )
+    told = {
+        "by": "agents",
+        "triage": known.triage,
+        "health": _health(known.triage, dossier, session),
+    }
+    beside = {
+        "analysis": known.analysis,
+        "causes": causes,
+        "disagreements": tuple(_disagreements(causes, found.rules)),
+        "report": known.report,
+        "proposals": tuple(session.proposals),
+        "questions": tuple(session.questions),
+        "dropped": tuple(known.dropped),
+        "usage": session.purse.used,
+        "headroom": dict(session.runtime.headroom),
+    }
+    return found.model_copy(update=beside | (told if stands else {}))
 
 
 def _disagreements(causes: Sequence[Cause], rules: Sequence[Cause]) -> Iterable[Disagreement]:

@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from dogwatch import connectors, hooks, hub, notify, settings
-from dogwatch.cli import COMMANDS, documents, dogwatch
+from dogwatch.cli import COMMANDS, dogwatch
+from dogwatch.manual import documents
 from dogwatch.model.overview import Overview
 from dogwatch.settings import policy_text, scaffold
 from dogwatch.web.openapi import document

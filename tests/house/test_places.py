@@ -10,6 +10,7 @@ import pytest
 
 from dogwatch import cli, connectors, model, notify
 from dogwatch.lab.twin import platform_names, twin_class
+from dogwatch.manual import documents
 from dogwatch.model import Noun
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def test_a_command_is_a_file_with_the_help_of_the_table(name: str) -> None:
 
 def test_the_help_of_every_command_leads_to_a_page() -> None:
     assert list(cli.PAGES) == list(cli.COMMANDS)
-    assert [page for page in cli.PAGES.values() if not (cli.documents() / page).is_file()] == []
+    assert [page for page in cli.PAGES.values() if not (documents() / page).is_file()] == []
 
 
 def test_every_file_with_a_command_is_in_the_table() -> None:

@@ -319,7 +319,9 @@ def test_every_answer_has_its_headers_and_every_page_is_without_script_of_its_ow
     fill(desk, HOSTILE)
     visitor = desk.browser()
     paths = [
-        path.replace("{job_id:path}", "orders").format(incident="INC-1", instance="airbyte", fingerprint="0")
+        re.sub("{(.+):path}", r"{\1}", path).format(
+            incident="INC-1", instance="airbyte", job_id="orders", fingerprint="0", chapter="web.md"
+        )
         for path in PAGES
         if path != "/live"
     ]

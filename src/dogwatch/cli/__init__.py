@@ -4,7 +4,6 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -12,6 +11,7 @@ from click.exceptions import NoSuchCommand
 
 from dogwatch import __version__
 from dogwatch.cli.shell import BROKEN_PIPE, INTERRUPTED, Given, complain, complain_usage, hush, shared
+from dogwatch.manual import documents
 
 COMMANDS: dict[str, str] = {
     "demo": "Break a simulated estate in three places and watch dogwatch find out.",
@@ -103,12 +103,6 @@ PAGES = {
     "causes": "causes.md",
 }
 """Command name -> the page of the documentation that tells more."""
-
-
-def documents() -> Path:
-    """The folder with the documentation: of this checkout, or where it was installed."""
-    checkout = Path(__file__).parents[3] / "docs"
-    return checkout if (checkout / "index.md").exists() else Path(sys.prefix) / "share" / "doc" / "dogwatch"
 
 
 class LazyGroup(click.Group):

@@ -51,6 +51,7 @@ PAGES: Mapping[str, Handler] = {
     "/search": pages.search,
     "/findings/{fingerprint}": pages.finding,
     "/help": pages.help_page,
+    "/help/{chapter:path}": pages.manual_page,
     "/live": live,
 }
 FORMS: Mapping[str, tuple[Scope, Handler]] = {

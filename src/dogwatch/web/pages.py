@@ -10,6 +10,7 @@ from dogwatch import __version__
 from dogwatch.app import IncidentFilter
 from dogwatch.errors import IncidentError, SettingsError
 from dogwatch.lookup.graph import Chart
+from dogwatch.manual import chapters
 from dogwatch.model import Evidence, IncidentState
 from dogwatch.model.door import Scope
 from dogwatch.model.dossier import Dossier
@@ -318,4 +319,13 @@ async def explained(ask: Ask, prefix: str) -> Any:
 
 async def help_page(ask: Ask) -> Response:
     """Keys and signs."""
-    return page(ask, "help.html.j2")
+    return page(ask, "help.html.j2", manual="web.md" in chapters())
+
+
+async def manual_page(ask: Ask) -> Response:
+    """One page of the documentation, as it is written."""
+    called, known = ask.path("chapter"), chapters()
+    if called not in known:  # no path is ever made of what was asked
+        raise Refused(404, "there is no such page of the documentation", "/help")
+    text = known[called].read_text(encoding="utf-8")
+    return page(ask, "manual.html.j2", called=called, text=text, others=list(known))

@@ -71,6 +71,18 @@ class Twin(ABC):
         return Gate(Starlette(routes=[_in_turn(route) for route in self.routes()]), self)
 
 
+class Jobless(Twin):
+    """The API of a platform that runs no jobs: what is measured, traced or logged there keeps its name."""
+
+    def job_id(self, job: str) -> str:
+        """The name itself."""
+        return job.partition("/")[2]
+
+    def run_id(self, run: LabRun) -> str:
+        """There are no runs."""
+        return str(run.number)
+
+
 def _in_turn(route: BaseRoute) -> BaseRoute:
     """The route with a handler that runs on the event loop. Starlette would call a plain function in a
     thread; twins answer from memory, and threads would make the order of events depend on the machine."""

@@ -19,8 +19,8 @@ from starlette.routing import BaseRoute, Route
 from dogwatch.lab.faults import SEVERITIES
 from dogwatch.lab.google import ACCESS_TOKEN, PROJECT, Door, entry, problem
 from dogwatch.lab.lines import Line, Lines
-from dogwatch.lab.twin import Twin
-from dogwatch.lab.world import LabRun, World
+from dogwatch.lab.twin import Jobless
+from dogwatch.lab.world import World
 
 _LARGEST_PAGE = 1000
 _DEFAULT_SPAN = timedelta(hours=24)
@@ -32,7 +32,7 @@ class _Bad(Exception):
     """What the API refuses, in its words."""
 
 
-class CloudLogging(Twin):
+class CloudLogging(Jobless):
     """The logs of one project."""
 
     platform: ClassVar[str] = "cloud_logging"
@@ -57,14 +57,6 @@ class CloudLogging(Twin):
     def credentials(self) -> dict[str, str]:
         """An access token."""
         return {"access_token": ACCESS_TOKEN}
-
-    def job_id(self, job: str) -> str:
-        """There are no jobs here."""
-        return job.partition("/")[2]
-
-    def run_id(self, run: LabRun) -> str:
-        """There are no runs here."""
-        return str(run.number)
 
     def revoke(self) -> None:
         """Tokens are worthless from now on."""

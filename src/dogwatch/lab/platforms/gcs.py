@@ -21,8 +21,8 @@ from starlette.routing import BaseRoute, Route
 
 from dogwatch.lab.google import ACCESS_TOKEN, Door, entry, log_id, problem
 from dogwatch.lab.lines import Line, Lines
-from dogwatch.lab.twin import Twin
-from dogwatch.lab.world import LabRun, World, native_number
+from dogwatch.lab.twin import Jobless
+from dogwatch.lab.world import World, native_number
 
 BUCKET = "shop-prod-logs"
 LOG_IDS = ("run.googleapis.com/stderr", "run.googleapis.com/stdout")
@@ -78,7 +78,7 @@ class Export:
         return tuple(found)
 
 
-class Gcs(Twin):
+class Gcs(Jobless):
     """One bucket with exported logs."""
 
     platform: ClassVar[str] = "gcs"
@@ -107,14 +107,6 @@ class Gcs(Twin):
     def credentials(self) -> dict[str, str]:
         """An access token."""
         return {"access_token": ACCESS_TOKEN}
-
-    def job_id(self, job: str) -> str:
-        """There are no jobs here."""
-        return job.partition("/")[2]
-
-    def run_id(self, run: LabRun) -> str:
-        """There are no runs here."""
-        return str(run.number)
 
     def revoke(self) -> None:
         """Tokens are worthless from now on."""

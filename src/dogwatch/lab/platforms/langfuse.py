@@ -19,8 +19,8 @@ from starlette.routing import BaseRoute, Route
 
 from dogwatch.lab.ingest import Ingest
 from dogwatch.lab.traces import Trace, Traces
-from dogwatch.lab.twin import Twin
-from dogwatch.lab.world import LabRun, World, native_uuid
+from dogwatch.lab.twin import Jobless
+from dogwatch.lab.world import World, native_uuid
 
 _PUBLIC = "pk-lf-0b6f6f0e-3a55-4a52-9b1d-8d9f0a7c1e42"
 _SECRET = "sk-lf-c2a1e7d4-5f09-4f7e-8a6b-2e4d9b7c3f10"
@@ -42,7 +42,7 @@ class _Bad(Exception):
     """What the API refuses, in its words."""
 
 
-class Langfuse(Twin):
+class Langfuse(Jobless):
     """One project of Langfuse."""
 
     platform: ClassVar[str] = "langfuse"
@@ -83,14 +83,6 @@ class Langfuse(Twin):
     def credentials(self) -> dict[str, str]:
         """The secret key."""
         return {"secret_key": _SECRET}
-
-    def job_id(self, job: str) -> str:
-        """There are no jobs here; what is traced keeps its name."""
-        return job.partition("/")[2]
-
-    def run_id(self, run: LabRun) -> str:
-        """There are no runs here."""
-        return str(run.number)
 
     def revoke(self) -> None:
         """Keys are fixed."""

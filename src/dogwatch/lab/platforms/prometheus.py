@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dogwatch.lab.meters import STEP, Meters
-from dogwatch.lab.twin import Twin
-from dogwatch.lab.world import LabRun, World
+from dogwatch.lab.twin import Jobless
+from dogwatch.lab.world import World
 
 _TOKEN = "glsa_9fQ2kLr7VxTz0mYb4NcWs8HdEj3UaPoK"
 _MOST_POINTS = 11_000
@@ -87,7 +87,7 @@ class _Bad(Exception):
     """What the server refuses, in its words."""
 
 
-class Prometheus(Twin):
+class Prometheus(Jobless):
     """One Prometheus server."""
 
     platform: ClassVar[str] = "prometheus"
@@ -121,14 +121,6 @@ class Prometheus(Twin):
     def credentials(self) -> dict[str, str]:
         """The bearer token that the proxy in front demands."""
         return {"token": _TOKEN}
-
-    def job_id(self, job: str) -> str:
-        """There are no jobs here; what is measured keeps its name."""
-        return job.partition("/")[2]
-
-    def run_id(self, run: LabRun) -> str:
-        """There are no runs here."""
-        return str(run.number)
 
     def revoke(self) -> None:
         """The token is a fixed one."""

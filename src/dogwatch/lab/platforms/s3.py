@@ -22,8 +22,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from dogwatch.lab.lines import Line, Lines
-from dogwatch.lab.twin import Twin
-from dogwatch.lab.world import LabRun, World, native_number
+from dogwatch.lab.twin import Jobless
+from dogwatch.lab.world import World, native_number
 
 BUCKET = "shop-prod-container-logs"
 REGION = "eu-central-1"
@@ -57,7 +57,7 @@ class Stored:
         return f'"{hashlib.md5(self.body, usedforsecurity=False).hexdigest()}"'
 
 
-class S3(Twin):
+class S3(Jobless):
     """One bucket with logs."""
 
     platform: ClassVar[str] = "s3"
@@ -85,14 +85,6 @@ class S3(Twin):
     def credentials(self) -> dict[str, str]:
         """A pair of keys."""
         return {"access_key_id": KEY_ID, "secret_access_key": SECRET}
-
-    def job_id(self, job: str) -> str:
-        """There are no jobs here."""
-        return job.partition("/")[2]
-
-    def run_id(self, run: LabRun) -> str:
-        """There are no runs here."""
-        return str(run.number)
 
     def revoke(self) -> None:
         """The keys are worthless from now on."""

@@ -1,7 +1,6 @@
 """``dogwatch mcp``: the Model Context Protocol for coding assistants and other clients."""
 
 import asyncio
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -60,11 +59,8 @@ async def _stdio(settings: "Settings") -> None:
 
 
 async def _http(settings: "Settings", host: str, port: int, names: tuple[str, ...]) -> None:
-    import socket
-
-    import uvicorn
-
     from dogwatch.app import Dogwatch
+    from dogwatch.cli.listening import answer
     from dogwatch.mcp.server import http_app
 
     async with Dogwatch(settings) as app:
@@ -74,18 +70,8 @@ async def _http(settings: "Settings", host: str, port: int, names: tuple[str, ..
             )
         known = [host, *names, *_LOOPBACK] if host in _LOOPBACK else [host, *names]
         hosts = [pattern for name in known for pattern in (name, f"{name}:*")]
-        config = uvicorn.Config(
-            http_app(app, hosts), log_config=None, access_log=False, server_header=False, ws="none"
-        )
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            listener = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}",
-                "choose another --host or --port",
-            ) from None
-        with listener:
-            shown = f"[{host}]" if ":" in host else host
-            click.echo(f"http://{shown}:{listener.getsockname()[1]}/mcp\nCtrl-C ends it.")
-            await uvicorn.Server(config).serve(sockets=[listener])
+
+        def greet(address: str) -> None:
+            click.echo(f"http://{address}/mcp\nCtrl-C ends it.")
+
+        await answer(http_app(app, hosts), host, port, greet)

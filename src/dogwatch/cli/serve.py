@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,11 +56,8 @@ def command(
 async def _serve(
     settings: "Settings", entrance: "Entrance", host: str, port: int, cert: Path | None, key: Path | None
 ) -> None:
-    import socket
-
-    import uvicorn
-
     from dogwatch.app import Dogwatch
+    from dogwatch.cli.listening import answer
     from dogwatch.doorkeeper import Ticket
     from dogwatch.web.app import make_app
     from dogwatch.web.site import Site
@@ -74,37 +70,13 @@ async def _serve(
             )
         ticket = Ticket(app.clock.now())
         site = Site(app, entrance, ticket, getpass.getuser())
-        config = uvicorn.Config(
-            make_app(site),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ssl_certfile=cert,
-            ssl_keyfile=key,
-            timeout_graceful_shutdown=2,
-        )
-        try:
-            listener = socket.create_server((host, port), family=_family(host))
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}",
-                "choose another --host or --port",
-            ) from None
-        with listener:
-            scheme = "http" if cert is None else "https"
-            shown = f"[{host}]" if ":" in host else host
-            base = f"{scheme}://{shown}:{listener.getsockname()[1]}"
+
+        def greet(address: str) -> None:
+            base = f"{'http' if cert is None else 'https'}://{address}"
             tell(
                 f"{base}/\nTo decide things, open this once within 15 min:\n{base}/enter?ticket={ticket.text}"
             )
             tell("Ctrl-C ends it.")
-            await uvicorn.Server(config).serve(sockets=[listener])
 
-
-def _family(host: str) -> int:
-    import socket
-
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+        tls = {"ssl_certfile": cert, "ssl_keyfile": key}
+        await answer(make_app(site), host, port, greet, lifespan="off", timeout_graceful_shutdown=2, **tls)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -15,10 +16,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dogwatch.app import Dogwatch
 from dogwatch.errors import Unreachable
 from dogwatch.lab.serve import Lab
+from dogwatch.lab.twin import Twin
 from dogwatch.settings import load
 from dogwatch.store import open_store, turns
 from dogwatch.store.turns import SharedTurns
@@ -177,19 +180,53 @@ def test_the_places_of_who_is_gone_are_free_again_and_what_waits_too_long_is_not
     asyncio.run(life())
 
 
-def test_every_connector_of_a_store_on_a_server_takes_its_turns_there(
+class Counted:
+    """A twin that counts who is with it."""
+
+    def __init__(self, twin: Twin) -> None:
+        self._twin = twin
+        self.now = self.most = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._twin, name)
+
+    def app(self) -> ASGIApp:
+        inner = self._twin.app()
+
+        async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0.03)
+            try:
+                await inner(scope, receive, send)
+            finally:
+                self.now -= 1
+
+        return counting
+
+
+def test_a_round_and_whoever_else_asks_the_same_platforms_take_turns(
     tmp_path: Path, postgres: Postgres
 ) -> None:
     lab = Lab(world(shop(tmp_path)))
-    url = postgres.fresh()
+    counted = {name: Counted(twin) for name, twin in lab.twins.items()}
+    lab.twins = cast("dict[str, Twin]", counted)
+    url, pace = postgres.fresh(), Pace(per_second=0, concurrency=2)
     with lab.serve() as urls:
-        settings = load(lab.write_config(tmp_path, urls, history_days=1), {"DOGWATCH_STORE": url}, tmp_path)
+        config = lab.write_config(tmp_path, urls, history_days=1)
+        settings = load(config, {"DOGWATCH_STORE": url}, tmp_path)
 
         async def life() -> list[bool]:
-            async with Dogwatch(settings) as app:
-                return [one.ok for one in await app.doctor()]
+            async with Dogwatch(settings, pace=pace) as one, Dogwatch(settings, pace=pace) as other:
+                checking = asyncio.ensure_future(one.check())
+                told = []
+                while not checking.done():
+                    told += [found.ok for found in await other.doctor()]
+                assert (await checking).blind == []
+                return told
 
         assert all(asyncio.run(life()))
+    assert max(one.most for one in counted.values()) == 2
     with psycopg.connect(url) as connection:
         asked = connection.execute("SELECT platform FROM dogwatch.paces").fetchall()
     assert {row[0].partition(" ")[0] for row in asked} == set(settings.connectors)

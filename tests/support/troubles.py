@@ -191,6 +191,12 @@ def store_not_a_database(scene: Scene) -> str:
 
 
 @trouble
+def store_folder_missing(scene: Scene) -> str:
+    scene.config(f"store: memroy/dogwatch.db\n{CONFIG}")
+    return scene.types("runs")
+
+
+@trouble
 def store_cannot_be_opened(scene: Scene) -> str:
     (scene.folder / "data").mkdir()
     scene.config(f"store: data\n{CONFIG}")

@@ -164,3 +164,36 @@ def test_of_two_causes_upstream_the_nearest_is_blamed_and_both_stay_apart(first:
     ]
     live = Watch(both).round(60, *found[first:], *found[:first])
     assert told_of(live) == {("a/x", frozenset({"c/z"})), ("b/y", frozenset({"c/z"}))}
+
+
+DENIED = "Permission 'storage.objects.get' denied on resource (or it may not exist)."
+UNANSWERED = "upstream request timeout: store did not answer within <ms> ms (DEADLINE_EXCEEDED)"
+
+
+def test_a_component_whose_log_names_the_one_that_does_not_answer_waits_for_that_one() -> None:
+    store = told("log_new", "component/store", 0, DENIED)
+    watch = Watch()
+    [one] = watch.round(10, store, told("log_new", "component/api", 2, UNANSWERED))
+    assert one.culprit == "component/store"
+    assert [hit.subject for hit in one.affected] == ["component/api"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "upstream request timeout: bookstore did not answer within <ms> ms",
+        "upstream request timeout: store-eu did not answer within <ms> ms",
+        "KeyError: 'store'",
+    ],
+)
+def test_a_line_that_names_something_else_or_says_something_else_joins_nothing(said: str) -> None:
+    store, api = told("log_new", "component/store", 0, DENIED), told("log_new", "component/api", 2, said)
+    assert culprits(Watch(), store, api) == ["component/api", "component/store"]
+
+
+def test_a_component_that_complained_long_before_is_not_explained() -> None:
+    store, api = (
+        told("log_new", "component/store", 60, DENIED),
+        told("log_new", "component/api", 0, UNANSWERED),
+    )
+    assert culprits(Watch(), store, api, minute=70) == ["component/api", "component/store"]

@@ -85,6 +85,14 @@ def told(
             content={"expected": at(minute).isoformat(), "state": "missed"},
             at=at(minute),
         )
+    elif rule == "log_new":
+        cited = Evidence.of(
+            EvidenceKind.log,
+            source="logs: log lines",
+            subject=subject,
+            content={"template": error, "change": "new", "first": at(minute).isoformat()},
+            at=at(minute),
+        )
     else:
         cited = run_evidence(a_run(subject, minute, _STATUS.get(rule, Status.failed), error or None))
     note = Severity.INFO if rule == "skipped" or muted else Severity.ERROR

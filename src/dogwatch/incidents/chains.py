@@ -3,14 +3,20 @@
 A trouble upstream explains one downstream if there is a way between them in the graph, if it was there when
 the other began, and if the one is what the other brings about: a job that waits is skipped, a job that reads
 finds too little or nothing. A job that fails for a reason of its own is not explained by its neighbours.
+
+Of components nobody may have told who calls whom. One whose own log says by name that another one does not
+answer has told it: it waits for that one.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dogwatch.incidents.reason import reason_of
 from dogwatch.incidents.trouble import FAILS, FOLLOWS, HARMFUL, OWN, SHORT, Trouble
-from dogwatch.model import CauseClass, Evidence, Job, ScheduleKind
+from dogwatch.model import CauseClass, Evidence, EvidenceKind, Job, ScheduleKind
+from dogwatch.model.signal import COMPONENT
 from dogwatch.pipelines.graph import Graph
 
 _CLOCKS_APART = timedelta(minutes=5)
@@ -20,6 +26,8 @@ _AFTERWARDS = timedelta(hours=1)
 """The same after it was over."""
 _NO_INPUT = frozenset({CauseClass.upstream_missing, CauseClass.schema_drift, CauseClass.bad_data})
 """What a job says that finds its input missing, changed or spoilt."""
+_NO_ANSWER = frozenset({CauseClass.network_timeout, CauseClass.dependency_outage})
+"""What a component says of another one that it waits for in vain."""
 _OWN_CLOCK = frozenset({ScheduleKind.cron, ScheduleKind.quartz, ScheduleKind.interval})
 _LIKELY = 0.75
 """A habit at least so sure explains why a job did not start; nothing else follows from a habit."""
@@ -68,6 +76,9 @@ def _links(
     if trouble.blind or any(finding.rule in OWN for finding in trouble.findings):
         return []
     links = [Link(subject, 1, certain=True) for subject in _named(trouble, evidence) if subject in troubles]
+    for subject in _unanswering(trouble, troubles, evidence):
+        if _in_time(troubles[subject], trouble):
+            links.append(Link(subject, 1, certain=True))
     certain = graph.ancestors(trouble.subject, suggested=False)
     above: dict[str, tuple[int, bool]] = {subject: (far, True) for subject, far in certain.items()}
     for edge in graph.upstream(trouble.subject):
@@ -87,6 +98,32 @@ def _named(trouble: Trouble, evidence: Mapping[str, Evidence]) -> set[str]:
         return set()
     cited = (evidence.get(id_) for id_ in trouble.lead.evidence)
     return {item.subject for item in cited if item is not None and item.subject != trouble.subject}
+
+
+def _unanswering(
+    trouble: Trouble, troubles: Mapping[str, Trouble], evidence: Mapping[str, Evidence]
+) -> set[str]:
+    """The components in trouble that a component's own log lines name as what does not answer."""
+    if not trouble.subject.startswith(COMPONENT):
+        return set()
+    others = {name for name in troubles if name.startswith(COMPONENT)} - {trouble.subject}
+    return {
+        name
+        for line in _lines(trouble, evidence)
+        for name in others
+        if reason_of(line, "").cause_class in _NO_ANSWER
+        and re.search(rf"(?<![\w-]){re.escape(name.removeprefix(COMPONENT))}(?![\w-])", line)
+    }
+
+
+def _lines(trouble: Trouble, evidence: Mapping[str, Evidence]) -> Iterator[str]:
+    """The templates of log lines that its findings cite."""
+    for finding in trouble.findings:
+        for id_ in finding.evidence:
+            item = evidence.get(id_)
+            said = item.content.get("template") if item and item.kind is EvidenceKind.log else None
+            if isinstance(said, str):
+                yield said
 
 
 def _waits(subject: str, graph: Graph, jobs: Mapping[str, Job]) -> bool:

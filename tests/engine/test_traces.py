@@ -1,6 +1,7 @@
 """A round as a trace, sent where somebody wants it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dogwatch.app import Dogwatch
-from dogwatch.engine.traces import RoundTrace
+from dogwatch.engine.traces import RoundTrace, StepTrace, Traces
 from dogwatch.model.report import CheckReport
 from dogwatch.round import Step
+from dogwatch.store.steps import Plan, Taken
+from dogwatch.wire.otlp import Span, traceparent
 from support.calling import settings_in
 from support.clock import NOON, JumpingClock
 from support.serve import served
@@ -65,3 +68,65 @@ def test_it_is_posted_with_its_headers_and_a_failure_is_told_without_them(tmp_pa
     assert "cannot connect" in problem
     assert "very-secret" not in problem
     assert asyncio.run(send("")) == ""
+
+
+def spans(
+    kind: str, outcome: str, told: dict[str, int] | None = None, trace: str | None = None
+) -> list[Span]:
+    """Of a step that took two seconds."""
+    plan = Plan("round", NOON, frozenset({"b", "a"}), 0, traceparent() if trace is None else trace)
+    taken = Taken((7, kind, ""), plan, 3, True, {"": {"figures": {"exit_code": 1, "blind": 0}}})
+    taken.facts.update(told or {})
+    clock = JumpingClock()
+    step = StepTrace("anna", clock)
+    step.heard(taken)
+    clock.move(timedelta(seconds=2))
+    return step.ended(outcome)
+
+
+def test_a_step_tells_who_did_it_and_how_it_ended() -> None:
+    (read,) = spans("read", "done", {"runs": 5, "blind": 0})
+    assert (read.began, read.ended) == (NOON, NOON + timedelta(seconds=2))
+    assert read.attributes == {"dogwatch.worker": "anna", "dogwatch.tries": 3, "dogwatch.runs": 5}
+    assert (read.outgoing, read.failed) == (True, "")
+    assert spans("read", "done", {"runs": 0, "blind": 1})[0].failed == "the platform could not be read"
+    assert spans("conclude", "")[0].failed == "it failed, or somebody took it over"
+    assert spans("conclude", "given up")[0].failed == "given up"
+    assert len(spans("follow", "")) == 1
+
+
+def test_who_does_the_last_step_tells_of_the_whole_round() -> None:
+    follow, whole = spans("follow", "done")
+    assert (whole.trace, whole.id, whole.parent) == (follow.trace, follow.parent, "")
+    assert (whole.began, whole.ended) == (NOON, NOON + timedelta(seconds=2))
+    told = {"scope": "a,b", "round": 7, "exit_code": 1, "blind": 0}
+    assert whole.attributes == {f"dogwatch.{name}": value for name, value in told.items()}
+
+
+def test_what_was_not_taken_or_was_begun_by_an_older_version_belongs_to_no_trace() -> None:
+    assert spans("follow", "done", trace="") == []
+    assert StepTrace("anna", JumpingClock()).ended("") == []
+
+
+def test_spans_are_sent_beside_everything_else_and_the_last_ones_before_the_end() -> None:
+    sent: list[int] = []
+
+    async def life() -> None:
+        slow = asyncio.Event()
+
+        async def send(some: Sequence[Span]) -> None:
+            await slow.wait()
+            sent.append(len(some))
+
+        traces = Traces(send)
+        traces.go()
+        traces.add(spans("read", "done"))
+        traces.go()
+        traces.add(spans("follow", "done"))
+        traces.go()  # the first are still on their way
+        assert sent == []
+        slow.set()
+        await traces.end()
+
+    asyncio.run(life())
+    assert sent == [1, 2]

@@ -12,6 +12,7 @@ What a share could not read, whoever puts them together tries himself, and says 
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast
@@ -28,11 +29,12 @@ from dogwatch.store.access import StepKey
 from dogwatch.store.logbooks import LogShelf
 from dogwatch.wire.bucket import cursor_after
 from dogwatch.wire.connector import AnyConnector, HasBacklog, LogAsk
-from dogwatch.wire.unread import Dated, Object
+from dogwatch.wire.unread import Backlog, Dated, Object
 
-SHARE = 128 << 20
-"""Bytes of a share, more or less: some seconds of work, which is what is lost with a worker that is killed. Up
-to twice as much is read by one alone: with less there is more to put together than to gain."""
+SHARE = 256 << 20
+"""Bytes of a share at most, but for large objects: some seconds of work, which is what is lost with a worker
+that is killed. Up to twice as much is read by one alone: with less there is more to put together than to
+gain."""
 _MOST = 64
 """Shares at a time; what is left is shared out once they are put together."""
 
@@ -42,7 +44,7 @@ def shared_out(objects: Sequence[Dated], share: int = SHARE) -> list[JsonValue]:
     total = sum(one.size for _, one in objects)
     if total <= 2 * share or len(objects) < 2:
         return []
-    each = total / (-(-total // (4 * share)) * 4)  # by fours, so that two or four come to an end together
+    each = total / (-(-total // (2 * share)) * 2)  # an even number, so that two come to an end together
     runs: dict[int, list[Dated]] = {}
     before = 0
     for dated in objects:
@@ -50,6 +52,33 @@ def shared_out(objects: Sequence[Dated], share: int = SHARE) -> list[JsonValue]:
         runs.setdefault(int((before + size / 2) / each), []).append(dated)
         before += size
     return [_told(run) for run in list(runs.values())[:_MOST]]
+
+
+async def begun(
+    connector: AnyConnector,
+    store: Store,
+    thread: StoreThread,
+    key: StepKey,
+    now: datetime,
+    components: Mapping[str, str],
+    share: int,
+) -> tuple[Ahead | None, list[JsonValue]]:
+    """For the ``read`` step ``key`` of a bucket: what others have mined for it, put together, and what there
+    is still to read; or the shares of that, if it is much.
+
+    What they did not come to the end of is not shared out again: who cannot be read would be for ever.
+    """
+    ahead, whole = await put_together(connector, store, thread, key, now, components)
+    shelf = await thread(store.log_shelf, connector.name, ()) if ahead is None else ahead.shelf
+    backlog: Backlog | None = None
+    if whole and isinstance(connector, HasBacklog):
+        with suppress(ConnectorError, *DATA_FAULTS):  # who reads on meets the same, and says so
+            backlog = await connector.backlog(LogAsk(now, shelf.cursor))
+            if shares := shared_out(backlog.objects, share):
+                return None, shares
+    ahead = ahead or await opened_log(connector, store, thread, now, components)
+    ahead.backlog = backlog
+    return ahead, []
 
 
 async def mined(
@@ -87,16 +116,20 @@ async def put_together(
     key: StepKey,
     now: datetime,
     components: Mapping[str, str],
-) -> tuple[Ahead, bool]:
-    """What is remembered of a log with all that was mined for the ``read`` step ``key``, and stored so.
+) -> tuple[Ahead | None, bool]:
+    """What is remembered of a log with all that was mined for the ``read`` step ``key``, and stored so; None
+    if nothing was shared out.
 
     Also says whether all was mined that was to be.
     """
+    keys = await thread(store.shares, key[0], key[2])
+    if not keys:
+        return None, True
     ahead = await opened_log(connector, store, thread, now, components)
     whole = True
     taken: list[Dated] = []
     left: dict[StepKey, JsonValue] = {}
-    for one in await thread(store.shares, key[0], key[2]):
+    for one in keys:
         share = await thread(store.share, one)
         if not isinstance(share, dict):  # nobody came to its end
             whole = False

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue, TypeAdapter
 
 from dogwatch.copies import Copies
-from dogwatch.errors import DATA_FAULTS, ConnectorError, SettingsError, StoreError
+from dogwatch.errors import SettingsError, StoreError
 from dogwatch.gather.lineage import steps_in
 from dogwatch.keeper import Keeper
-from dogwatch.logshare import SHARE, mined, put_together, shared_out
-from dogwatch.logwatch import Ahead
+from dogwatch.logshare import SHARE, begun, mined
 from dogwatch.messenger import Messenger
 from dogwatch.model import Consent, Incident, TurnKind
 from dogwatch.model.call import WaitingCall
@@ -49,7 +48,7 @@ from dogwatch.store.steps import (
     Taken,
     Waiting,
 )
-from dogwatch.wire.connector import AnyConnector, HasBacklog, LogAsk
+from dogwatch.wire.connector import AnyConnector, HasBacklog
 from dogwatch.wire.http import Doors
 from dogwatch.wire.otlp import traceparent
 
@@ -229,7 +228,8 @@ class Relay:
         if connector is not None:
             ahead = None
             if isinstance(connector, HasBacklog):
-                ahead, shares = await self._begun(taken, store, connector)
+                known = (connector, store, self._thread, taken.key, taken.plan.now)
+                ahead, shares = await begun(*known, self._settings.log_components, self.share)
                 if shares:
                     await self._thread(store.share_out, shares)
                     return f"shared out, {len(shares)} shares"
@@ -249,20 +249,6 @@ class Relay:
             why = f"the round asks {name!r}, and this worker has no such connector"
             raise SettingsError(why, "is its dogwatch.yaml the same as on the other machines?")
         return None
-
-    async def _begun(
-        self, taken: Taken, store: Store, connector: AnyConnector
-    ) -> tuple[Ahead, list[JsonValue]]:
-        """What others have mined of a log, put together, and the shares of what is left if that is much. What
-        they did not come to the end of is not shared out again: who cannot be asked would be for ever."""
-        now = taken.plan.now
-        parts = (connector, store, self._thread, taken.key, now, self._settings.log_components)
-        ahead, whole = await put_together(*parts)
-        if whole and isinstance(connector, HasBacklog):
-            with suppress(ConnectorError, *DATA_FAULTS):  # who reads on meets the same, and says so
-                ahead.backlog = await connector.backlog(LogAsk(now, ahead.shelf.cursor))
-                return ahead, shared_out(ahead.backlog.objects, self.share)
-        return ahead, []
 
     async def _mine(self, taken: Taken, store: Store, stack: AsyncExitStack) -> None:
         name = taken.key[2].rpartition("/")[0]

@@ -128,7 +128,7 @@ async def put_together(
     ahead = await opened_log(connector, store, thread, now, components)
     whole = True
     taken: list[Dated] = []
-    left: dict[StepKey, JsonValue] = {}
+    left: dict[StepKey, dict[str, JsonValue]] = {}
     for one in keys:
         share = await thread(store.share, one)
         if not isinstance(share, dict):  # nobody came to its end
@@ -137,8 +137,7 @@ async def put_together(
         if "part" in share:
             objects = await thread(_added, share, ahead)
             taken += objects
-            share = {"left": cast("int", share["objects"]) - len(objects)}
-            left[one] = share
+            share = left[one] = dict[str, JsonValue](left=cast("int", share["objects"]) - len(objects))
         whole = whole and not share.get("left")
     if left:
         ahead.shelf = LogShelf(

@@ -120,16 +120,16 @@ class SharedTurns:
             now = clock.now()
             found = await self._granted({**said, "now": now})
             wait = 0.0 if found is None else max(0.0, (found - clock.now()).total_seconds())
-            if found is not None and (not hurried or loop.time() + wait <= deadline):
+            if found is not None and hurried and loop.time() + wait > deadline:
+                self._give_back(token)
+                raise Unreachable(f"it wants nobody to ask for {wait:.0f} s, and was not asked", asked=False)
+            if found is not None:
                 if flagged:
                     self._thread.submit(self._quietly, _GIVE_BACK, {**said, "slot": _FLAG})
                 return wait, lambda: self._give_back(token)
-            if found is not None:
-                self._give_back(token)
-            if found is not None or loop.time() >= deadline:
+            if loop.time() >= deadline:
                 raise Unreachable(
-                    f"other requests of ours keep it busy ({pace.concurrency} at once,"
-                    f" {pace.per_second:g} a second), and it was not asked",
+                    f"other requests of ours keep it busy ({pace.concurrency} at once), and it was not asked",
                     "see which worker asks so much, or which of them does not get an answer",
                     asked=False,
                 )

@@ -267,7 +267,7 @@ def measured(settings: Settings, at: datetime) -> dict[str, Any]:
     """One round in a process of its own, so that its memory is its own."""
     code = (
         "import asyncio, json, pickle, sys; sys.path.insert(0, sys.argv[1]); import round as bench\n"
-        "import httpx2, dogwatch.relay\n"
+        "import anyio._backends._asyncio, httpcore2, httpx2, dogwatch.relay\n"
         "settings, at = pickle.loads(sys.stdin.buffer.read())\n"
         "print(json.dumps(asyncio.run(bench.one_round(settings, at, None))))"
     )

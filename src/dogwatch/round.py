@@ -18,11 +18,11 @@ from dogwatch.errors import DATA_FAULTS, ConnectorError, UnexpectedAnswer
 from dogwatch.gather.cases import Scene, conclude
 from dogwatch.gather.graph import pipeline_graph
 from dogwatch.gather.health import health
-from dogwatch.gather.matters import Agenda, agenda, first_looks, matter, with_leaders, with_longer
+from dogwatch.gather.matters import Agenda, agenda, first_looks, is_urgent, matter, with_leaders, with_longer
 from dogwatch.gather.telling import channel_findings, telling, watcher_findings
 from dogwatch.incidents import Correlation
 from dogwatch.logwatch import Ahead, LogSight, judge_logs, read_logs
-from dogwatch.model import Alert, Finding, HealthAssessment, Run, Severity, Source, job_subject
+from dogwatch.model import Alert, Finding, HealthAssessment, Job, Run, Severity, Source, job_subject
 from dogwatch.model.report import CheckReport, PlatformView, Sight
 from dogwatch.notify.routing import Plan as Telling
 from dogwatch.pipelines.graph import Graph
@@ -42,7 +42,7 @@ from dogwatch.store.feeds import FeedName
 from dogwatch.store.incidents import Outrun
 from dogwatch.store.steps import StepEnd
 from dogwatch.wire.clock import Clock
-from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasLogs, HasRuns
+from dogwatch.wire.connector import AnyConnector, Ask, HasCaveats, HasJobs, HasRuns, LooksInTurn
 
 _DETAILS = timedelta(days=7)
 """Failures older than this are learned without the error text that costs a request of its own."""
@@ -146,8 +146,8 @@ class Round:
         self._feeds = feeds
         self._progress = progress
         self._ahead: dict[str, Ahead] = {}
-        self._names: dict[str, Mapping[str, str]] = {}
-        """Of jobs by id, for each instance whose jobs this round has listed."""
+        self._listed: dict[str, Sequence[Job]] = {}
+        """The jobs of each instance of which this round has read them."""
 
     async def run(self) -> CheckReport:
         """The whole round. A platform that fails is blind, not fatal; StoreError is fatal."""
@@ -228,7 +228,9 @@ class Round:
         """Read one platform into the store. Its watermark moves only if all of it was read and recorded."""
         reading.baseline = reading.source.judged_until is None
         failure: ConnectorError | None = None
-        for part in (self._read_jobs, self._read_runs, self._read_signals, self._read_logs):
+        for part in (
+            self._read_jobs, self._read_runs, self._read_signals, self._read_logs, self._read_caveats
+        ):  # fmt: skip
             try:
                 await part(connector, reading, now)
             except ConnectorError as error:
@@ -241,8 +243,10 @@ class Round:
             if failure is not None and failure.transient:
                 break  # the next part would wait just as long for nothing
         skew = connector.http.skew
-        seen = {"skew_seconds": None if skew is None else round(skew.total_seconds(), 1)}
+        seen: dict[str, object] = {"skew_seconds": None if skew is None else round(skew.total_seconds(), 1)}
         if failure is None:
+            if isinstance(connector, LooksInTurn):
+                seen["resume"] = connector.resume or None
             reading.source = reading.source.model_copy(update={**seen, **self._progressed(reading, now)})
         else:
             said = connector.doors.secrets.scrub(failure.message)
@@ -256,12 +260,10 @@ class Round:
 
     async def _read_jobs(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
         self._progress(Step(connector.name, "jobs"))
-        if isinstance(connector, HasCaveats):
-            reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
         if isinstance(connector, HasJobs):
-            jobs = await connector.jobs(now)
-            self._names[connector.name] = {job.job_id: job.name for job in jobs}
+            jobs = [*{job.job_id: job for job in await connector.jobs(now)}.values()]
             await self._thread(self._store.save_jobs, connector.name, jobs, now, reading.source.read_until)
+            self._listed[connector.name] = jobs
 
     async def _read_runs(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
         if not isinstance(connector, HasRuns):
@@ -288,7 +290,10 @@ class Round:
     async def _read_logs(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
         ahead = self._ahead.get(connector.name)
         await read_logs(connector, self._store, self._thread, now, self._log_components, reading.log, ahead)
-        if isinstance(connector, HasLogs) and isinstance(connector, HasCaveats):  # it may have fallen behind
+
+    async def _read_caveats(self, connector: AnyConnector, reading: Reading, now: datetime) -> None:
+        """Last, as reading shows most of what cannot be read."""
+        if isinstance(connector, HasCaveats):
             reading.source = reading.source.model_copy(update={"caveats": tuple(await connector.caveats())})
 
     async def _ask(self, connector: AnyConnector, reading: Reading, now: datetime) -> Ask:
@@ -299,9 +304,12 @@ class Round:
             behind = max(0.0, -(source.skew_seconds or 0.0) - _SUSPICIOUS_SKEW)
             since = max(earliest, source.watermark - connector.overlap - timedelta(seconds=behind))
         unsettled = await self._thread(self._store.unsettled_jobs, [connector.name])
-        names = self._names.get(connector.name)
-        if names is None:
-            names = await self._thread(self._store.job_names, connector.name)
+        listed = self._listed.get(connector.name)
+        names = (
+            await self._thread(self._store.job_names, connector.name)
+            if listed is None
+            else {job.job_id: job.name for job in listed}
+        )
         return Ask(
             now=now,
             since=since,
@@ -310,6 +318,9 @@ class Round:
             known=await self._thread(self._store.known, connector.name, earliest),
             learning=source.first_read_at is None,
             broken=frozenset(job_id for (_, job_id), broken in unsettled.items() if broken),
+            previous=source.read_until,
+            resume=source.resume or "",
+            urgent=await self._thread(is_urgent, self._store, connector.name),
         )
 
     def _progressed(self, reading: Reading, now: datetime) -> dict[str, object]:
@@ -342,7 +353,8 @@ class Round:
                 known = await self._thread(with_leaders, self._store, known, led)
                 said = detect(known.facts, now, known.duty, self._policy)
             found.merge(said)
-        met = await self._thread(first_looks, self._store, plan, self._policy, now, found.ledger.looks)
+        looks = found.ledger.looks
+        met = await self._thread(first_looks, self._store, plan, self._policy, now, looks, self._listed)
         found.ledger.looks |= met
         return found
 
@@ -359,7 +371,8 @@ class Round:
         graph = Graph()
         live = await self._thread(self._store.live_incidents)
         if found.findings or live:
-            graph = await self._thread(pipeline_graph, self._store, self._pipelines, self._lineage, now)
+            told = (self._pipelines, self._lineage, now, self._listed)
+            graph = await self._thread(pipeline_graph, self._store, *told)
         return Scene(
             findings=in_order(found.findings),
             evidence=found.evidence,

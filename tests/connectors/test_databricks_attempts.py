@@ -7,7 +7,7 @@ from typing import Any
 
 from dogwatch.errors import UnexpectedAnswer, Unreachable
 from dogwatch.lab.databricks_records import chain_of
-from dogwatch.lab.world import Outcome
+from dogwatch.lab.world import LabJob, Outcome
 from dogwatch.model import Status
 from dogwatch.store import open_store
 from support.clock import NOON
@@ -241,6 +241,33 @@ def test_a_run_that_failed_and_was_repaired_since_it_was_seen_running_is_told_ap
         (1, Status.failed),
         (2, Status.success),
     ]
+
+
+def test_a_run_that_was_seen_running_and_ended_well_is_not_looked_up() -> None:
+    workspace = Workspace(ran(1, tried(60, 40)), now=at(50))
+    known = all_of(workspace)
+    workspace.clock.time = NOON
+    assert [(run.attempt, run.status) for run in all_of(workspace, known)] == [(1, Status.success)]
+    assert "jobs/runs/get" not in workspace.paths
+
+
+def test_of_many_broken_jobs_a_round_looks_up_some_and_the_next_one_goes_on() -> None:
+    jobs = [LabJob(f"databricks/job-{number}", f"Job {number}") for number in range(20)]
+    broke = tried(600, 590, Outcome.failed, error=ERROR)
+    runs = [ran(number, broke, job=job.job) for number, job in enumerate(jobs)]
+    workspace = Workspace(*runs, jobs=jobs)
+    known = all_of(workspace)
+    looked_up, resume = list[str](), ""
+    for _ in range(3):
+        databricks, before = workspace.connector(), len(workspace.asked)
+        ask = workspace.ask(known, since=at(120), previous=at(15), resume=resume)
+        assert asyncio.run(read(databricks, ask))[1] is None
+        asked = [
+            url.params.get("run_id") for url in workspace.asked[before:] if url.path.endswith("runs/get")
+        ]
+        assert len(asked) == 8
+        looked_up, resume = [*looked_up, *asked], databricks.resume
+    assert len(set(looked_up)) == 20
 
 
 def test_a_repair_of_a_run_from_before_the_window_is_found_while_it_goes_on_and_after() -> None:

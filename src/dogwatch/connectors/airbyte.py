@@ -253,6 +253,7 @@ class Airbyte(Connector[AirbyteSettings]):
         self._http = doors.open(self._api, login=login, pace=PACE)
         short = replace(PACE, tries=2, timeout=10.0)  # a round can do without
         self._config = None if config is None else doors.open(config, login=login, pace=short)
+        self._reasons = _Reasons(self._config)
         self._where: Where = {"workspaceIds": [str(workspace) for workspace in settings.workspace_ids]}
 
     @property
@@ -285,12 +286,12 @@ class Airbyte(Connector[AirbyteSettings]):
         return () if why_not is None else (f"why syncs fail is {why_not}",)
 
     async def _tried_reasons(self) -> "_Reasons":
-        """The Configuration API, asked about the newest job."""
-        params = {**self._where, "orderBy": "createdAt|DESC", "limit": 1}
-        newest = (await self._http.get("jobs", params)).parse(_SYNCS).data
-        reasons = _Reasons(self._config)
-        await reasons.read([str(sync.job_id) for sync in newest])
-        return reasons
+        """The Configuration API, asked about the newest job if it was not asked about failed ones."""
+        if not self._reasons.answered and self._reasons.why_not is None:
+            params = {**self._where, "orderBy": "createdAt|DESC", "limit": 1}
+            newest = (await self._http.get("jobs", params)).parse(_SYNCS).data
+            await self._reasons.read([str(sync.job_id) for sync in newest])
+        return self._reasons
 
     async def jobs(self, now: datetime) -> Sequence[Job]:
         """All connections that are not deleted."""
@@ -306,7 +307,7 @@ class Airbyte(Connector[AirbyteSettings]):
         A page that grows while it is read only repeats jobs, because new ones come first. A bad record is
         told at the end, after everything else has been read.
         """
-        reasons = _Reasons(self._config)
+        reasons = self._reasons = _Reasons(self._config)
         seen: set[str] = set()
         since = ask.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         params = {**self._where, "orderBy": "createdAt|DESC", "createdAtStart": since}

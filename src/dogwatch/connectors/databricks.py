@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -37,6 +37,7 @@ from dogwatch.wire.http import Doors, Http, Pace
 from dogwatch.wire.login import FixedToken, TokenLogin
 from dogwatch.wire.oauth import entra_token, exchanged_token, github_id_token
 from dogwatch.wire.paging import Where, by_token
+from dogwatch.wire.rota import whose_turn
 from dogwatch.wire.tables import MOST_TABLES, in_json, together, values_of
 
 STATE: Mapping[str, Status] = {
@@ -95,8 +96,6 @@ _OUTPUTS = 3
 _TASKS_TOLD = 50
 _REPAIR_GAP = 10_000
 """Milliseconds by which a run may outlast its own account of its duration before we look for repairs."""
-_REPAIR_WATCH = timedelta(hours=48)
-"""For so long a job's last bad run is looked up again, in case it was repaired between two rounds."""
 _AZURE_DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """The application in Microsoft Entra, the same for everybody."""
 
@@ -327,6 +326,7 @@ class Databricks(Connector[DatabricksSettings]):
             else FixedToken(settings.token, doors.secrets)
         )
         self._http = doors.open(f"{settings.url}/api/2.2", login=login, pace=PACE, ended=_token_ended)
+        self.resume = ""
 
     @property
     def http(self) -> Http:
@@ -364,7 +364,7 @@ class Databricks(Connector[DatabricksSettings]):
             ):
                 sight.missed = sight.missed or bad
                 yield await self._told(records, sight)
-        unlisted = list(_unlisted(sight).items())
+        unlisted, self.resume = _unlisted(sight)
         for start in range(0, len(unlisted), _RUNS):
             yield await self._looked_up(dict(unlisted[start : start + _RUNS]), sight)
         if sight.missed is not None:
@@ -609,7 +609,7 @@ def _need(
             return "reason" if recent else None
         unclear = run.began_at < ask.since if run.status.open else recent and _outlasts(record)
         return "history" if unclear else None
-    if known.attempt == 1 and known.status.open and run.status.open:
+    if known.attempt == 1 and known.status.open and (run.status.open or not _told_twice(record, run)):
         return None
     if _unchanged(known, run):
         return "known" if _explained(known) or not recent else "reason"
@@ -624,6 +624,11 @@ def _explained(run: Run) -> bool:
     return not run.status.bad or "tasks" in run.metadata
 
 
+def _told_twice(record: _Record, run: Run) -> bool:
+    """Whether a run that was seen running may have failed and been repaired since."""
+    return run.status.bad or not record.run_duration or _outlasts(record)
+
+
 def _outlasts(record: _Record) -> bool:
     """Whether the run took longer than it says: ``run_duration`` leaves out the pause before a repair."""
     if not (record.start_time and record.end_time and record.run_duration):
@@ -632,25 +637,20 @@ def _outlasts(record: _Record) -> bool:
     return record.end_time - record.start_time > accounted
 
 
-def _unlisted(sight: _Sight) -> dict[str, Run | None]:
+def _unlisted(sight: _Sight) -> tuple[list[tuple[str, Run | None]], str]:
     """Runs to look up by id because no listing showed them, the known one beside those that lack no more than
-    their reason: open ones, each broken job's last one, and failures whose tasks could not be read so far."""
+    their reason: open ones, failures whose tasks could not be read so far, and in turn each broken job's last
+    one; and where the next round goes on."""
     ask = sight.ask
     wanted: dict[str, Run | None] = {}
-    latest: dict[str, Run] = {}
     for run_id, run in ask.known.items():
         if run.status.open:
             wanted |= {} if run.native_status == _REMOVED else {run_id: None}
-            continue
-        if not _explained(run) and run.began_at >= ask.details_since:
+        elif not _explained(run) and run.began_at >= ask.details_since:
             wanted[run_id] = run
-        if run.job_id not in latest or run.began_at > latest[run.job_id].began_at:
-            latest[run.job_id] = run
-    for job_id in ask.broken & latest.keys():
-        run = latest[job_id]
-        if not run.status.good and run.began_at >= ask.now - _REPAIR_WATCH:
-            wanted[run.native_run_id] = None
-    return {run_id: plain for run_id, plain in wanted.items() if run_id not in sight.listed}
+    chosen, resume = whose_turn(ask, sight.listed)
+    wanted |= dict.fromkeys(chosen)
+    return [(run_id, plain) for run_id, plain in wanted.items() if run_id not in sight.listed], resume
 
 
 def _judged(record: _Timed) -> tuple[Status, str]:

@@ -32,14 +32,18 @@ def pipeline_graph(
     declared: Iterable[Pipeline] = (),
     lineage: Callable[[], Iterable[Step]] = tuple,
     now: datetime | None = None,
+    listed: Mapping[str, Sequence[Job]] | None = None,
 ) -> Graph:
     """One graph of all remembered jobs, for everybody who asks what depends on what.
 
     ``declared`` are the pipelines of dogwatch.yaml, ``lineage`` reads the steps in the files it names. With
     ``now`` habits that were not looked up for a day are looked up anew, some jobs at a time; without it those
-    that are known are used. Call it once a round. Raises StoreError.
+    that are known are used. ``listed`` are jobs that are at hand, by instance, just as they are remembered.
+    Call it once a round. Raises StoreError.
     """
-    jobs = store.jobs()
+    jobs = store.jobs(but=listed or ())
+    jobs += [job for some in (listed or {}).values() for job in some]
+    jobs.sort(key=lambda job: (job.instance, job.job_id))
     known = store.habits()
     if now is not None:
         known |= _renewed(store, jobs, known, now)

@@ -16,7 +16,7 @@ from dogwatch.detect import Duty, Facts, Policy
 from dogwatch.detect.expect import JobVersion, Past
 from dogwatch.detect.ledger import AGAIN, first_look, quarter_of, since_first_read
 from dogwatch.detect.skipped import AT_ONCE, skips_at_the_end
-from dogwatch.model import Finding, Job, Run, Source
+from dogwatch.model import ActionState, Finding, Job, Run, Source
 from dogwatch.model.ledger import JobKey, Look
 from dogwatch.store import Store
 
@@ -87,6 +87,15 @@ def agenda(store: Store, instances: AbstractSet[str], now: datetime) -> Agenda:
         open_findings=found,
         previous=previous,
     )
+
+
+def is_urgent(store: Store, instance: str) -> bool:
+    """Whether a round must not leave anything there for a later one: somebody called because something
+    happened, or one of our actions is under way and has to be followed."""
+    if store.is_called(instance):
+        return True
+    under_way = store.actions(states=[state for state in ActionState if state.under_way])
+    return any(action.connector == instance for action in under_way)
 
 
 def _job_of(finding: Finding) -> JobKey | None:
@@ -208,14 +217,19 @@ def _leader(store: Store, key: JobKey, runs: Sequence[Run]) -> JobKey | None:
 
 
 def first_looks(
-    store: Store, agenda: Agenda, policy: Policy, now: datetime, known: Mapping[JobKey, Look | None]
+    store: Store,
+    agenda: Agenda,
+    policy: Policy,
+    now: datetime,
+    known: Mapping[JobKey, Look | None],
+    listed: Mapping[str, Sequence[Job]],
 ) -> dict[JobKey, Look | None]:
     """When the jobs of platforms that were just met have to be looked at for the first time, but for those
-    of which it is known."""
+    of which it is known. ``listed`` are jobs that are at hand, by instance."""
     found: dict[JobKey, Look | None] = {}
     for instance in agenda.met:
         newest = store.newest_runs(instance)
-        for job in store.jobs(instance):
+        for job in listed[instance] if instance in listed else store.jobs(instance):
             if (instance, job.job_id) in known:
                 continue
             declared = policy.schedule_of(job.subject, job.name)

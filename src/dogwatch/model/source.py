@@ -28,3 +28,6 @@ class Source(Noun):
     """What this platform cannot show."""
     judged_until: UtcTime | None = None
     """Up to here it is judged whether runs are missing; None: not judged yet, its past is being learned."""
+    resume: str | None = None
+    """Where its connector goes on with what it looks up in turn, in its own words; None: it left nothing for
+    later."""

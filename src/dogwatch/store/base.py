@@ -224,12 +224,15 @@ class Store(
                 )
                 connection.execute(again, fresh)
 
-    def jobs(self, instance: str | None = None) -> list[Job]:
-        """All jobs as last seen, or those of one instance; those that disappeared are left out."""
+    def jobs(self, instance: str | None = None, but: Iterable[str] = ()) -> list[Job]:
+        """All jobs as last seen, or those of one instance, or those of all but some; those that disappeared
+        are left out."""
         table = schema.job_versions
         query = sa.select(_BODY).where(table.c.valid_to.is_(None)).order_by(table.c.instance, table.c.job_id)
         if instance is not None:
             query = query.where(table.c.instance == instance)
+        if others := sorted(but):
+            query = query.where(table.c.instance.not_in(others))
         with self._read() as connection:
             return [_JOB.validate_json(body) for body in connection.execute(query).scalars().all()]
 

@@ -47,6 +47,13 @@ class Calls(Access):
         with self._read() as connection:
             return [_waiting(row) for row in connection.execute(query)]
 
+    def is_called(self, instance: str) -> bool:
+        """Whether a call that concerns this connector waits for a round."""
+        table = schema.calls
+        query = sa.select(table.c.touches, table.c.everything).where(table.c.state == _WAITING)
+        with self._read() as connection:
+            return any(row.everything or instance in row.touches for row in connection.execute(query))
+
     def count_calls(self) -> dict[tuple[str, str], int]:
         """(hook, state) -> how many are remembered."""
         table = schema.calls

@@ -6,7 +6,7 @@ from dogwatch.errors import StoreError
 from dogwatch.store import schema
 from dogwatch.store.ways import make_room
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision in ``migrations/versions`` (a test compares)."""
 
 

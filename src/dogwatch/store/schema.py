@@ -81,6 +81,7 @@ sources = sa.Table(
     sa.Column("skew_seconds", sa.Float),
     sa.Column("caveats", sa.JSON, nullable=False),
     sa.Column("judged_until", Moment),
+    sa.Column("resume", Words),
 )
 
 expectations = sa.Table(

@@ -49,6 +49,13 @@ class Ask:
     """True as long as the platform was never read whole: what is known of it is chance."""
     broken: frozenset[str] = frozenset()
     """Job ids whose newest settled run, as stored, did not do its work: where a repair would matter."""
+    previous: datetime | None = None
+    """When the platform was last read whole; None if it never was."""
+    resume: str = ""
+    """What the connector told of itself then, if it ``LooksInTurn``."""
+    urgent: bool = False
+    """True if something happened there, or was done there, that this round has to see: then nothing is left
+    for a later one."""
 
 
 class Connector(ABC, Generic[S]):
@@ -91,6 +98,14 @@ class HasRuns(Protocol):
         with a bad record the good ones are yielded before the error is raised.
         """
         ...
+
+
+@runtime_checkable
+class LooksInTurn(Protocol):
+    """Looks some things up in turn, a part in each round."""
+
+    resume: str
+    """After ``runs`` has come to its end: where the next round goes on, in its own words."""
 
 
 @runtime_checkable

@@ -19,8 +19,9 @@ async def answer(app: "ASGIApp", host: str, port: int, greet: Callable[[str], No
     Nobody is told what answers, no request is logged, and no proxy is believed about who calls. ``more`` is
     for uvicorn. Raises SettingsError for an address that cannot be used.
     """
-    quiet = {"access_log": False, "server_header": False, "proxy_headers": False, "ws": "none"}
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, **quiet, **more))
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", **more
+    )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
@@ -31,4 +32,4 @@ async def answer(app: "ASGIApp", host: str, port: int, greet: Callable[[str], No
         ) from None
     with listener:
         greet(f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
-        await server.serve(sockets=[listener])
+        await uvicorn.Server(config).serve(sockets=[listener])

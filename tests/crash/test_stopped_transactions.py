@@ -19,24 +19,27 @@ from support.team import Member, Team, moments, place, some_ports, undisturbed
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
 ROUNDS = 2
-SHARE = 100_000
+SHARE = 1 << 30
 STORE, QUEUE = "the store's", "the queue's"
 SLEEPY = """
 CREATE SEQUENCE {0}.once;
 CREATE FUNCTION {0}.sleepy() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN IF nextval('{0}.once') = 1 THEN PERFORM pg_sleep(1.5); END IF; RETURN NEW; END $$;
-CREATE TRIGGER sleepy AFTER {1} FOR EACH ROW EXECUTE FUNCTION {0}.sleepy();
+BEGIN IF nextval('{0}.once') = 1 THEN PERFORM pg_sleep(2); END IF; RETURN NEW; END $$;
+CREATE TRIGGER sleepy AFTER {1} EXECUTE FUNCTION {0}.sleepy();
 """
 """The first who comes by sleeps in the midst of his statement, so that there is time to stop him."""
 BUSY = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND "
 
 
 def lie_in_wait(team: Team, where: str) -> None:
-    """For whoever writes a conclusion down, or puts a job into the queue."""
-    (schema,) = team.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'dogwatch_jobs_%%'")[0]
-    what = "UPDATE ON dogwatch.rounds" if where == STORE else f"INSERT ON {schema}.procrastinate_jobs"
+    """For whoever writes a conclusion down, or puts the beginning of a round into the queue."""
+    schema, what = "dogwatch", "UPDATE ON dogwatch.rounds FOR EACH ROW"
+    if where == QUEUE:
+        (schema,) = team.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'dogwatch_jobs_%%'")[0]
+        begins = "FOR EACH ROW WHEN (NEW.queueing_lock = '0 begin ')"
+        what = f"INSERT ON {schema}.procrastinate_jobs {begins}"
     with psycopg.connect(team.url) as connection:
-        connection.execute(SLEEPY.format("dogwatch" if where == STORE else schema, what).encode())
+        connection.execute(SLEEPY.format(schema, what).encode())
 
 
 def stop(team: Team) -> Member:
@@ -59,7 +62,7 @@ def test_who_is_stopped_in_a_transaction_keeps_others_waiting_for_less_than_a_mi
     port, took, made = some_ports(), dict[str, float](), moments(ROUNDS)
     wanted, done, said = undisturbed(tmp_path / "one", ROUNDS, port)
     url, rng = postgres.fresh(), random.Random(3)
-    with place(tmp_path / "team", url, ROUNDS, port) as here, Team(here, url, 3, 0, rng, SHARE) as team:
+    with place(tmp_path / "team", url, ROUNDS, port) as here, Team(here, url, 2, 0, rng, SHARE) as team:
         stopped: list[tuple[Member, float]] = []
 
         def trouble(team: Team) -> None:
@@ -78,6 +81,7 @@ def test_who_is_stopped_in_a_transaction_keeps_others_waiting_for_less_than_a_mi
                 member.process.send_signal(signal.SIGCONT)
         sys.stdout.write(f"a round ends after {took} s\n")
         assert max(took.values()) < 60
+        team.until("it to say so", lambda: bool(team.said("step failed")))
         found, asked, arrived = team.remembered(), here.asked(), here.arrived
         assert team.rows("SELECT count(*), count(ended_at) FROM rounds") == [(len(made), len(made))]
         assert set(arrived) == set(said)

@@ -61,10 +61,9 @@ class Visitors:
 
 
 @contextmanager
-def estate(folder: Path) -> Iterator[dict[str, Visitors]]:
-    """The shop, served, and the configuration that reads it in a folder."""
+def estate(folder: Path, now: datetime) -> Iterator[dict[str, Visitors]]:
+    """The shop as it is now, served, and the configuration that reads it in a folder."""
     told = shop(folder)
-    now = datetime.now(UTC)
     hours_ago = (now - timedelta(hours=3)).isoformat()
     broken = f"- {{at: '{hours_ago}', on: airbyte/stock, kind: run_fails, error: no such table}}\n"
     lab = Lab(world(told, faults(broken, told, folder), now=now))
@@ -105,13 +104,17 @@ def apart(intervals: list[tuple[float, float]]) -> bool:
     return all(before[1] <= after[0] for before, after in itertools.pairwise(intervals))
 
 
-def timeless(remembered: Memory) -> Memory:
-    """Without what the clock of the machine has to do with; that of the lab stands still."""
+def timeless(remembered: Memory, now: datetime) -> Memory:
+    """Without what the clock of the machine has to do with; that of the lab stands still at ``now``, so that
+    nothing meets a slot that falls due while the rounds are made. An hour may turn meanwhile: levels are
+    learned of other moments then."""
     clocked = dict.fromkeys(("skew_seconds", "read_until", "judged_until"))
     sources = [{**row, **clocked, **_at_no_time(row)} for row in remembered["sources"]]
     told = [{part: row[part] for part in ("kind", "destination", "key")} for row in remembered["outbox"]]
     rest = {name: rows for name, rows in remembered.items() if name not in {"looks", *LOGS}}
-    return {**rest, "sources": sources, "outbox": told}
+    due = [row for row in remembered["expectations"] if str(row["scheduled_for"]) <= now.isoformat()]
+    levels = [{"key": key} for key in sorted({str(row["key"]) for row in remembered["levels"]})]
+    return {**rest, "sources": sources, "outbox": told, "expectations": due, "levels": levels}
 
 
 def _at_no_time(source: Row) -> Row:
@@ -127,7 +130,8 @@ def test_eight_checks_of_one_new_store_make_eight_rounds_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with estate(tmp_path) as visitors:
+    now = datetime.now(UTC)
+    with estate(tmp_path, now) as visitors:
         checks = [start(tmp_path) for _ in range(MANY)]
         readings = reads_until_all_end(checks)
         answers = [check.communicate(timeout=60) for check in checks]
@@ -147,7 +151,7 @@ def test_eight_checks_of_one_new_store_make_eight_rounds_one_after_the_other(
     assert len(moments) == 2 * MANY
     assert moments == sorted(moments)
     together, by_itself = memory(tmp_path / "dogwatch.db"), memory(alone)
-    assert timeless(together) == timeless(by_itself)
+    assert timeless(together, now) == timeless(by_itself, now)
     assert lines_of_logs(together) == pytest.approx(lines_of_logs(by_itself), rel=0.01)
     reports = [json.loads(said[0]) for said in answers]
     seen_first = [one["instance"] for report in reports for one in report["platforms"] if one["baseline"]]
@@ -161,7 +165,8 @@ def test_two_checks_on_one_server_leave_what_one_leaves_in_a_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     server = {"DOGWATCH_STORE": postgres.fresh()}
-    with estate(tmp_path) as visitors:
+    now = datetime.now(UTC)
+    with estate(tmp_path, now) as visitors:
         checks = [start(tmp_path, server["DOGWATCH_STORE"]) for _ in range(2)]
         said = [check.communicate(timeout=60)[1] for check in checks]
         assert [(check.returncode, words) for check, words in zip(checks, said, strict=True)] == [(1, "")] * 2
@@ -170,4 +175,4 @@ def test_two_checks_on_one_server_leave_what_one_leaves_in_a_file(
         assert cli.run("backup", "together.db", env=server).exit_code == 0
     assert all(apart(found) for found in stays.values())
     together, by_itself = memory(tmp_path / "together.db"), memory(tmp_path / "alone.db")
-    assert timeless(together) == timeless(by_itself)
+    assert timeless(together, now) == timeless(by_itself, now)

@@ -36,7 +36,7 @@ check: dev  ## format, lint, types, import contracts, tests
 KILLS ?= 200
 
 soak: dev real  ## kill rounds and workers that deliver at KILLS random points, and tell where they were; watch two quiet months
-	DOGWATCH_REQUIRE_REAL=1 $(BIN)/pytest -q -rP -n $(WORKERS) tests/crash/test_killed_rounds.py tests/crash/test_killed_posts.py tests/crash/test_killed_actions.py tests/crash/test_killed_watch.py tests/crash/test_killed_hub.py tests/crash/test_killed_team.py --kills $(KILLS)
+	DOGWATCH_REQUIRE_REAL=1 $(BIN)/pytest -q -rP -n $(WORKERS) tests/crash/test_killed_rounds.py tests/crash/test_killed_posts.py tests/crash/test_killed_actions.py tests/crash/test_killed_watch.py tests/crash/test_killed_hub.py tests/crash/test_killed_team.py tests/crash/test_stopped_transactions.py --kills $(KILLS)
 	$(BIN)/python tests/support/fuzz_logs.py -max_total_time=300 -verbosity=0
 	$(BIN)/python bench/watch.py
 	$(BIN)/python bench/quiet.py --season spring --seed 20

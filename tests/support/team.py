@@ -92,8 +92,9 @@ POLICY = "rules: [{then: allow, verbs: [repair], jobs: '*', why: it is harmless}
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 HIDDEN = frozenset({"calls", "watchers", "steps"})
 """Tables of the watch itself."""
-TRIED = ("attempts", "doubtful", "doubled", "holder", "held_until", "landed", "error", "next_at")
-"""Of a message: how often it was tried, and by whom."""
+TRIED = ("id", "attempts", "doubtful", "doubled", "holder", "held_until", "landed", "error", "next_at")
+"""Of a message: how often it was tried, and by whom; and its number, as a transaction that came to nothing
+takes some along."""
 
 
 def moments(rounds: int) -> list[tuple[datetime, bool]]:

@@ -1,6 +1,7 @@
 """What is proposed about an incident, and with which words."""
 
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,6 +10,7 @@ from dogwatch.heal.hands import verbs_of
 from dogwatch.heal.policy import Policy
 from dogwatch.heal.propose import Outlook, propose
 from dogwatch.model import Action, Job, Risk, Status
+from dogwatch.report.incident import proposal
 from support.cast import NOON
 from support.incidents import Watch, a_run, clocked, told
 
@@ -64,7 +66,7 @@ def test_a_task_that_follows_another_is_not_executed_by_itself() -> None:
 def test_what_stays_however_often_a_job_is_run_is_mended_by_hand_before_it_runs_again(
     said: str, step: str
 ) -> None:
-    first, then = proposed(said=said)
+    then, first = proposed(said=said)  # what is written later stands above in every list
     assert (first.verb, first.args["step"], first.risk) == ("manual", step, Risk.safe)
     assert then.verb == "repair"
     assert f"{step} first" in then.reason
@@ -78,3 +80,8 @@ def test_a_person_is_asked_once_where_nothing_but_a_person_helps() -> None:
     said = "FATAL: password authentication failed for user etl"
     (only,) = proposed(after=("snowflake/root",), said=said)
     assert (only.verb, only.args["step"]) == ("manual", "renew or grant the credential")
+
+
+def test_where_an_incident_is_shown_the_step_by_hand_is_said() -> None:
+    (only,) = proposed(after=("snowflake/root",), said="FATAL: password authentication failed for user etl")
+    assert "orders: renew or grant the credential (proposed)" in proposal(only, NOON, ZoneInfo("UTC"))

@@ -110,7 +110,8 @@ def propose(incident: Incident, outlook: Outlook, policy: Policy, now: datetime)
         drafts = [_after(subject, incident, outlook) for subject in hit]
     else:
         aid = _first_aid(incident, cause, outlook)
-        drafts = [_by_hand(incident, cause, aid, outlook), aid, *_configured(incident, cause, policy)]
+        first = _by_hand(incident, cause, aid, outlook)  # written later: lists begin with the newest
+        drafts = [aid, first, *_configured(incident, cause, policy)]
     cites = cause.cites if cause else ()
     return [draft.action(cites, incident, now, expires) for draft in drafts if draft is not None][:_MOST]
 

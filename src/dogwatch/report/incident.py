@@ -207,7 +207,9 @@ def proposal(action: Action, now: datetime, zone: ZoneInfo) -> str:
     """``rerun orders (waiting until 04:30)  2a73ff0399-1``."""
     state = action.state.value.replace("_", " ")
     until = f" until {words.clock(action.expires_at, now, zone)}" if _waits(action) else ""
-    return f"{action.verb} {one_line(action.target_name, 120)} ({state}{until})  {action.id}"
+    step = action.args.get("step")
+    what = f": {one_line(step, 160)}" if isinstance(step, str) else ""
+    return f"{action.verb} {one_line(action.target_name, 120)}{what} ({state}{until})  {action.id}"
 
 
 def _action(action: Action, now: datetime, zone: ZoneInfo, width: int) -> list[Text]:

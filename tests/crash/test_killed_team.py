@@ -15,8 +15,8 @@ from support.team import Team, moments, place, some_ports, undisturbed
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
 WORKERS, WATCHERS = 3, 2
-KILLS = 2
-STOPS = 1
+KILLS = 20
+STOPS = 2
 SHARE, SMALL = 100_000, 12_000
 """Bytes of a log that one worker mines at a time: there are shares in the first round, or in every third."""
 

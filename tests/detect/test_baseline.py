@@ -132,6 +132,27 @@ def test_a_lasting_step_is_told_three_times_at_most_then_silence() -> None:
     assert unusual == [40, 41, 42]
 
 
+def test_hours_on_another_level_are_no_new_level_however_many_runs_there_are() -> None:
+    half_an_hour = DAY / 48
+    usual, slow = varied(14 * 48, 600), varied(24, 1800, seed=2)
+    baseline = Baseline()
+    told = [index for index, _ in baseline.learn(points(usual + slow, half_an_hour))]
+    assert told == list(range(len(usual), len(usual) + len(slow)))
+    at = FIRST + baseline.known * half_an_hour
+    assert baseline.judge(at, 1800) is not None
+    known = baseline.usual(at)
+    assert known is not None
+    assert known.usual == pytest.approx(600, rel=0.08)
+    assert baseline.judge(at, 600) is None
+
+
+def test_what_has_lasted_for_most_of_a_day_is_the_new_level() -> None:
+    half_an_hour = DAY / 48
+    usual, slow = varied(14 * 48, 600), varied(96, 1800, seed=2)
+    told = [index for index, _ in Baseline().learn(points(usual + slow, half_an_hour))]
+    assert told == list(range(len(usual), len(usual) + 41))
+
+
 def test_after_an_episode_the_former_level_holds_again() -> None:
     lengths = varied(40, 600) + varied(4, 3000, seed=2) + varied(10, 600, seed=3)
     baseline = learned(lengths)

@@ -48,6 +48,13 @@ def test_a_usual_run_after_a_slow_one_ends_it() -> None:
     assert judge(took([*CALM, 48, 22])) == []
 
 
+def test_the_next_run_under_way_does_not_end_it_until_it_was_a_usual_one() -> None:
+    slow_runs = took([*CALM, 48])
+    for status in (Status.pending, Status.running):
+        (finding,) = judge([*slow_runs, a_run_at(at(2, 41), status=status)], hour=24 + 2.2)
+        assert finding.summary.startswith("Orders PG → RAW took 48 min")
+
+
 def test_a_running_run_is_told_as_soon_as_it_has_run_too_long() -> None:
     running = a_run_at(at(2, 40), status=Status.running)
     assert judge([*took(CALM), running], hour=2.5) == []

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ from dogwatch.store.copying import backup
 from dogwatch.wire.http import Pace
 from support.cli import clean
 from support.clock import JumpingClock
-from support.crash_memory import Memory, memory
+from support.crash_memory import Memory, Row, memory
 from support.estates import Stopped
 from support.ports import free_port
 from support.serve import served
@@ -92,9 +92,11 @@ POLICY = "rules: [{then: allow, verbs: [repair], jobs: '*', why: it is harmless}
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 HIDDEN = frozenset({"calls", "watchers", "steps"})
 """Tables of the watch itself."""
-TRIED = ("id", "attempts", "doubtful", "doubled", "holder", "held_until", "landed", "error", "next_at")
-"""Of a message: how often it was tried, and by whom; and its number, as a transaction that came to nothing
-takes some along."""
+MESSAGE = "message.sent"
+TRIED = frozenset(
+    ["attempts", "doubtful", "doubled", "holder", "held_until", "landed", "error", "next_at", "finished_at"]
+)
+"""Of a message: how often it was tried, by whom, and until when."""
 
 
 def moments(rounds: int) -> list[tuple[datetime, bool]]:
@@ -194,8 +196,23 @@ def undisturbed(folder: Path, rounds: int, port: int) -> tuple[Memory, list[obje
 def told_by(store: Path) -> Memory:
     """What a store remembers but how often a message was tried, and what the watch remembers of itself."""
     found = {name: rows for name, rows in memory(store).items() if name not in HIDDEN}
-    mail = [{key: row[key] for key in row if key not in TRIED} for row in found["outbox"]]
-    return {**found, "outbox": sorted(mail, key=repr)}
+    # A transaction that came to nothing takes a number along.
+    mail = [{key: row[key] for key in row if key not in TRIED | {"id"}} for row in found["outbox"]]
+    return {**found, "outbox": sorted(mail, key=repr), "events": _in_order(found["events"])}
+
+
+def _in_order(events: Sequence[Row]) -> list[Row]:
+    """What happened, numbered without the messages: one whose sender died is sent later than it was due."""
+    rest = [row for row in events if row["kind"] != MESSAGE]
+    rest.sort(key=lambda row: int(str(row["seq"])))
+    sent = [row for row in events if row["kind"] == MESSAGE]
+    told = [{"kind": MESSAGE, "subject": row["subject"], "detail": _untried(row["detail"])} for row in sent]
+    return [*({**row, "seq": place} for place, row in enumerate(rest)), *sorted(told, key=repr)]
+
+
+def _untried(detail: object) -> str:
+    said = json.loads(str(detail))
+    return json.dumps({key: said[key] for key in said if key not in TRIED})
 
 
 @dataclass

@@ -18,8 +18,9 @@ as far from usual as half as long. What becomes of a value, in order:
 4. **Habit.** It is also excused where three in twenty of the recent values, of various weekdays, lie as far
    out: such a job has two modes.
 5. **Step.** Three values in a row that are far out on one side, one of them beyond the band, or four of the
-   last five, are a new level. Should a value soon be back at the former one, that was an episode, and the
-   former level holds again.
+   last five, are a new level once that has lasted most of a day. Until then what is unusual stays so: a job
+   that runs every quarter of an hour and has crawled since midnight is not well by one o'clock. Should a
+   value soon be back at the former level, that was an episode, and the former level holds again.
 
 One pass in order of time; a history learned in one go or in parts gives the same verdicts.
 """
@@ -44,6 +45,8 @@ _SURE = 0.25
 _MAX_TRAIL = 0.15
 """A level trails behind a drift by no more than this; what is more is a step."""
 _STEP, _STEP_OF = 3, 5
+_LASTS = 20 * 3_600.0
+"""Seconds from the first to the last of the values that are a new level; three of a daily job take longer."""
 _HABIT = 0.15
 _HABIT_OF = 60
 _HABIT_LEAST = 3
@@ -131,6 +134,8 @@ class Baseline:
         """Up to how many residuals; trail, spread, long centre."""
         self._far: list[tuple[int, int, bool, float]] = []
         """The latest values far out: index, side, whether beyond the band, logarithm."""
+        self._since: int | None = None
+        """The first of the values that will be a new level if it lasts."""
 
     @property
     def known(self) -> int:
@@ -217,21 +222,27 @@ class Baseline:
         if abs(off) < abs(band.border(off)) / 2:
             return x, 0.0, None
         judgement = None if inside else self._judgement(x, band)
-        self._step(x, 1 if off > 0 else -1, judgement is not None)
-        return x, 0.0, judgement
+        waits = self._step(at, x, 1 if off > 0 else -1, judgement is not None)
+        return (band.centre, off, judgement) if waits and judgement else (x, 0.0, judgement)
 
-    def _step(self, x: float, side: int, alarmed: bool) -> None:
-        """Remember a value that is far out; enough of them on one side are the new level."""
+    def _step(self, at: float, x: float, side: int, alarmed: bool) -> bool:
+        """Remember a value that is far out; enough of them on one side are the new level. Whether it has not
+        lasted long enough for that."""
         here = len(self._values)
         far = [known for known in self._far if known[0] > here - _STEP_OF and known[1] == side]
         far.append((here, side, alarmed, x))
         self._far = far
         in_a_row = len(far) >= _STEP and far[-_STEP][0] == here - _STEP + 1
         if len(far) < _STEP_OF - 1 and not (in_a_row and any(loud for _, _, loud, _ in far)):
-            return
+            self._since = None
+            return False
+        self._since = far[0][0] if self._since is None else self._since
+        if at - self._at[self._since] < _LASTS:
+            return True
         window = list(self._window)
         self._former = window[: far[0][0] - here] or window
         self._reset([value for _, _, _, value in far[:-1]])
+        return False
 
     def _is_back(self, x: float, band: _Band) -> bool:
         """Whether a value is back at the level before the last step; if so, that holds again."""
@@ -249,7 +260,7 @@ class Baseline:
         self._window.clear()
         self._window.extend(window)
         self._ranked[:] = sorted(window)
-        self._far = []
+        self._far, self._since = [], None
 
     def _band(self) -> _Band:
         """What is usual now."""
@@ -331,11 +342,15 @@ class Baseline:
         border = band.border(x - band.centre)
         side = math.copysign(1.0, border)
         least = max(_ALIKE * abs(border), side * (x - band.centre) - abs(border))
+        end = len(self._values)
+        if self._since is not None and self._far[-1][0] > end - _STEP_OF:
+            end = self._since  # what goes on now is one event, and no habit
+        ats = self._at[max(0, end - _HABIT_OF) : end]
         recent = [
             (int(at // _DAY) % 7, side * (value - band.centre) >= least)
-            for at, value in zip(self._at[-_HABIT_OF:], self._values[-_HABIT_OF:], strict=True)
+            for at, value in zip(ats, self._values[max(0, end - _HABIT_OF) : end], strict=True)
         ]
-        if self._at[-1] - self._at[-len(recent)] > 14 * _DAY:
+        if ats and ats[-1] - ats[0] > 14 * _DAY:
             of = Counter(day for day, _ in recent)
             out = Counter(day for day, alike in recent if alike)
             recent = [(day, alike) for day, alike in recent if out[day] < _WEEKDAY_SHARE * of[day]]

@@ -40,7 +40,8 @@ def slow(
             if _judge_running(key, going, age, lengths, rules, zone, found):
                 continue
         done, _ = lengths
-        if done and done[-1] is max(history, key=_began):
+        over = max((run for run in history if not run.status.open), key=_began, default=None)
+        if done and done[-1] is over:  # the next one may be under way; it says nothing yet
             _judge_ended(key, lengths, rules, zone, found)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dogwatch.errors import StoreError, Unreachable
-from dogwatch.logshare import begun, mined, put_together, shared_out
+from dogwatch.logshare import begun, mined, shared_out
 from dogwatch.logwatch import LogSight, read_logs
 from dogwatch.model import Source
 from dogwatch.store import Store, StoreThread, open_store
@@ -195,7 +195,7 @@ def test_whoever_is_taken_over_counts_nothing_and_what_was_put_together_is_not_p
         for one in store.waiting_steps():
             await team.mine(one.key, thread)
         dying, _ = team.taken((number, READ, "logs/a"))  # puts together, and dies before it reads on
-        await put_together(team.connector, dying, thread, (number, READ, "logs/a"), NOW, {})
+        await begun(team.connector, dying, thread, (number, READ, "logs/a"), NOW, {}, SIZE)
         thread.close()
 
     asyncio.run(life())

@@ -68,7 +68,9 @@ async def begun(
 
     What they did not come to the end of is not shared out again: who cannot be read would be for ever.
     """
-    ahead, whole = await put_together(connector, store, thread, key, now, components)
+    keys = await thread(store.shares, key[0], key[2])
+    ahead = await opened_log(connector, store, thread, now, components) if keys else None
+    whole = ahead is None or await _put_together(keys, ahead, connector.name, store, thread, now)
     shelf = await thread(store.log_shelf, connector.name, ()) if ahead is None else ahead.shelf
     backlog: Backlog | None = None
     if whole and isinstance(connector, HasBacklog):
@@ -109,23 +111,11 @@ async def mined(
     }
 
 
-async def put_together(
-    connector: AnyConnector,
-    store: Store,
-    thread: StoreThread,
-    key: StepKey,
-    now: datetime,
-    components: Mapping[str, str],
-) -> tuple[Ahead | None, bool]:
-    """What is remembered of a log with all that was mined for the ``read`` step ``key``, and stored so; None
-    if nothing was shared out.
-
-    Also says whether all was mined that was to be.
-    """
-    keys = await thread(store.shares, key[0], key[2])
-    if not keys:
-        return None, True
-    ahead = await opened_log(connector, store, thread, now, components)
+async def _put_together(
+    keys: Sequence[StepKey], ahead: Ahead, name: str, store: Store, thread: StoreThread, now: datetime
+) -> bool:
+    """Count what was mined of the shares ``keys`` of a log, in their order, and store it. Whether all was
+    mined that was to be."""
     whole = True
     taken: list[Dated] = []
     left: dict[StepKey, dict[str, JsonValue]] = {}
@@ -146,8 +136,8 @@ async def put_together(
             ahead.shelf.lines + ahead.memory.lines,
             await thread(ahead.memory.changed),
         )
-        await thread(store.save_log_shelf, connector.name, ahead.shelf, left)
-    return ahead, whole
+        await thread(store.save_log_shelf, name, ahead.shelf, left)
+    return whole
 
 
 def _added(share: Mapping[str, Any], ahead: Ahead) -> list[Dated]:

@@ -1,6 +1,7 @@
 """Formats: each is recognised without being told, its header is read and taken off, its traces are folded."""
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -138,6 +139,13 @@ def test_what_a_container_wrote_is_opened_too() -> None:
         assert (batch.levels[0], batch.components[0], batch.times[0]) == ("warning", "acme.pods", AT)
 
 
+def test_what_a_container_wrote_in_no_encoding_is_opened_too() -> None:
+    line = b"2026-11-20T02:04:05.000000000Z stderr F 2026-11-20 02:04:05,000 - ERROR [caf\xe9] - no\n"
+    batch, _, _ = read(line * 3)
+    assert batch.components[0] == "caf\N{REPLACEMENT CHARACTER}"
+    assert batch.messages.split(b"\n")[0] == b"no"
+
+
 @pytest.mark.parametrize(
     ("entry", "text", "level", "component"),
     [
@@ -170,6 +178,32 @@ def test_every_payload_of_cloud_logging_is_read(
 ) -> None:
     batch, _, _ = read(json.dumps({"logName": "projects/p/logs/audit", "insertId": "1", **entry}))
     assert (batch.messages, batch.levels, batch.components) == (text, [level], [component])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{} ERROR [main] app.Loader - no clock",
+        '{{"message": "no clock", "level": "error", "time": "{}"}}',
+        '{{"textPayload": "no", "timestamp": "{}", "severity": "ERROR", "resource": {{"labels": {{}}}}}}',
+    ],
+)
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00Z", "1013-11-20T02:04:05Z", "9999-12-31T23:59:59Z"])
+def test_a_time_before_1970_or_far_ahead_is_none(line: str, stamp: str) -> None:
+    said = [line.format(when) for when in ("2026-11-20T02:04:05Z", stamp, "2026-11-20T02:04:05Z")]
+    batch, _, tally = read("\n".join(said))
+    assert batch.times == [AT, None, AT]
+    assert not tally.bad
+
+
+def test_a_time_of_cloud_logging_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    entry = {"textPayload": "x", "severity": "INFO", "logName": "projects/a/logs/b"}
+    batch, _, _ = read(json.dumps({**entry, "timestamp": "2026-11-20T02:04:05", "resource": {"labels": {}}}))
+    monkeypatch.undo()
+    time.tzset()
+    assert batch.times == [AT]
 
 
 def test_bare_messages_keep_what_they_are() -> None:

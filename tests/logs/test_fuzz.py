@@ -19,11 +19,11 @@ from dogwatch.logs.read import BLOCK, LONGEST_LINE, Tally, blocks
 from dogwatch.logs.triage import triage
 
 
-def read(data: bytes, name: str | None = None) -> tuple[Book, Tally]:
-    """Everything that ``dogwatch logs triage`` does with a file, but for the file."""
+def read(data: bytes, name: str | None = None, piece: int = BLOCK) -> tuple[Book, Tally]:
+    """Everything that ``dogwatch logs triage`` does with a file, but for the file, which comes in pieces."""
     tally, book = Tally(), Book(hourly=True)
     events = Events(1_790_000_000.0, tally, name)
-    for block in blocks((data[at : at + BLOCK] for at in range(0, len(data), BLOCK)), tally):
+    for block in blocks((data[at : at + piece] for at in range(0, len(data), piece)), tally):
         book.add(events.feed(block))
     book.add(events.finish())
     entries = book.entries()
@@ -124,6 +124,21 @@ def test_hostile_input_takes_bounded_time_and_memory(kind: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100 << 20
+
+
+@pytest.mark.parametrize("begin", [b"boom\n", b"2026-11-20 02:04:05,000 ERROR a.B - boom\n"])
+def test_an_event_that_is_written_bit_by_bit_takes_bounded_time(begin: bytes) -> None:
+    data = begin + b"\tat a.B.c(D.java:1)\n" * 50_000
+    started = time.process_time()
+    book, _ = read(data, piece=70)
+    assert time.process_time() - started < 10
+    assert book.events == sum(entry.lines for entry in book.entries()) < 50
+
+
+@given(st.lists(st.integers(0, 9999), min_size=2, max_size=6, unique=True))
+def test_lines_of_any_year_are_counted_where_they_belong(years: list[int]) -> None:
+    book, _ = read(b"".join(b"%04d-11-20 02:04:05,000 ERROR a.B - no %x\n" % (y, y) for y in years), "log4j")
+    assert book.events == sum(entry.lines for entry in book.entries()) == len(years)
 
 
 def test_words_drawn_at_random_take_bounded_memory() -> None:

@@ -161,6 +161,27 @@ def test_an_error_of_the_server_is_one_of_the_store(postgres: Postgres) -> None:
         asyncio.run(life())
 
 
+def test_an_error_that_nobody_expected_ends_a_worker(tmp_path: Path, postgres: Postgres) -> None:
+    lab = Lab(world(shop(tmp_path)))
+    with lab.serve() as urls:
+        config = lab.write_config(tmp_path, urls, history_days=1)
+    settings = load(config, {}, config.parent).model_copy(update={"store": postgres.fresh()})
+    clock = StandingClock(lab.world.clock.now())
+    house = House(
+        lambda: settings,
+        lambda found: Dogwatch(found, clock=clock),
+        clock,
+        lambda event, /, **fields: None,
+        poll=0.05,
+    )
+
+    async def life() -> None:
+        await asyncio.wait_for(Worker(house, "a", -1).run(settings), 30)  # no such number of steps at a time
+
+    with pytest.raises(ValueError, match="Semaphore"):
+        asyncio.run(life())
+
+
 @pytest.mark.slow
 def test_two_workers_make_one_round_and_take_over_a_new_configuration(
     tmp_path: Path, postgres: Postgres

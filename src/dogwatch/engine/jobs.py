@@ -123,7 +123,7 @@ class Jobs:
                 one.cancel()
             ends = await asyncio.gather(*both, return_exceptions=True)
         for end in ends:
-            if isinstance(end, StoreError):
+            if isinstance(end, Exception):
                 raise end
 
     async def _work(self, queue: str, name: str, concurrency: int, beat: float, stale: float) -> None:

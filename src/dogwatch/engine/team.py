@@ -69,7 +69,7 @@ class Worker(Lasting):
             working = asyncio.ensure_future(shift.work(self._concurrency, self._beat, self._stale))
             fresh: Settings | None = None
             try:
-                while not self.stopping.is_set() and fresh is None:
+                while not (self.stopping.is_set() or working.done()) and fresh is None:
                     await self._pause(max(await shift.look(), self._house.poll))
                     fresh = self._fresh(settings)
             finally:

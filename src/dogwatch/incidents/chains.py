@@ -107,13 +107,16 @@ def _unanswering(
     if not trouble.subject.startswith(COMPONENT):
         return set()
     others = {name for name in troubles if name.startswith(COMPONENT)} - {trouble.subject}
-    return {
-        name
-        for line in _lines(trouble, evidence)
-        for name in others
-        if reason_of(line, "").cause_class in _NO_ANSWER
-        and re.search(rf"(?<![\w-]){re.escape(name.removeprefix(COMPONENT))}(?![\w-])", line)
-    }
+    found: set[str] = set()
+    for line in _lines(trouble, evidence):
+        named = {name for name in others if _speaks_of(line, name.removeprefix(COMPONENT))}
+        if named and reason_of(line, "").cause_class in _NO_ANSWER:
+            found |= named
+    return found
+
+
+def _speaks_of(line: str, name: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", line) is not None
 
 
 def _lines(trouble: Trouble, evidence: Mapping[str, Evidence]) -> Iterator[str]:

@@ -116,7 +116,8 @@ class Book:
         self._buckets: Counter[tuple[int, float]] = Counter()
         """By leaf and bucket."""
         self._waiting: Counter[float] = Counter()
-        """By bucket times ``_MOST_LEAVES`` plus leaf: as one number a pair is counted in half the time."""
+        """By bucket times ``_MOST_LEAVES`` plus leaf: as one number a pair is counted in half the time. Exact
+        for all times up to ``times.LATEST``."""
         self._bucket = float("nan")
         self._here: Counter[int] = Counter()
         """By leaf, in the bucket of the last batch."""

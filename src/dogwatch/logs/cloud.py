@@ -8,7 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from dogwatch.logs.times import LATEST
 
 
 @cache
@@ -38,7 +40,7 @@ def _decoder() -> Callable[[bytes], list[Any]] | None:
 
     class Entry(msgspec.Struct, gc=False):
         severity: Any = None
-        timestamp: datetime | None = None
+        timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
         textPayload: Any = None  # noqa: N815  # as on the wire
         jsonPayload: Payload | None = None  # noqa: N815  # as on the wire
         resource: Resource | None = None
@@ -72,9 +74,10 @@ def columns(block: bytes) -> Columns | None:
     if not entries:
         return None
     try:
-        return Columns(
-            _texts(entries), list(map(_SECONDS, map(_STAMP, entries))), _levels(entries), _components(entries)
-        )
+        times = list(map(_SECONDS, map(_STAMP, entries)))
+        if min(times) < 0 or max(times) > LATEST:
+            return None
+        return Columns(_texts(entries), [*times], _levels(entries), _components(entries))
     except (TypeError, ValueError, AttributeError, IndexError):
         return None
 

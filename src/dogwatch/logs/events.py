@@ -20,6 +20,9 @@ FORMATS = (*OBJECT_FORMATS, *TEXT_FORMATS)
 """The names of all formats."""
 
 _LONGEST_EVENT = 1 << 18
+_LOOKS_AGAIN = 8
+"""An event that goes on is looked at again when it grew by one in so many: to look at all of it with each new
+block would take the square of their number."""
 _HEAD = b"\x01"
 _CONTAINERS = ("cri", "docker", "logentry")
 
@@ -60,6 +63,8 @@ class Events:
         self._inner: Format | None = None
         self._rest: bytes | None = None
         """Lines of the last event so far."""
+        self._unseen = bytearray()
+        """What came after it that was not looked at yet."""
 
     def feed(self, block: bytes) -> Batch:
         """The events of a block of whole lines. The last one is kept back, because more of it may come."""
@@ -70,17 +75,24 @@ class Events:
         lines = block.count(b"\n") + 1
         self._tally.lines += lines
         if self._rest is not None:
-            block = self._rest + b"\n" + block
-            lines += self._rest.count(b"\n") + 1
+            if _LOOKS_AGAIN * (len(self._unseen) + len(block)) < len(self._rest):
+                self._unseen += b"\n" + block
+                return Batch()
+            kept = self._kept_back()
+            block, lines = kept + b"\n" + block, kept.count(b"\n") + 1 + lines
         return self._open_inner(self._lines(block, lines, last=False))
 
     def finish(self) -> Batch:
         """What was kept back."""
-        return (
-            Batch()
-            if self._rest is None
-            else self._open_inner(self._lines(self._rest, self._rest.count(b"\n") + 1, last=True))
-        )
+        if self._rest is None:
+            return Batch()
+        block = self._kept_back()
+        return self._open_inner(self._lines(block, block.count(b"\n") + 1, last=True))
+
+    def _kept_back(self) -> bytes:
+        block = (self._rest or b"") + self._unseen
+        self._unseen.clear()
+        return block
 
     # ── text ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,7 +151,7 @@ class Events:
             time = part.get("time")
             batch.times.append(seconds(time, now) if time else None)
             batch.levels.append(level_of_header(part))
-            batch.components.append((part.get("component") or b"").decode("utf-8", "replace"))
+            batch.components.append(_component(part))
 
     # ── objects ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -198,9 +210,13 @@ class Events:
                 if match is not None:
                     part = match.groupdict()
                     batch.levels[i] = level_of_header(part) or batch.levels[i]
-                    batch.components[i] = (part.get("component") or b"").decode() or batch.components[i]
+                    batch.components[i] = _component(part) or batch.components[i]
         batch.messages = header.sub(b"", batch.messages)
         return batch
+
+
+def _component(part: dict[str, bytes | None]) -> str:
+    return (part.get("component") or b"").decode("utf-8", "replace")
 
 
 def _one_line(text: str) -> str:

@@ -24,16 +24,22 @@ _FORMS = tuple(
 )
 _EPOCH = re.compile(rb"\d{9,10}(?:\.\d+)?|\d{13}|\d{16}|\d{19}")
 _DAY = 86_400.0
+LATEST = float(1 << 32)
+"""In the year 2106. A log that tells a later time, or one before 1970, has lost its clock: it tells none."""
 
 
 @lru_cache(maxsize=20_000)
 def seconds(text: bytes, now: float) -> float | None:
-    """When it was, in seconds since 1970; None if it is no time that we know.
+    """When it was, in seconds since 1970; None if it is no time that we know, or none up to ``LATEST``.
 
     What a log leaves out is filled in: without a zone it is UTC, without a year or a day it is the last such
     moment that is not after tomorrow. ``now`` is in seconds too.
     """
-    text = text.strip()
+    at = _told(text.strip(), now)
+    return at if at is not None and 0 <= at <= LATEST else None
+
+
+def _told(text: bytes, now: float) -> float | None:
     if _EPOCH.fullmatch(text):
         return _since_1970(text)
     for form in _FORMS:

@@ -106,11 +106,6 @@ class Backlog:
         """In the order in which they are read."""
         return [(day, one) for day, objects in self.days for one in objects]
 
-    @property
-    def size(self) -> int:
-        """Bytes as the listing tells them."""
-        return sum(one.size for _, one in self.objects)
-
 
 async def pieces(one: Object, get: Callable[[str], Awaitable[Answer]]) -> AsyncIterator[bytes]:
     """The content of an object, piece by piece; nothing if the object is gone before the first.

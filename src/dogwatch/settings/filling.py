@@ -140,14 +140,15 @@ def _explain(reading: Reading, part: Part, item: ErrorDetails, origins: Mapping[
     """Put one of pydantic's errors into our words."""
     place = item["loc"]
     name = str(place[0]) if place else ""
-    field_of = part.field(name)
-    info = None if field_of is None else field_of[1]
+    own, info = part.field(name) or ("", None)
     where = (*part.path, *place)
     if item["type"] == "extra_forbidden":
         reading.wrong(where, "unknown key", _meant(part, name) if len(place) == 1 else "remove it")
     elif item["type"] == "missing" and info is not None and len(place) == 1:
-        ways = f"set {part.variable(name)} in the environment or .env"
-        fix = "add it" if part.prefix is None else ways if is_secret(info) else f"add it, or {ways}"
+        fix = "add it"
+        if part.prefix is not None:
+            ways = f"set {part.variable(own)} in the environment or .env"
+            fix = ways if is_secret(info) else f"add it, or {ways}"
         reading.wrong(where, "is missing", fix)
     else:
         what, fix = _reworded(part, item, info)

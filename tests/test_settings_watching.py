@@ -1,6 +1,6 @@
 """What dogwatch.yaml says about metrics, as the rules get it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
@@ -36,6 +36,14 @@ def test_limits_reach_the_rules_in_the_units_of_their_metrics(tmp_path: Path) ->
 
 def test_who_says_nothing_of_limits_has_none_of_his_own(tmp_path: Path) -> None:
     assert policy(load(tmp_path, "")).limits == []
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+def test_maintenance_may_last_for_ever(zone: str, tmp_path: Path) -> None:
+    window = "maintenance:\n  - {on: '*', from: 0001-01-01T00:00, to: 9999-12-31T23:59}\n"
+    found = policy(load(tmp_path, window).model_copy(update={"timezone": zone})).told
+    why = found.excuse("airbyte/1", "orders", datetime(2026, 11, 20, tzinfo=UTC))
+    assert why.startswith("maintenance until")
 
 
 @pytest.mark.parametrize(

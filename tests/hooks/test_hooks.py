@@ -156,6 +156,7 @@ BAD: dict[str, tuple[str, bytes, dict[str, str], int]] = {
     "another version": ("alertmanager", b'{"version": "3", "alerts": []}', bearer(), 400),
     "no fingerprint": ("alertmanager", alerts({"fingerprint": ""}), bearer(), 400),
     "no time": ("alertmanager", alerts({"startsAt": "soon"}), bearer(), 400),
+    "no time of ours": ("alertmanager", alerts({"startsAt": "9999-12-31T23:59:59-14:00"}), bearer(), 400),
     "labels of another shape": ("alertmanager", alerts({"labels": ["x"]}), bearer(), 400),
     "nested without end": ("alertmanager", b'{"version":' + b"[" * 100_000, bearer(), 400),
     "not of Airbyte": (f"airbyte/{SECRET}", b'{"data": 7}', {}, 400),

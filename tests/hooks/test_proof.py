@@ -177,6 +177,7 @@ MADE: dict[str, tuple[Asked, int]] = {
     "amazon, replayed later": (amazon(note(NOON - 2 * HOUR)), 401),
     "amazon, of tomorrow": (amazon(note(NOON + 24 * HOUR)), 401),
     "amazon, no time": (amazon(note(Timestamp="soon")), 401),
+    "amazon, no time of ours": (amazon(note(Timestamp="9999-12-31T23:59:59-14:00")), 401),
     "amazon, no secret": (amazon(note(), secret="wrong"), 401),
     "another host": (amazon(note(SigningCertURL=CERTIFICATE.replace("amazonaws.com", "evil.example"))), 400),
     "a host like it": (amazon(note(SigningCertURL=CERTIFICATE.replace("sns.", "sns.evil."))), 400),

@@ -94,7 +94,7 @@ class Sns(Hook[SnsSettings]):
 def _in_time(stamp: Any, now: datetime) -> None:
     try:
         at = datetime.fromisoformat(stamp).astimezone(UTC)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise Refused(401, "the time of the message is missing") from None
     if not -_SKEW <= now - at <= _LATEST:
         raise Refused(401, "the message is too old, or of a clock that is wrong")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -108,4 +108,7 @@ def _schedule(job: JobSettings, timezone: str) -> Schedule | None:
 
 
 def _instant(moment: datetime, zone: ZoneInfo) -> datetime:
+    """In UTC. For ever is written 9999-12-31 and for as long as anybody knows 0001-01-01: a year is left on
+    either side, so that every zone can show it."""
+    moment = moment.replace(year=min(max(moment.year, MINYEAR + 1), MAXYEAR - 1))
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

@@ -4,7 +4,6 @@ Connectors and twins are found by their file names; nothing here knows one platf
 """
 
 import asyncio
-import copy
 import json
 import random
 import socket
@@ -13,7 +12,6 @@ from contextlib import suppress
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -29,6 +27,7 @@ from dogwatch.wire.connector import AnyConnector, HasCaveats, HasJobs, HasRuns
 from dogwatch.wire.http import Pace
 from support.clock import NOON, JumpingClock
 from support.door import texts
+from support.nasty import NASTY, places, replaced
 from support.stage import Call, Host, Reading, Stage, as_json, damaged, hosting, reading, records
 from support.worlds import ERROR, fault, job, run, runs_every, world
 
@@ -533,34 +532,6 @@ def test_the_good_records_of_a_page_survive_a_bad_one(
     assert isinstance(seen.error, UnexpectedAnswer)
     assert len(seen.ids) == len(told) - 1
     assert seen.ids <= ids(stage, told)
-
-
-NASTY: list[Any] = [
-    *(None, True, False, [], {}, [None], {"a": {"b": []}}),
-    *(0, -1, 1, 1.5, 1e308, -(10**18), 10**15, 10**30),
-    *("", " ", "x" * 5000, "\u0000", "\u202e<b>&", "NaN", "-0", "null", "{0} %s", "%00%ff"),
-    *("9999-12-31T23:59:59.999999999Z", "0001-01-01T00:00:00+14:00", "2026-13-45", "P999999999999D"),
-    *("../../etc/passwd", "https://elsewhere.example/"),
-]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path to everything in a JSON value."""
-    yield path
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from places(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value[:3]):
-            yield from places(item, (*path, index))
-
-
-def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
-    if not path:
-        return by
-    changed = copy.copy(value)
-    changed[path[0]] = replaced(value[path[0]], path[1:], by)
-    return changed
 
 
 @with_runs

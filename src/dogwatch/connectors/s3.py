@@ -292,7 +292,7 @@ class _Listing:
 
     def read(self, body: bytes) -> None:
         """Raises ExpatError if it is no XML, or more than plain XML."""
-        parser = expat.ParserCreate()
+        parser = expat.ParserCreate("UTF-8")  # whatever it declares
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end

@@ -32,14 +32,14 @@ from support.nasty import NASTY, places, replaced
 from support.stage import Call, Stage, as_json, hosting
 
 HOUR = timedelta(hours=1)
-TIMES = 30
+TIMES = 15
 MOST_CALLS = 60
 """After so many the answers are sound, so that what goes round in circles comes to an end."""
 
 
 @pytest.fixture(scope="module")
 def invoices() -> World:
-    return simulate(load_estate("invoices"), seed=1, start=NOON - 30 * HOUR, end=NOON, clock=JumpingClock())
+    return simulate(load_estate("invoices"), seed=1, start=NOON - 6 * HOUR, end=NOON, clock=JumpingClock())
 
 
 async def _all_of_it(connector: AnyConnector) -> None:

@@ -20,6 +20,7 @@ from dogwatch.model.text import one_line
 from dogwatch.report import explain, postmortem
 from dogwatch.report.incident import next_steps
 from dogwatch.report.verdict import verdict
+from dogwatch.web import manual
 from dogwatch.web.errors import Refused
 from dogwatch.web.site import Ask
 from dogwatch.web.views import chart_of, charted, drawn, page, surveyed
@@ -323,9 +324,9 @@ async def help_page(ask: Ask) -> Response:
 
 
 async def manual_page(ask: Ask) -> Response:
-    """One page of the documentation, as it is written."""
+    """One page of the documentation."""
     called, known = ask.path("chapter"), chapters()
     if called not in known:  # no path is ever made of what was asked
         raise Refused(404, "there is no such page of the documentation", "/help")
-    text = known[called].read_text(encoding="utf-8")
-    return page(ask, "manual.html.j2", called=called, text=text, others=list(known))
+    chapter = manual.rendered(called, known[called].read_text(encoding="utf-8"), known)
+    return page(ask, "manual.html.j2", chapter=chapter, others=manual.titles(known))

@@ -293,8 +293,14 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "dogwatch.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match="not UTF-8 text"):
+    with pytest.raises(SettingsError, match="not UTF-8 text") as told:
         settings.load(None, {}, tmp_path)
+    assert told.value.hint == "save it as UTF-8"
+    (tmp_path / "dogwatch.yaml").write_text(BLOCK, encoding="utf-8")
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="not UTF-8 text") as told:
+        settings.load(None, {}, tmp_path)
+    assert told.value.hint == "save it as UTF-8"
     with pytest.raises(SettingsError, match="cannot read"):
         settings.load(tmp_path, {}, tmp_path)
 

@@ -50,12 +50,9 @@ class YamlFile:
                 "write one with: dogwatch init airbyte; or look on without any account: dogwatch demo",
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            fix = (
-                f"name the file, such as {shown}/dogwatch.yaml"
-                if file.is_dir()
-                else "look at its permissions"
-            )
-            raise SettingsError(f"cannot read {shown}: {_reason(error)}", fix) from None
+            what, fix = _unreadable(error)
+            fix = f"name the file, such as {shown}/dogwatch.yaml" if file.is_dir() else fix
+            raise SettingsError(f"cannot read {shown}: {what}", fix) from None
         return cls.parse(text, shown)
 
     @classmethod
@@ -155,11 +152,15 @@ def _env_text(file: Path, shown: str) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {shown}: {_reason(error)}", "") from None
+        what, fix = _unreadable(error)
+        raise SettingsError(f"cannot read {shown}: {what}", fix) from None
 
 
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or "unreadable") if isinstance(error, OSError) else "not UTF-8 text"
+def _unreadable(error: OSError | UnicodeDecodeError) -> tuple[str, str]:
+    """Why a file cannot be read, and what to do."""
+    if isinstance(error, OSError):
+        return error.strerror or "unreadable", "look at its permissions"
+    return "not UTF-8 text", "save it as UTF-8"
 
 
 def _shown(file: Path, cwd: Path) -> str:

@@ -32,6 +32,8 @@ ALLOWS = "rules: [{then: allow, verbs: [rerun, repair, cancel], jobs: '*', why: 
         ("snowflake", MISSING, "rerun", (9, 10), (12, 45)),
         ("snowflake", HANGS, "cancel", (9, 30), (12, 45)),
         ("snowflake", PAUSED, "resume", (10, 10), (12, 15)),
+        ("github", FAILS, "repair", (9, 20), (11, 15)),
+        ("github", HANGS, "cancel", (9, 30), (12, 45)),
     ],
 )
 def test_a_verb_is_performed_verified_and_the_incident_resolves(
@@ -54,7 +56,8 @@ def test_a_verb_is_performed_verified_and_the_incident_resolves(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("platform", "verb"), [("airbyte", "rerun"), ("databricks", "repair"), ("snowflake", "repair")]
+    ("platform", "verb"),
+    [("airbyte", "rerun"), ("databricks", "repair"), ("snowflake", "repair"), ("github", "repair")],
 )
 def test_what_does_not_help_is_said_and_not_tried_again(tmp_path: Path, platform: str, verb: str) -> None:
     with Ward(tmp_path, platform, FAILS_FOR_GOOD, ALLOWS) as ward:

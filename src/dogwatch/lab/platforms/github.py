@@ -19,7 +19,17 @@ from starlette.routing import BaseRoute, Route
 from dogwatch.lab.github_records import WEB, person, repository
 from dogwatch.lab.releases import EVERYTHING, ROLLOUT, Release, Releases
 from dogwatch.lab.twin import Twin
-from dogwatch.lab.world import LabJob, LabRun, Outcome, Trigger, World, native_number, native_uuid
+from dogwatch.lab.world import (
+    Asked,
+    LabJob,
+    LabRun,
+    Outcome,
+    Trigger,
+    Wish,
+    World,
+    native_number,
+    native_uuid,
+)
 
 _TOKEN = "github_pat_11ABCLAB0_q3VnK8sWtYpX5mZrTfLhJdQwUbGe"
 _CONCLUSION = {
@@ -58,6 +68,12 @@ class GitHub(Twin):
             Route(
                 f"{repo}/actions/runs/{{run:int}}/attempts/{{attempt:int}}/jobs", self._guarded(self._jobs)
             ),
+            Route(
+                f"{repo}/actions/runs/{{run:int}}/rerun-failed-jobs",
+                self._guarded(self._rerun),
+                methods=["POST"],
+            ),
+            Route(f"{repo}/actions/runs/{{run:int}}/cancel", self._guarded(self._cancel), methods=["POST"]),
             Route(f"{repo}/check-runs/{{job:int}}/annotations", self._guarded(self._annotations)),
             Route(f"{repo}/deployments", self._guarded(self._deployments)),
             Route(f"{repo}/deployments/{{number:int}}/statuses", self._guarded(self._statuses)),
@@ -207,6 +223,27 @@ class GitHub(Twin):
     def _run(self, request: Request) -> Response:
         run = self._found(request)
         return _problem(404, "Not Found") if run is None else JSONResponse(self._row(run))
+
+    def _rerun(self, request: Request) -> Response:
+        run = self._found(request)
+        if run is None:
+            return _problem(404, "Not Found")
+        conclusion = self._row(run)["conclusion"]
+        if conclusion is None:
+            return _problem(403, "This workflow is already running")
+        if conclusion == "success":
+            return _problem(403, "This workflow run has no failed jobs")
+        self.world.ask(Asked(self.world.now, run.job, Wish.repair, run.created))
+        return JSONResponse({}, 201)
+
+    def _cancel(self, request: Request) -> Response:
+        run = self._found(request)
+        if run is None:
+            return _problem(404, "Not Found")
+        if self._row(run)["conclusion"] is not None:
+            return _problem(409, "Cannot cancel a workflow run that is completed.")
+        self.world.ask(Asked(self.world.now, run.job, Wish.cancel, run.created))
+        return JSONResponse({}, 202)
 
     def _found(self, request: Request) -> LabRun | None:
         wanted = str(request.path_params["run"])

@@ -178,6 +178,17 @@ def test_a_component_whose_log_names_the_one_that_does_not_answer_waits_for_that
     assert [hit.subject for hit in one.affected] == ["component/api"]
 
 
+def test_what_lies_behind_one_that_follows_without_an_edge_is_hit_too() -> None:
+    watch = Watch(graph("component/api - c/report"))
+    watch.lives = {"c/report": [a_run("c/report", 30)]}
+    store = told("log_new", "component/store", 0, DENIED)
+    [one] = watch.round(40, store, told("log_new", "component/api", 2, UNANSWERED))
+    assert [(hit.subject, hit.harm) for hit in one.affected] == [
+        ("component/api", Harm.stale),
+        ("c/report", Harm.stale),
+    ]
+
+
 @pytest.mark.parametrize(
     "said",
     [

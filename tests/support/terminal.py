@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,18 @@ class Terminal:
         while words not in self._new:
             assert select.select([self._end], [], [], 60)[0], self.all
             self._take()
+        self._new = self._new.partition(words)[2]
+
+    def interrupt(self, words: str) -> None:
+        """Press Ctrl-C until there are these words: readline does not see one that comes right before it
+        waits for the next key, and shows it with that key."""
+        for _ in range(30):
+            self.process.send_signal(signal.SIGINT)
+            while words not in self._new and select.select([self._end], [], [], 2)[0]:
+                self._take()
+            if words in self._new:
+                break
+        assert words in self._new, self.all
         self._new = self._new.partition(words)[2]
 
     def type(self, text: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -160,8 +159,7 @@ def test_ctrl_c_drops_a_line_and_ctrl_d_ends_at_a_terminal(folder: Path, tmp_pat
         seen.until("? ")
         seen.type("half a questi")
         seen.until("questi")
-        seen.process.send_signal(signal.SIGINT)
-        seen.until("(Ctrl-D ends)")
+        seen.interrupt("(Ctrl-D ends)")
         seen.type("what is broken?\n")
         seen.until("1 incident is open.")
         seen.until("? ")

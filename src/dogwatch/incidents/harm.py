@@ -53,8 +53,15 @@ def affected(
     evidence: dict[str, Evidence] = {}
     hits = {one.subject: _root_hit(one, lives) for one in roots if _harms(one)}
     own = {one.subject: one for one in members}
+    beside = sorted(own)
     ahead = deque(sorted(hits))
-    while ahead:
+    while ahead or beside:
+        if not ahead:  # those that follow by other ways than certain edges, and what lies behind them
+            other = beside.pop(0)
+            if other not in hits:
+                hits[other] = _by_finding(own[other])
+                ahead.append(other)
+            continue
         here = ahead.popleft()
         for edge in graph.downstream(here, suggested=False):
             trouble = own.get(edge.downstream) or explained.get(edge.downstream)
@@ -66,8 +73,6 @@ def affected(
             if hit is not None:
                 hits[edge.downstream] = hit
                 ahead.append(edge.downstream)
-    for one in members:  # those that follow by other ways than certain edges
-        hits.setdefault(one.subject, _by_finding(one))
     culprits = {one.subject for one in roots}
     told = [
         _told(subject, hit, hit.harm, graph, jobs)

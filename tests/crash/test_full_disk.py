@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.cli import NO_BYTECODE
 from support.watchpost import Post, post
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,7 @@ def room(one: Post, size: int) -> None:
 
 def test_a_full_disk_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
     arrived = Counter[str]()
-    with post(tmp_path, arrived) as one:
+    with post(tmp_path, arrived, env=NO_BYTECODE) as one:
         one.start()
         one.keep_calling("before")
         room(one, 1)

@@ -40,15 +40,21 @@ class Tapped(httpx2.AsyncBaseTransport):
         if request.method in ("POST", "PATCH", "DELETE") and "/graphql" not in request.url.path:
             self.statuses.append(response.status_code)
             answer = json.loads(body) if body.startswith(b"{") else None
-            self.said.append(
-                (
-                    request.method,
-                    request.url.path,
-                    json.loads(sent) if sent.startswith(b"{") else None,
-                    answer,
-                )
-            )
+            asked = json.loads(sent) if sent.startswith(b"{") else None
+            self.said.append((request.method, request.url.path, asked, answer))
         return response
+
+
+def consented(
+    folder: Path, platform: str, fault: str, seen: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> Tapped:
+    """What is said when a person agrees to what is proposed about a fault."""
+    with Ward(folder, platform, fault) as ward:
+        ward.rounds((9, 0), seen, every=10)
+        tap = Tapped(ward.lab.transport())
+        monkeypatch.setattr(ward.lab, "transport", lambda: tap)
+        ward.consent(ward.waiting())
+    return tap
 
 
 @pytest.mark.slow
@@ -79,11 +85,7 @@ def test_airbyte_is_asked_as_its_specification_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spec = read(AIRBYTE, require_real)
-    with Ward(tmp_path, "airbyte", fault) as ward:
-        ward.rounds((9, 0), seen, every=10)
-        tap = Tapped(ward.lab.transport())
-        monkeypatch.setattr(ward.lab, "transport", lambda: tap)
-        ward.consent(ward.waiting())
+    tap = consented(tmp_path, "airbyte", fault, seen, monkeypatch)
     (told,) = [one for one in tap.said if one[0] == method and path in one[1]]
     for schema, value in ((asked, told[2]), (answered, told[3])):
         if schema is not None:
@@ -109,11 +111,7 @@ def test_github_is_asked_as_its_specification_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spec = read(GITHUB, require_real)
-    with Ward(tmp_path, "github", fault) as ward:
-        ward.rounds((9, 0), seen, every=10)
-        tap = Tapped(ward.lab.transport())
-        monkeypatch.setattr(ward.lab, "transport", lambda: tap)
-        ward.consent(ward.waiting())
+    tap = consented(tmp_path, "github", fault, seen, monkeypatch)
     [(method, path, sent, answer)] = tap.said
     template = re.sub(
         r"^/repos/[^/]+/[^/]+/actions/runs/\d+/", "/repos/{owner}/{repo}/actions/runs/{run_id}/", path

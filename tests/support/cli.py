@@ -29,6 +29,10 @@ def process(*args: str, cwd: Path, env: Mapping[str, str] | None = None) -> subp
     )
 
 
+NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""For a process whose files cannot grow: Python would keep what fits of a module, which nobody can import."""
+
+
 def clean(home: Path) -> dict[str, str]:
     """An environment with the least that a process needs."""
     return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}

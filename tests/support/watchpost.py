@@ -44,6 +44,8 @@ class Post:
     """The address of its database by a way that is never cut; nothing for a file."""
     program: Sequence[str] = PROGRAM
     """What Python runs."""
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    """What is in its environment beside the least."""
     answered: set[str] = field(default_factory=set[str])
     """Alerts of which somebody was told that they were taken."""
     process: "subprocess.Popen[bytes] | None" = None
@@ -54,7 +56,7 @@ class Post:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program, "watch", "--name", "one"],
                 cwd=self.folder,
-                env=clean(self.folder),
+                env=clean(self.folder) | self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -10,7 +10,7 @@ import pytest
 from dogwatch.store import open_store
 from dogwatch.store.rows import RunFilter
 from support.cast import NOON, a_run
-from support.cli import clean, run
+from support.cli import NO_BYTECODE, clean, run
 
 LOGIN = {"DOGWATCH_AIRBYTE_CLIENT_ID": "someone", "DOGWATCH_AIRBYTE_CLIENT_SECRET": "not-a-secret"}
 CONFIG = "keep:\n  runs: 90d\nconnectors:\n  airbyte:\n    url: http://127.0.0.1:1\n"
@@ -95,9 +95,8 @@ def test_a_backup_that_does_not_fit_on_the_disk_leaves_no_file(folder: Path) -> 
     (folder / "safe").mkdir()
     full = f"ulimit -f 64; exec {sys.executable} -m dogwatch backup safe/b.db"
     told = subprocess.run(
-        ["bash", "-c", full], capture_output=True, text=True, env={**clean(folder), **LOGIN}
+        ["bash", "-c", full], capture_output=True, text=True, env={**clean(folder), **LOGIN, **NO_BYTECODE}
     )
-
     assert told.returncode == 2
     assert "df -h" in told.stderr
     assert list((folder / "safe").iterdir()) == []

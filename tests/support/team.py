@@ -6,14 +6,13 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +36,7 @@ from support.cli import clean
 from support.clock import JumpingClock
 from support.crash_memory import Memory, Row, memory
 from support.estates import Stopped
-from support.ports import free_port
+from support.ports import free_ports
 from support.serve import served
 from support.team_member import hold
 
@@ -69,6 +68,8 @@ components:
     rate: 1/m
     templates: ["archived {doc} under retention class {word}", "WARNING checksum of bundle {id} recomputed"]
 """
+PLATFORMS = 7
+"""That serve this estate: those that it names, and GitHub and Prometheus as in every one."""
 SCENARIO = """
 id: s
 estate: own.yaml
@@ -128,12 +129,7 @@ class Place:
 
 def some_ports() -> int:
     """The first of as many ports in a row as the estate has platforms."""
-    while True:
-        first = free_port()
-        with ExitStack() as stack, suppress(OSError):
-            for number in range(1, 5):
-                stack.enter_context(socket.create_server(("127.0.0.1", first + number)))
-            return first
+    return free_ports(PLATFORMS)
 
 
 @contextmanager
@@ -161,6 +157,7 @@ def place(folder: Path, store: str, rounds: int, port: int) -> Iterator[Place]:
         lab.serve(port) as urls,
         served(Starlette(routes=[Route("/", take, methods=["POST"])])) as told,
     ):
+        assert len(urls) == PLATFORMS, list(urls)
         config = lab.write_config(folder / "home", urls, history_days=2)
         lines = [line for line in config.read_text().splitlines() if not line.startswith("store:")]
         lines += [

@@ -7,6 +7,8 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
+# What is compiled once serves the next run.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: phoenix demo test check soak crewai docs site install dev real format clean
 

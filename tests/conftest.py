@@ -1,10 +1,13 @@
 """What holds for every test: a clean environment, nothing beyond loopback, the same run each time."""
 
+import functools
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import hypothesis
 import pytest
 
@@ -41,14 +44,31 @@ def _getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
+_true_ssl_context = httpx2.create_ssl_context
+
+
+@functools.cache
+def _certificates(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    return _true_ssl_context()
+
+
+def _ssl_context(*args: Any, **kwargs: Any) -> ssl.SSLContext:
+    """What a process makes once, tests would make a thousand times, for 30 ms each."""
+    if args or kwargs:
+        return _true_ssl_context(*args, **kwargs)
+    return _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
 def pytest_configure() -> None:
     """No name beyond loopback resolves; pytest-socket refuses the addresses."""
     socket.getaddrinfo = _getaddrinfo
+    httpx2.create_ssl_context = _ssl_context
 
 
 def pytest_unconfigure() -> None:
     """Give the resolver back."""
     socket.getaddrinfo = _true_getaddrinfo
+    httpx2.create_ssl_context = _true_ssl_context
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -48,6 +48,8 @@ def test_every_class_has_messages_and_phrases() -> None:
         ("Failed to connect: JWT token is invalid", "auth_permission", "JWT token is invalid"),
         ("java.lang.RuntimeException: x\nCaused by: java.net.ConnectException: Connection refused",
          "dependency_outage", "Connection refused"),
+        ("HikariPool-2 - Connection is not available. Cause: FATAL: password authentication failed",
+         "auth_permission", "password authentication failed"),
         ("Could not connect with provided configuration. SQLException: JWT token is invalid. [c0]",
          "auth_permission", "JWT token is invalid"),
         ("the workspace names a token endpoint on another host; no credentials were sent there",

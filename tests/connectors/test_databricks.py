@@ -230,14 +230,6 @@ def test_a_platform_whose_clock_is_wrong_is_told_by_its_own_times() -> None:
 # ── pages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_ten_thousand_runs_are_read_without_loss_or_repeat() -> None:
-    runs = [ran(n, tried(n + 1, n + 0.5)) for n in range(1, 10_001)]
-    workspace = Workspace(*runs)
-    read_runs = all_of(workspace, since=at(20_000), details_since=NOON)
-    assert len(read_runs) == 10_000
-    assert {run.native_run_id for run in read_runs} == {workspace.twin.run_id(run) for run in runs}
-
-
 def test_a_listing_that_grows_while_it_is_read_loses_nothing() -> None:
     runs = [ran(n, tried(200 - n, 199.5 - n)) for n in range(1, 200)]
     workspace = Workspace(*runs, now=at(100))

@@ -34,8 +34,8 @@ from support.worlds import ERROR, fault, job, run, runs_every, world
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
-QUICK = Pace(per_second=0, tries=2, timeout=0.6, patience=5.0)
-LESS_QUICK = Pace(per_second=0, tries=2, timeout=1.5, patience=5.0)  # a busy machine may take its time
+QUICK = Pace(per_second=0, tries=2, timeout=0.3, patience=5.0)
+LESS_QUICK = Pace(per_second=0, tries=1, timeout=1.5, patience=5.0)  # a busy machine may take its time
 
 
 def having(ability: type) -> list[str]:
@@ -141,6 +141,7 @@ def test_no_runs_are_no_error(kind: str, clock: JumpingClock, host: Host) -> Non
     assert stage.reads().sound().runs == []
 
 
+@pytest.mark.slow
 @with_runs
 def test_ten_thousand_runs_are_read_without_loss_or_repeat(
     kind: str, clock: JumpingClock, host: Host

@@ -32,7 +32,7 @@ from support.nasty import NASTY, places, replaced
 from support.stage import Call, Stage, as_json, hosting
 
 HOUR = timedelta(hours=1)
-TIMES = 15
+TIMES = 6
 MOST_CALLS = 60
 """After so many the answers are sound, so that what goes round in circles comes to an end."""
 

@@ -1,5 +1,6 @@
 """Scenario files: the contract's example, the mistakes one can make, and the ones that are shipped."""
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,6 +170,7 @@ def test_a_story_can_be_moved_to_another_day(tmp_path: Path) -> None:
 # ── the ones that are shipped ──────────────────────────────────────────────────────────────────────────────
 
 SHIPPED = [path for path in shipped_scenarios() if path.stem != "demo"]
+shipped = functools.cache(load_scenario)
 
 
 def downstream(scenario: Scenario, name: str) -> set[str]:
@@ -188,7 +190,7 @@ def downstream(scenario: Scenario, name: str) -> set[str]:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_scenario_expects_only_what_its_faults_can_do(path: Path) -> None:
-    scenario = load_scenario(path)
+    scenario = shipped(path)
     assert scenario.id == path.stem
     for incident in scenario.expect.incidents or ():
         struck = {fault.on for fault in scenario.faults}
@@ -200,7 +202,7 @@ def test_a_shipped_scenario_expects_only_what_its_faults_can_do(path: Path) -> N
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_nothing_in_a_shipped_scenario_gives_the_fault_away(path: Path) -> None:
-    scenario = load_scenario(path)
+    scenario = shipped(path)
     assert re.fullmatch(r"s-\d{4}", scenario.id)
     words = {form for kind in KINDS for form in (kind, kind.replace("_", " "))}
     for fault in (*scenario.faults, *scenario.noise):
@@ -209,7 +211,7 @@ def test_nothing_in_a_shipped_scenario_gives_the_fault_away(path: Path) -> None:
 
 
 def test_names_in_the_shipped_estate_are_ordinary() -> None:
-    estate = load_scenario(SHIPPED[0]).estate
+    estate = shipped(SHIPPED[0]).estate
     assert len(estate.jobs) >= 40
     for job in estate.jobs.values():
         assert not re.search(r"fail|broken|bad|slow|hang|miss|fault|test", f"{job.job} {job.name}".lower())

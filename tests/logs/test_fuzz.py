@@ -141,6 +141,7 @@ def test_lines_of_any_year_are_counted_where_they_belong(years: list[int]) -> No
     assert book.events == sum(entry.lines for entry in book.entries()) == len(years)
 
 
+@pytest.mark.slow
 def test_words_drawn_at_random_take_bounded_memory() -> None:
     r = random.Random(1)
     words = ["".join(r.choices("abcdefghij", k=4)) for _ in range(300)]

@@ -41,7 +41,8 @@ _RIGHT_AFTER = timedelta(hours=2)
 _TOGETHER = timedelta(hours=2)
 _SEVERAL = 3
 """Jobs that must be in the same trouble before their platform is suspected rather than each of them."""
-_MOST = 3
+MOST = 3
+"""Causes of one incident."""
 _WORTH_NAMING = 0.25
 """The share of the first suspect's score below which nobody else is named."""
 _CITED = 6
@@ -88,7 +89,7 @@ def explain(case: Case) -> tuple[Cause, ...]:
     dossiers = _dossiers(members, case, known)
     suspects = _ranked(dossiers, case)
     enough = _WORTH_NAMING * suspects[0].score
-    named = suspects[:1] + [one for one in suspects[1:_MOST] if one.score >= enough]
+    named = suspects[:1] + [one for one in suspects[1:MOST] if one.score >= enough]
     causes = [_cause(dossiers[one.node], case, known, first=one is named[0]) for one in named]
     return grounded([cause for cause in causes if cause is not None], known)
 

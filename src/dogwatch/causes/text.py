@@ -31,6 +31,7 @@ _SPACES = re.compile(r"[ \t\r\f\v_\u00a0]+")
 _INNER = re.compile(
     r"\(caused by |caused by:? |nested exception is:? |root cause:? |underlying (?:error|exception|cause):? "
     r"|original (?:error|exception):? |inner exception:? |internal exception:? |previous exception:? "
+    r"|(?<=[.;,\])] )cause: |\(cause: "
 )
 """Words after which the rest of the line is a cause of what stands before them."""
 _FRAME = re.compile(

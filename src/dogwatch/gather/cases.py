@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dogwatch.causes.advice import About, Runbook, choose, runbook_evidence
-from dogwatch.causes.explain import Case, Link, explain
+from dogwatch.causes.explain import MOST, Case, Link, explain
 from dogwatch.detect.changes import change_evidence, in_time_order, job_changes
 from dogwatch.incidents import Correlation, Known, Past, correlate
+from dogwatch.incidents.delivered import deliveries
 from dogwatch.incidents.known import DeadlinesOf
 from dogwatch.incidents.lifecycle import COMES_BACK
 from dogwatch.incidents.trouble import counts
@@ -98,8 +99,26 @@ def _causes(
             [one.subject for one in members if one.subject.startswith(f"{incident.culprit}/")],
             before.known.good,
         )
-        found[incident.number] = _with_runbook(explain(case), incident, members, scene, evidence)
+        causes = _with_deliveries(explain(case), before.known, scene, names, evidence)
+        found[incident.number] = _with_runbook(causes, incident, members, scene, evidence)
     return found
+
+
+def _with_deliveries(
+    causes: Sequence[Cause],
+    known: Known,
+    scene: Scene,
+    names: Mapping[str, str],
+    evidence: dict[str, Evidence],
+) -> Sequence[Cause]:
+    """The same, followed by who may have brought the columns that the first did not know."""
+    if not causes:
+        return causes
+    first, *others = causes
+    more, proofs = deliveries(first, scene.graph, known.lives, names)
+    evidence |= {proof.id: proof for proof in proofs}
+    told = {cause.subject for cause in causes}
+    return [first, *(cause for cause in more if cause.subject not in told), *others][:MOST]
 
 
 def _with_runbook(
@@ -148,7 +167,7 @@ def cases(store: Store, scene: Scene, now: datetime) -> Cases:
     kept, over = store.kept_findings([incident.number for incident in live], found)
     past = [Past(finding, cleared or now) for finding, cleared in over]
     subjects = {finding.subject for finding in (*found.values(), *(old.finding for old in past))}
-    reach = _downstream(subjects, graph)
+    reach = _downstream(subjects, graph) | _feeding(subjects, graph)
     coming: dict[str, datetime] = {}
     if graph.pipelines:  # deadlines are theirs
         coming = {f"{key[0]}/{key[1]}": look.slot for key, look in store.looks().items() if look.slot}
@@ -201,6 +220,11 @@ def _downstream(subjects: Iterable[str], graph: Graph) -> set[str]:
                 reach.add(edge.downstream)
                 ahead.append(edge.downstream)
     return reach
+
+
+def _feeding(subjects: Iterable[str], graph: Graph) -> set[str]:
+    """What the subjects certainly depend on, one step up."""
+    return {edge.upstream for subject in subjects for edge in graph.upstream(subject, suggested=False)}
 
 
 def job_key(subject: str) -> JobKey | None:

@@ -5,7 +5,8 @@ the other began, and if the one is what the other brings about: a job that waits
 finds too little or nothing. A job that fails for a reason of its own is not explained by its neighbours.
 
 Of components nobody may have told who calls whom. One whose own log says by name that another one does not
-answer has told it: it waits for that one.
+answer has told it: it waits for that one. And who hands over to one that is ill of itself (its disk is full,
+its log says why) is slow or complains without being ill.
 """
 
 import re
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dogwatch.causes.testimony import class_of, words
 from dogwatch.incidents.reason import reason_of
 from dogwatch.incidents.trouble import FAILS, FOLLOWS, HARMFUL, OWN, SHORT, Trouble
 from dogwatch.model import CauseClass, Evidence, EvidenceKind, Job, ScheduleKind
@@ -79,6 +81,9 @@ def _links(
     for subject in _unanswering(trouble, troubles, evidence):
         if _in_time(troubles[subject], trouble):
             links.append(Link(subject, 1, certain=True))
+    for subject in _receiving(trouble, troubles, graph, evidence):
+        if _in_time(troubles[subject], trouble):
+            links.append(Link(subject, 1, certain=True))
     certain = graph.ancestors(trouble.subject, suggested=False)
     above: dict[str, tuple[int, bool]] = {subject: (far, True) for subject, far in certain.items()}
     for edge in graph.upstream(trouble.subject):
@@ -113,6 +118,24 @@ def _unanswering(
         if named and reason_of(line, "").cause_class in _NO_ANSWER:
             found |= named
     return found
+
+
+def _receiving(
+    trouble: Trouble, troubles: Mapping[str, Trouble], graph: Graph, evidence: Mapping[str, Evidence]
+) -> set[str]:
+    """Components ill of themselves that this one, which names no cause of its own, hands over to."""
+    if not trouble.subject.startswith(COMPONENT) or _causes(trouble, evidence) - _NO_ANSWER:
+        return set()
+    below = {edge.downstream for edge in graph.downstream(trouble.subject, suggested=False)}
+    return {name for name in below & troubles.keys() if _causes(troubles[name], evidence) - _NO_ANSWER}
+
+
+def _causes(trouble: Trouble, evidence: Mapping[str, Evidence]) -> set[CauseClass]:
+    """The classes that the findings of a component name, by words or by what is measured."""
+    if not trouble.subject.startswith(COMPONENT):
+        return set()
+    named = (class_of(finding, words(finding, evidence), evidence) for finding in trouble.findings)
+    return {one for one in named if one is not None}
 
 
 def _speaks_of(line: str, name: str) -> bool:

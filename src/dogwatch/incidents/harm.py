@@ -1,4 +1,5 @@
-"""What an incident did to others: which jobs failed, were skipped, late or missed, or ran on stale data.
+"""What an incident did to others: which jobs failed, were skipped, late or missed, or ran on stale data,
+and which components work worse.
 
 Harm travels along the certain edges of the graph, from the culprit on, for as long as what is upstream has
 not been made anew. A job that is next in the way but has not run yet is threatened.
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dogwatch.detect.facts import run_evidence
-from dogwatch.incidents.trouble import FAILS, HARMFUL, SHORT, Trouble, is_grave
+from dogwatch.incidents.trouble import FAILS, HARMFUL, SHORT, SIGNALS, Trouble, is_grave
 from dogwatch.model import Affected, Evidence, Harm, Job, Run, Status
 from dogwatch.pipelines.graph import Edge, Graph
 
@@ -116,7 +117,8 @@ def _full(good: Sequence[Run]) -> list[Run]:
 def _by_finding(trouble: Trouble) -> _Hit:
     """Harm that a rule has found."""
     rule = trouble.lead.rule
-    harm = _BY_RULE.get(rule, Harm.failed if rule in FAILS else Harm.stale)
+    otherwise = Harm.failed if rule in FAILS else Harm.degraded if rule in SIGNALS else Harm.stale
+    harm = _BY_RULE.get(rule, otherwise)
     return _Hit(harm, trouble.at, trouble.until, trouble.lead.evidence)
 
 

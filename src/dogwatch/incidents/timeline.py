@@ -18,6 +18,7 @@ _HARM = {
     Harm.late: "was late",
     Harm.missed: "did not start",
     Harm.stale: "ran on stale data",
+    Harm.degraded: "worked worse than usual",
 }
 _VERB = {
     TurnKind.opened: "dogwatch opened the incident",

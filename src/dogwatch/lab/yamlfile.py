@@ -5,6 +5,7 @@ from the node tree, not from constructed objects, because only nodes know their 
 """
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Collection, Iterable
@@ -192,7 +193,7 @@ class Entry:
     def zone(self) -> str:
         """The IANA name of a time zone."""
         name = self.text()
-        zones = available_timezones()
+        zones = _zones()
         if name not in zones:
             near = difflib.get_close_matches(name, zones, n=1)
             raise self.wrong(
@@ -213,6 +214,11 @@ class Entry:
             why = str(error) or "it never comes due"
             raise self.wrong(f"{expression!r:.60} is not a cron expression: {why}") from None
         return expression
+
+
+@functools.cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # looks through some six hundred files
 
 
 def did_you_mean(word: str, allowed: Collection[str]) -> str:

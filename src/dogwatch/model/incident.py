@@ -34,6 +34,8 @@ class Harm(StrEnum):
     missed = "missed"
     stale = "stale"
     """It ran, on data that was not made anew."""
+    degraded = "degraded"
+    """It works, but worse than usual."""
     threatened = "threatened"
     """It is next in the way of harm; nothing has happened to it yet."""
 

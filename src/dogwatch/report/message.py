@@ -46,6 +46,7 @@ HARM = {
     Harm.late: "late",
     Harm.missed: "missed",
     Harm.stale: "ran on stale data",
+    Harm.degraded: "works worse than usual",
     Harm.threatened: "next in the way",
 }
 

@@ -21,6 +21,7 @@ _HARM = {
     Harm.late: "was late",
     Harm.missed: "did not run",
     Harm.stale: "ran on stale data",
+    Harm.degraded: "worked worse than usual",
     Harm.threatened: "had not run yet",
 }
 _SAID = ("error_message", "answer", "message", "line", "template")

@@ -129,6 +129,30 @@ def test_a_release_that_nobody_has_placed_concerns_what_fails_right_after_it() -
         assert found[0].confidence is sure
 
 
+@pytest.mark.parametrize(("kind", "looks_like"), [("deployment", CauseClass.code_bug), ("edited", None)])
+def test_new_code_right_before_what_nobody_explains_gives_the_class_and_no_claim(
+    kind: str, looks_like: CauseClass | None
+) -> None:
+    worse = proof(EvidenceKind.metric, "component/api", metric="accuracy", value=0.7, usual=0.9)
+    change = proof(EvidenceKind.change, "component/api", -5, kind=kind, summary="v8 was put in place")
+    (only,) = explain(case([finding("shift", worse, severity=Severity.WARNING)], [worse], besides=[change]))
+    assert (only.cause_class, only.confidence) == (looks_like, Confidence.likely)
+    assert only.claim.startswith("api is not at its usual level; just before: v8 was put in place")
+
+
+@pytest.mark.parametrize(
+    ("line", "phrase"),
+    [("pg-proxy takes more than 5 s", ""), ("proxy error at pg-proxy", "proxy error"),
+     ("access to pg-proxy denied", "access to pg-proxy denied")],
+)  # fmt: skip
+def test_the_name_of_a_service_says_nothing_of_a_cause_and_is_quoted_where_it_stands(
+    line: str, phrase: str
+) -> None:
+    said = proof(EvidenceKind.log, "component/pg-proxy", template=line)
+    (only,) = explain(case([finding("log_new", said)], [said]))
+    assert only.phrase == phrase
+
+
 def test_a_figure_that_says_what_ran_out_gives_the_class_but_no_certainty() -> None:
     full = proof(EvidenceKind.metric, "component/api", metric="memory", value=0.97, limit=0.5)
     (only,) = explain(case([finding("shift", full, severity=Severity.WARNING)], [full]))

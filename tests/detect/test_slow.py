@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from dogwatch.detect.baseline import Limits
 from dogwatch.detect.facts import Detection, Facts
 from dogwatch.detect.rules import Rulebook, Rules
 from dogwatch.detect.slow import slow
@@ -60,6 +61,16 @@ def test_a_running_run_is_told_as_soon_as_it_has_run_too_long() -> None:
     assert judge([*took(CALM), running], hour=2.5) == []
     (finding,) = judge([*took(CALM), running], hour=2.8)
     assert finding.summary.startswith("Orders PG → RAW has run 48 min; it usually takes 22 min")
+
+
+def test_less_than_twice_as_long_is_a_note_unless_it_goes_on_or_the_border_is_ones_own() -> None:
+    own = Rulebook(Rules(duration=Limits(ratio=1.5)))
+    assert [finding.severity for finding in judge(took([*CALM, 40]))] == [Severity.INFO]
+    assert [finding.severity for finding in judge(took([*CALM, 40, 40]))] == [Severity.WARNING]
+    assert [finding.severity for finding in judge(took([*CALM, 40]), own)] == [Severity.WARNING]
+    running = [*took(CALM), a_run_at(at(2, 40), status=Status.running)]
+    for hour, severity in ((2.65, Severity.INFO), (2.8, Severity.WARNING)):
+        assert [finding.severity for finding in judge(running, hour=hour)] == [severity]
 
 
 def test_failures_neither_teach_nor_are_judged() -> None:

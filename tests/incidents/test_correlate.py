@@ -189,36 +189,6 @@ def test_what_lies_behind_one_that_follows_without_an_edge_is_hit_too() -> None:
     ]
 
 
-FULL = "append of block <id> aborted: no space left on device"
-SLOWLY = "hand-over of batch <id> took <ms> ms"
-
-
-def test_who_hands_over_to_a_component_that_is_ill_of_itself_belongs_to_it() -> None:
-    watch = Watch(graph("component/api - component/store"))
-    found = told("log_new", "component/store", 0, FULL), told("log_new", "component/api", 2, SLOWLY)
-    [one] = watch.round(10, *found)
-    assert one.culprit == "component/store"
-    assert [(hit.subject, hit.harm) for hit in one.affected] == [("component/api", Harm.degraded)]
-
-
-@pytest.mark.parametrize(
-    ("ways", "store", "api"),
-    [
-        ((), FULL, SLOWLY),
-        (("component/api ~ component/store",), FULL, SLOWLY),
-        (("component/api - component/store",), "rotated segment <n>", SLOWLY),
-        (("component/api - component/store",), FULL, "java.lang.OutOfMemoryError: Java heap space"),
-        (("component/store - component/api",), FULL, SLOWLY),
-    ],
-    ids=["no edge", "a habit", "no cause of its own", "a cause of its own", "another way round"],
-)
-def test_who_hands_over_is_told_apart_if_it_is_not_known_or_says_a_cause_of_its_own(
-    ways: tuple[str, ...], store: str, api: str
-) -> None:
-    found = told("log_new", "component/store", 0, store), told("log_new", "component/api", 2, api)
-    assert len(Watch(graph(*ways)).round(10, *found)) == 2
-
-
 @pytest.mark.parametrize(
     "said",
     [

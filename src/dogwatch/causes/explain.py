@@ -27,7 +27,7 @@ from dogwatch.causes.testimony import (
     words_of,
 )
 from dogwatch.causes.wording import claim, settle
-from dogwatch.model import Cause, CauseClass, Evidence, EvidenceKind, Finding
+from dogwatch.model import Cause, CauseClass, Confidence, Evidence, EvidenceKind, Finding
 from dogwatch.model.signal import COMPONENT
 
 _SLACK = timedelta(minutes=15)
@@ -312,13 +312,19 @@ def _cause(dossier: _Dossier, case: Case, known: Mapping[str, Evidence], *, firs
     name = case.names.get(dossier.subject) or _name(dossier.subject, proofs)
     return Cause(
         claim=claim(name, findings, cause_class, said.said.phrase, dossier.changes, len(dossier.jobs)),
-        cause_class=cause_class,
+        cause_class=cause_class or _of_changes(dossier.changes, sure),
         subject=dossier.subject,
         confidence=sure,
         cites=cites,
         phrase=said.said.phrase,
         settle=settle(name, findings, sure, cause_class),
     )
+
+
+def _of_changes(changes: Iterable[Evidence], sure: Confidence) -> CauseClass | None:
+    """What it looks like if nobody says why, and new code that may be it came just before."""
+    deployed = any(change.content.get("kind") == "deployment" for change in changes)
+    return CauseClass.code_bug if deployed and sure is not Confidence.inconclusive else None
 
 
 def _cites(dossier: _Dossier, known: Mapping[str, Evidence]) -> tuple[str, ...]:

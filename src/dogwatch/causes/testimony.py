@@ -16,6 +16,7 @@ from dogwatch.causes.evidence import Evidence as Fact
 from dogwatch.causes.evidence import Kind
 from dogwatch.causes.figures import kind_of, meaning
 from dogwatch.model import CauseClass, Evidence, EvidenceKind, Finding, Severity
+from dogwatch.model.signal import COMPONENT
 
 _BEGINNINGS = ("started_at", "queued_at", "scheduled_for", "expected")
 _OF_RULE: Mapping[str, Kind] = {
@@ -62,6 +63,7 @@ LOOKS_LIKE: Mapping[str, CauseClass] = {
 little. It is named as what to look for, never as known."""
 _IN_PRACTICE = 3
 """Strength from which on words name a cause rather than hint at one."""
+_NAME = "·"
 _TEXTS = ("error_message", "answer", "template", "message", "summary", "description", "reason")
 
 
@@ -110,10 +112,13 @@ def words(finding: Finding, evidence: Mapping[str, Evidence]) -> Words:
 
 
 def words_of(proof: Evidence) -> Words:
-    """What one piece of evidence says about a cause."""
+    """What one piece of evidence says about a cause; a service's own name says nothing (``pg-proxy``)."""
     best = UNKNOWN
+    platform = proof.source.partition(":")[0]
+    name = proof.subject.removeprefix(COMPONENT) if proof.subject.startswith(COMPONENT) else ""
     for text in texts(proof):
-        said = _classified(text, proof.source.partition(":")[0])
+        said = _classified(text.replace(name, _NAME) if name else text, platform)
+        said = _classified(text, platform) if _NAME in said.phrase else said  # quoted as it was said
         if said.strength > best.strength:
             best = said
     return Words(best, proof.id) if best.strength else SILENT

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from pydantic import JsonValue
 
-from dogwatch.detect.baseline import Baseline, Judgement
+from dogwatch.detect.baseline import Baseline, Judgement, Limits
 from dogwatch.detect.facts import Detection, Facts, JobKey, listing, run_evidence
 from dogwatch.detect.rules import Rulebook, Rules
 from dogwatch.model import Evidence, EvidenceKind, Finding, Run, Severity, Status, content_id, job_subject
@@ -17,6 +17,9 @@ _FEW = 5
 _LEEWAY = timedelta(minutes=10)
 _HANGS = 3.0
 """A run that goes on so many times longer than usual hardly ends by itself."""
+_TWICE = 2.0
+"""A run that takes less than so many times as long as usual harms few: once it is a note, twice in a row a
+warning."""
 _GOOD = frozenset({Status.success, Status.warned})
 
 
@@ -78,6 +81,8 @@ def _judge_running(
     if judgement.value - judgement.usual < rules.slower_by.total_seconds():
         return False
     severity = Severity.ERROR if judgement.ratio > _HANGS else Severity.WARNING
+    if judgement.ratio < _told_from(rules):
+        severity = Severity.INFO
     _tell(key, run, judgement, known, severity, found)
     return True
 
@@ -96,9 +101,14 @@ def _judge_ended(key: JobKey, known: Lengths, rules: Rules, zone: tzinfo, found:
         sure = (
             judgement.ratio >= rules.sure_ratio
             or len(points) - 2 in earlier
-            or per_day([at for at, _ in points]) <= rules.often
+            or (judgement.ratio >= _told_from(rules) and per_day([at for at, _ in points]) <= rules.often)
         )
         _tell(key, done[-1], judgement, before, Severity.WARNING if sure else Severity.INFO, found)
+
+
+def _told_from(rules: Rules) -> float:
+    """So many times longer than usual is worth a warning; whoever sets a border is told from it on."""
+    return _TWICE if rules.duration == Limits() else 1.0
 
 
 def per_day(moments: Sequence[float]) -> float:

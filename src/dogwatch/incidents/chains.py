@@ -4,21 +4,16 @@ A trouble upstream explains one downstream if there is a way between them in the
 the other began, and if the one is what the other brings about: a job that waits is skipped, a job that reads
 finds too little or nothing. A job that fails for a reason of its own is not explained by its neighbours.
 
-Of components nobody may have told who calls whom. One whose own log says by name that another one does not
-answer has told it: it waits for that one. And who hands over to one that is ill of itself (its disk is full,
-its log says why) is slow or complains without being ill.
+What a service does to its neighbours is told apart (``services``).
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dogwatch.causes.testimony import class_of, words
-from dogwatch.incidents.reason import reason_of
+from dogwatch.incidents.services import behind
 from dogwatch.incidents.trouble import FAILS, FOLLOWS, HARMFUL, OWN, SHORT, Trouble
-from dogwatch.model import CauseClass, Evidence, EvidenceKind, Job, ScheduleKind
-from dogwatch.model.signal import COMPONENT
+from dogwatch.model import CauseClass, Evidence, Job, ScheduleKind
 from dogwatch.pipelines.graph import Graph
 
 _CLOCKS_APART = timedelta(minutes=5)
@@ -28,8 +23,6 @@ _AFTERWARDS = timedelta(hours=1)
 """The same after it was over."""
 _NO_INPUT = frozenset({CauseClass.upstream_missing, CauseClass.schema_drift, CauseClass.bad_data})
 """What a job says that finds its input missing, changed or spoilt."""
-_NO_ANSWER = frozenset({CauseClass.network_timeout, CauseClass.dependency_outage})
-"""What a component says of another one that it waits for in vain."""
 _OWN_CLOCK = frozenset({ScheduleKind.cron, ScheduleKind.quartz, ScheduleKind.interval})
 _LIKELY = 0.75
 """A habit at least so sure explains why a job did not start; nothing else follows from a habit."""
@@ -78,10 +71,7 @@ def _links(
     if trouble.blind or any(finding.rule in OWN for finding in trouble.findings):
         return []
     links = [Link(subject, 1, certain=True) for subject in _named(trouble, evidence) if subject in troubles]
-    for subject in _unanswering(trouble, troubles, evidence):
-        if _in_time(troubles[subject], trouble):
-            links.append(Link(subject, 1, certain=True))
-    for subject in _receiving(trouble, troubles, graph, evidence):
+    for subject in behind(trouble, troubles, graph, evidence):
         if _in_time(troubles[subject], trouble):
             links.append(Link(subject, 1, certain=True))
     certain = graph.ancestors(trouble.subject, suggested=False)
@@ -103,53 +93,6 @@ def _named(trouble: Trouble, evidence: Mapping[str, Evidence]) -> set[str]:
         return set()
     cited = (evidence.get(id_) for id_ in trouble.lead.evidence)
     return {item.subject for item in cited if item is not None and item.subject != trouble.subject}
-
-
-def _unanswering(
-    trouble: Trouble, troubles: Mapping[str, Trouble], evidence: Mapping[str, Evidence]
-) -> set[str]:
-    """The components in trouble that a component's own log lines name as what does not answer."""
-    if not trouble.subject.startswith(COMPONENT):
-        return set()
-    others = {name for name in troubles if name.startswith(COMPONENT)} - {trouble.subject}
-    found: set[str] = set()
-    for line in _lines(trouble, evidence):
-        named = {name for name in others if _speaks_of(line, name.removeprefix(COMPONENT))}
-        if named and reason_of(line, "").cause_class in _NO_ANSWER:
-            found |= named
-    return found
-
-
-def _receiving(
-    trouble: Trouble, troubles: Mapping[str, Trouble], graph: Graph, evidence: Mapping[str, Evidence]
-) -> set[str]:
-    """Components ill of themselves that this one, which names no cause of its own, hands over to."""
-    if not trouble.subject.startswith(COMPONENT) or _causes(trouble, evidence) - _NO_ANSWER:
-        return set()
-    below = {edge.downstream for edge in graph.downstream(trouble.subject, suggested=False)}
-    return {name for name in below & troubles.keys() if _causes(troubles[name], evidence) - _NO_ANSWER}
-
-
-def _causes(trouble: Trouble, evidence: Mapping[str, Evidence]) -> set[CauseClass]:
-    """The classes that the findings of a component name, by words or by what is measured."""
-    if not trouble.subject.startswith(COMPONENT):
-        return set()
-    named = (class_of(finding, words(finding, evidence), evidence) for finding in trouble.findings)
-    return {one for one in named if one is not None}
-
-
-def _speaks_of(line: str, name: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", line) is not None
-
-
-def _lines(trouble: Trouble, evidence: Mapping[str, Evidence]) -> Iterator[str]:
-    """The templates of log lines that its findings cite."""
-    for finding in trouble.findings:
-        for id_ in finding.evidence:
-            item = evidence.get(id_)
-            said = item.content.get("template") if item and item.kind is EvidenceKind.log else None
-            if isinstance(said, str):
-                yield said
 
 
 def _waits(subject: str, graph: Graph, jobs: Mapping[str, Job]) -> bool:

@@ -64,6 +64,8 @@ def affected(
                 ahead.append(other)
             continue
         here = ahead.popleft()
+        if here in own and own[here].works:
+            continue
         for edge in graph.downstream(here, suggested=False):
             trouble = own.get(edge.downstream) or explained.get(edge.downstream)
             if edge.downstream in hits or (edge.downstream in others and trouble is None):
@@ -85,7 +87,7 @@ def affected(
 
 def _harms(root: Trouble) -> bool:
     """Whether others do without something; an edited schedule harms them if it brings fewer runs."""
-    return any(
+    return not root.works and any(
         one.rule in HARMFUL or (one.rule == "schedule_changed" and is_grave(one)) for one in root.findings
     )
 

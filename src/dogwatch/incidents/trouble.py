@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dogwatch.causes.evidence import Kind
+from dogwatch.causes.figures import kind_of, meaning
 from dogwatch.incidents.reason import SILENT, Reason, reason_of
 from dogwatch.model import Evidence, EvidenceKind, Finding, Severity
+from dogwatch.model.signal import COMPONENT
 
 OWN = frozenset({"paused", "suspended", "schedule_changed", "duplicated", "cancelled", "unknown_status"})
 """What somebody or the platform did to the job itself: nothing upstream explains it."""
@@ -31,6 +34,7 @@ HARMFUL = frozenset(
     }
 )
 """What keeps a job from delivering what others wait for."""
+_LOGGED = frozenset({"log_new", "log_surge"})
 _COMPANIONS = ("retries", "flapping", "fast")
 """Findings that tell of a trouble less well than others do."""
 
@@ -61,6 +65,8 @@ class Trouble:
     until: datetime | None
     """The round that no longer found it; None while it is found."""
     reason: Reason
+    works: bool = False
+    """Of a service: whether it is only slow or strained, as far as is known, and fails nobody."""
 
     @property
     def lead(self) -> Finding:
@@ -139,7 +145,17 @@ def _trouble(
         latest=max([finding.at for finding in found] + [end or begun for begun, end in runs]),
         until=max(ended) if len(ended) == len(cleared) else None,
         reason=reason_of(text, kinds.get(instance, instance)) if text else SILENT,
+        works=subject.startswith(COMPONENT) and not any(_fails(one, evidence) for one in found),
     )
+
+
+def _fails(finding: Finding, evidence: Mapping[str, Evidence]) -> bool:
+    """Whether a service logs errors or answers with them."""
+    if finding.rule in _LOGGED and finding.severity.rank >= Severity.ERROR.rank:
+        return True
+    cited = (evidence.get(id_) for id_ in finding.evidence)
+    names = (item.content.get("metric") or item.content.get("alert") for item in cited if item is not None)
+    return any(kind_of(meaning(name), rose=True) is Kind.errors for name in names if isinstance(name, str))
 
 
 def _rank(finding: Finding) -> tuple[bool, bool, int, datetime, str]:

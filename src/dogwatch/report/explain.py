@@ -99,7 +99,11 @@ def fact(item: Evidence, now: datetime, zone: ZoneInfo) -> str:
 
 def _run(content: dict[str, JsonValue], now: datetime, zone: ZoneInfo) -> str:
     begun, ended = (_moment(content.get(key)) for key in ("started_at", "ended_at"))
-    parts = [f"run {content['native_run_id']}", str(content.get("status", ""))]
+    parts = [
+        str(content.get("job_name", "")),
+        f"run {content['native_run_id']}",
+        str(content.get("status", "")),
+    ]
     if begun is not None:
         parts.append(f"began {words.clock(begun, now, zone)}")
         if ended is not None:

@@ -57,7 +57,7 @@ CASES: Mapping[str, Case] = {
     "run_late": Case(
         f"{ONE_RUN}, by: 12m", "late", Severity.WARNING, "12 min after its time (04 Mar 10:05 CET)"
     ),
-    "run_slow": Case(f"{ONE_RUN}, factor: 2.6", "slow", Severity.WARNING, "it usually takes 20 min"),
+    "run_slow": Case(f"{ONE_RUN}, factor: 3", "slow", Severity.WARNING, "it usually takes 20 min"),
     "run_hangs": Case(ONE_RUN, "slow", Severity.ERROR, "it usually takes 20 min", SHOW_RUNNING),
     "run_hangs unseen": Case(
         ONE_RUN, "missed", Severity.WARNING, "did not start, or did not end yet, at", ("power_automate",)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dogwatch.incidents.services import behind
+from dogwatch.incidents.services import Services
 from dogwatch.incidents.trouble import FAILS, FOLLOWS, HARMFUL, OWN, SHORT, Trouble
 from dogwatch.model import CauseClass, Evidence, Job, ScheduleKind
 from dogwatch.pipelines.graph import Graph
@@ -45,8 +45,9 @@ def parents(
     Following it always ends at a trouble that nothing explains.
     """
     found: dict[str, str] = {}
+    services = Services(troubles, graph, evidence)
     for subject, trouble in troubles.items():
-        links = _links(trouble, troubles, graph, evidence, jobs)
+        links = _links(trouble, troubles, graph, evidence, jobs, services)
         if links:
             best = min(
                 links,
@@ -67,11 +68,12 @@ def _links(
     graph: Graph,
     evidence: Mapping[str, Evidence],
     jobs: Mapping[str, Job],
+    services: Services,
 ) -> list[Link]:
     if trouble.blind or any(finding.rule in OWN for finding in trouble.findings):
         return []
     links = [Link(subject, 1, certain=True) for subject in _named(trouble, evidence) if subject in troubles]
-    for subject in behind(trouble, troubles, graph, evidence):
+    for subject in services.behind(trouble):
         if _in_time(troubles[subject], trouble):
             links.append(Link(subject, 1, certain=True))
     certain = graph.ancestors(trouble.subject, suggested=False)

@@ -49,23 +49,34 @@ class _Words:
         return bool(self.phrases & other.phrases or self.classes & other.classes & _TOGETHER)
 
 
-def behind(
-    trouble: Trouble, troubles: Mapping[str, Trouble], graph: Graph, evidence: Mapping[str, Evidence]
-) -> Iterator[str]:
-    """The services whose trouble may explain this one, as far as its words go; the times are not judged."""
-    service = trouble.subject.startswith(COMPONENT)
-    others = [name for name in troubles if name.startswith(COMPONENT) and name != trouble.subject]
-    if not others or not (service or trouble.lead.rule in FAILS):
-        return
-    mine, near = _words(trouble, evidence), _near(trouble.subject, graph)
-    for name in others:
-        theirs, earlier = _words(troubles[name], evidence), troubles[name].at < trouble.at
-        if name in near:
-            explains = _explains(theirs, mine, earlier=earlier) if service else _fails_of(theirs, mine)
-        else:
-            explains = _names(mine, name.removeprefix(COMPONENT)) and _fails_of(theirs, mine)
-        if explains:
-            yield name
+class Services:
+    """The services in trouble, and what they say."""
+
+    def __init__(
+        self, troubles: Mapping[str, Trouble], graph: Graph, evidence: Mapping[str, Evidence]
+    ) -> None:
+        self._graph = graph
+        self._evidence = evidence
+        self._ill = {
+            name: (one, _words(one, evidence)) for name, one in troubles.items() if name.startswith(COMPONENT)
+        }
+
+    def behind(self, trouble: Trouble) -> Iterator[str]:
+        """Those whose trouble may explain this one, as far as words go; the times are not judged."""
+        service = trouble.subject.startswith(COMPONENT)
+        others = self._ill.keys() - {trouble.subject}
+        if not others or not (service or trouble.lead.rule in FAILS):
+            return
+        mine, near = _words(trouble, self._evidence), _near(trouble.subject, self._graph)
+        for name in sorted(others):
+            other, theirs = self._ill[name]
+            if name in near and service:
+                explains = _explains(theirs, mine, earlier=other.at < trouble.at)
+            else:
+                named = name in near or _names(mine, name.removeprefix(COMPONENT))
+                explains = named and _fails_of(theirs, mine)
+            if explains:
+                yield name
 
 
 def _near(subject: str, graph: Graph) -> Collection[str]:

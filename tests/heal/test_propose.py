@@ -85,3 +85,22 @@ def test_a_person_is_asked_once_where_nothing_but_a_person_helps() -> None:
 def test_where_an_incident_is_shown_the_step_by_hand_is_said() -> None:
     (only,) = proposed(after=("snowflake/root",), said="FATAL: password authentication failed for user etl")
     assert "orders: renew or grant the credential (proposed)" in proposal(only, NOON, ZoneInfo("UTC"))
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("FATAL: password authentication failed for user etl", "renew or grant the credential"),
+        ("resource monitor exceeded its quota", "see to what its jobs share"),
+    ],
+)
+def test_the_one_trouble_of_a_platforms_jobs_is_mended_once_by_a_person(said: str, step: str) -> None:
+    found = [told("failed", f"snowflake/{name}", 0, said) for name in ("orders", "users", "plans")]
+    (incident,) = Watch().round(5, *found)
+    evidence = {one.evidence.id: one.evidence for one in found}
+    members = [one.finding for one in found]
+    group = [one.subject for one in members]
+    causes = explain(Case(members=members, evidence=evidence, culprit=incident.culprit, group=group))
+    incident = incident.model_copy(update={"causes": causes})
+    (only,) = propose(incident, Outlook(findings=members, jobs={}, runs={}), Policy(), NOON)
+    assert (only.verb, only.target, only.args["step"]) == ("manual", "snowflake", step)

@@ -24,6 +24,15 @@ def test_what_is_skipped_downstream_is_attached_and_not_told() -> None:
     assert all(hit.cites for hit in one.affected if hit.harm is not Harm.threatened)
 
 
+def test_who_shares_the_reason_with_the_first_is_hit_and_who_was_paused_with_it_is_not() -> None:
+    found = [told("failed", f"a/{n}", n, AUTH.format("svc")) for n in range(2)]
+    [one] = Watch().round(60, *found, told("failed", "b/well", 3, "java.lang.OutOfMemoryError"))[:1]
+    assert (one.culprit, [(hit.subject, hit.harm) for hit in one.affected]) == (
+        "a/0", [("a/1", Harm.failed)])  # fmt: skip
+    [one] = Watch().round(60, *(told("paused", f"a/{n}", n / 9) for n in range(4)))
+    assert (one.culprit, one.affected) == ("a", ())
+
+
 def test_a_job_that_fails_for_want_of_input_belongs_to_what_is_upstream_across_platforms() -> None:
     watch = Watch(CHAIN)
     failed = told("failed", "c/report", 20, "Table 'RAW.ORDERS' does not exist")
@@ -75,7 +84,10 @@ def test_two_jobs_with_different_errors_and_no_edge_are_two() -> None:
 def test_forty_red_jobs_with_one_account_are_one_incident_of_their_platform() -> None:
     found = [told("failed", f"a/{n:02}", n / 2, AUTH.format("svc")) for n in range(40)]
     [one] = Watch().round(60, *found)
-    assert (one.culprit, len(one.findings), one.affected) == ("a", 40, ())
+    assert (one.culprit, len(one.findings)) == ("a", 40)
+    assert [(hit.subject, hit.harm) for hit in one.affected] == [
+        (f"a/{n:02}", Harm.failed) for n in range(40)
+    ]
     assert one.title.startswith("40 jobs of a failed for the same reason; the first: 00 failed")
 
 

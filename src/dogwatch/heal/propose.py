@@ -153,7 +153,7 @@ def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Dr
     subject = incident.culprit
     own = [finding for finding in outlook.findings if finding.subject == subject]
     if not own:
-        return None
+        return _for_all(incident, cause, outlook)
     for finding in own:
         draft = _offered(subject, _VERBS.get(finding.rule, ()), outlook, finding.at)
         if draft is not None:
@@ -173,6 +173,17 @@ def _first_aid(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Dr
         f"nothing that {offered} would mend it",
         {"step": step, "url": first.url or (job.url if job else None)},
     )
+
+
+def _for_all(incident: Incident, cause: Cause | None, outlook: Outlook) -> _Draft | None:
+    """What a person does where the jobs of a platform are in one trouble, which is none of each job's."""
+    jobs = [one for one in outlook.findings if one.subject.startswith(f"{incident.culprit}/")]
+    if not jobs:
+        return None
+    step = _mending(incident, cause) or "see to what its jobs share"
+    reason = "its jobs fail for one reason; another run of each meets it as long as it is there"
+    args: dict[str, JsonValue] = {"step": step, "url": None}
+    return _Draft(incident.culprit, MANUAL, incident.culprit, incident.culprit_name, Risk.safe, reason, args)
 
 
 def _by_hand(incident: Incident, cause: Cause | None, aid: _Draft | None, outlook: Outlook) -> _Draft | None:

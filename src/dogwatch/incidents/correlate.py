@@ -72,13 +72,17 @@ def _drafts(
     for group in alike(roots, known.good):
         followers = [one for root in group for one in members.get(root.subject, ())]
         own = {one.subject for one in (*group, *followers)}
-        hit, facts = affected(group, followers, explained, grave - own, graph, known.lives, known.jobs, now)
+        culprit, others = to_blame(group, known.good), grave - own
+        hit, facts = affected(
+            group, followers, explained, others, graph, known.lives, known.jobs, now, culprit
+        )
         shown |= facts
-        drafts.append(_draft(group, followers, hit, graph, known, now))
+        drafts.append(_draft(culprit, group, followers, hit, graph, known, now))
     return sorted(drafts, key=lambda draft: (draft.began_at, draft.key)), shown
 
 
 def _draft(
+    culprit: str,
     group: Sequence[Trouble],
     followers: Sequence[Trouble],
     hit: tuple[Affected, ...],
@@ -86,7 +90,6 @@ def _draft(
     known: Known,
     now: datetime,
 ) -> Draft:
-    culprit = to_blame(group, known.good)
     everything = [*group, *followers]
     own = _by_time(finding for one in group for finding in one.findings)
     if len(group) == 1:

@@ -19,6 +19,8 @@ _ORDER = tuple(Harm)
 _LATEST = 7
 _ENOUGH = 0.5
 _LEEWAY = timedelta(minutes=10)
+_SHARED = frozenset({*FAILS, *SIGNALS, "skipped", "missed", "late", "slow"})
+"""Of those that share one reason: what is a harm to each."""
 _BY_RULE = {"skipped": Harm.skipped, "missed": Harm.missed, "late": Harm.late, "slow": Harm.late}
 
 
@@ -44,9 +46,11 @@ def affected(
     lives: Mapping[str, Sequence[Run]],
     jobs: Mapping[str, Job],
     now: datetime,
+    culprit: str,
 ) -> tuple[tuple[Affected, ...], dict[str, Evidence]]:
-    """Everybody who is hit but the culprits, the worst harm first, with the evidence that shows it.
+    """Everybody who is hit but the culprit, the worst harm first, with the evidence that shows it.
 
+    ``roots`` are the culprit's trouble and those that share its reason, or those that make up a platform's.
     ``members`` are the troubles that follow from ``roots``; ``explained`` all that follow from anything, by
     subject: what lies behind two causes is hit by both. ``others`` are subjects whose trouble is an incident
     of its own. ``lives`` holds the runs of the jobs downstream, oldest first.
@@ -76,11 +80,11 @@ def affected(
             if hit is not None:
                 hits[edge.downstream] = hit
                 ahead.append(edge.downstream)
-    culprits = {one.subject for one in roots}
+    hits |= {one.subject: _by_finding(one) for one in roots if one.lead.rule in _SHARED}
     told = [
         _told(subject, hit, hit.harm, graph, jobs)
         for subject, hit in hits.items()
-        if hit.harm is not None and subject not in culprits
+        if hit.harm is not None and subject != culprit
     ]
     return tuple(sorted(told, key=lambda one: (_ORDER.index(one.harm), one.name, one.subject))), evidence
 

@@ -85,8 +85,8 @@ class GitHub(Twin):
         return {"url": base_url, "repositories": [*self._releases.places] or [EVERYTHING]}
 
     def told(self, subject: Callable[[str], str | None]) -> dict[str, Any]:
-        """What is deployed from where."""
-        platforms = sorted({job.platform for job in self.world.jobs.values()} - {self.platform})
+        """What is deployed from where; the workflows of a repository come from it too."""
+        platforms = sorted({job.platform for job in self.world.jobs.values()})
         deploys: dict[str, list[str]] = {}
         for name, place in self._releases.places.items():
             known = subject(place) if place else None

@@ -24,11 +24,7 @@ def test_what_is_skipped_downstream_is_attached_and_not_told() -> None:
     assert all(hit.cites for hit in one.affected if hit.harm is not Harm.threatened)
 
 
-def test_who_shares_the_reason_with_the_first_is_hit_and_who_was_paused_with_it_is_not() -> None:
-    found = [told("failed", f"a/{n}", n, AUTH.format("svc")) for n in range(2)]
-    [one] = Watch().round(60, *found, told("failed", "b/well", 3, "java.lang.OutOfMemoryError"))[:1]
-    assert (one.culprit, [(hit.subject, hit.harm) for hit in one.affected]) == (
-        "a/0", [("a/1", Harm.failed)])  # fmt: skip
+def test_jobs_that_were_paused_with_their_platform_are_not_hit() -> None:
     [one] = Watch().round(60, *(told("paused", f"a/{n}", n / 9) for n in range(4)))
     assert (one.culprit, one.affected) == ("a", ())
 

@@ -20,7 +20,7 @@ _LATEST = 7
 _ENOUGH = 0.5
 _LEEWAY = timedelta(minutes=10)
 _SHARED = frozenset({*FAILS, *SIGNALS, "skipped", "missed", "late", "slow"})
-"""Of those that share one reason: what is a harm to each."""
+"""Of the jobs of a culprit platform: what is a harm to each."""
 _BY_RULE = {"skipped": Harm.skipped, "missed": Harm.missed, "late": Harm.late, "slow": Harm.late}
 
 
@@ -50,7 +50,8 @@ def affected(
 ) -> tuple[tuple[Affected, ...], dict[str, Evidence]]:
     """Everybody who is hit but the culprit, the worst harm first, with the evidence that shows it.
 
-    ``roots`` are the culprit's trouble and those that share its reason, or those that make up a platform's.
+    ``roots`` are the culprit's trouble and those that share its reason, or those that make up a platform's,
+    which are hit themselves.
     ``members`` are the troubles that follow from ``roots``; ``explained`` all that follow from anything, by
     subject: what lies behind two causes is hit by both. ``others`` are subjects whose trouble is an incident
     of its own. ``lives`` holds the runs of the jobs downstream, oldest first.
@@ -80,11 +81,14 @@ def affected(
             if hit is not None:
                 hits[edge.downstream] = hit
                 ahead.append(edge.downstream)
-    hits |= {one.subject: _by_finding(one) for one in roots if one.lead.rule in _SHARED}
+    platform = all(one.subject != culprit for one in roots)
+    jobs_of_it = {one.subject: _by_finding(one) for one in roots if platform and one.lead.rule in _SHARED}
+    hits |= jobs_of_it
+    culprits = {one.subject for one in roots} - jobs_of_it.keys()
     told = [
         _told(subject, hit, hit.harm, graph, jobs)
         for subject, hit in hits.items()
-        if hit.harm is not None and subject != culprit
+        if hit.harm is not None and subject not in culprits
     ]
     return tuple(sorted(told, key=lambda one: (_ORDER.index(one.harm), one.name, one.subject))), evidence
 
